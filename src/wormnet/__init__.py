@@ -1,0 +1,66 @@
+"""Machine-learning models built the way the worm C. elegans builds its nervous system.
+
+A network is a wiring (who is connected to whom) times a neuron model (what a neuron computes):
+
+    rnn = wormnet.LTC(wormnet.auto_ncp(inputs=32, neurons=19, outputs=1))
+    y, state = rnn(x)
+
+Importing wormnet is cheap and changes nothing; torch is imported with the first name that needs it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from wormnet._version import __version__
+from wormnet.errors import ArgumentError, BackendError, DataError, ShapeError, WiringError, WormnetError
+from wormnet.wiring import Wiring, auto_ncp, dense, ncp, random, small_world
+
+if TYPE_CHECKING:
+    from wormnet import data, models, nn, plot, study, wiring
+    from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, from_ncps, load, save
+
+__all__ = [
+    "CTRNN",
+    "LTC",
+    "ArgumentError",
+    "BackendError",
+    "CfC",
+    "DataError",
+    "MixedMemory",
+    "Recurrent",
+    "ShapeError",
+    "WiredLinear",
+    "Wiring",
+    "WiringError",
+    "WormnetError",
+    "__version__",
+    "auto_ncp",
+    "data",
+    "dense",
+    "from_ncps",
+    "load",
+    "models",
+    "ncp",
+    "nn",
+    "plot",
+    "random",
+    "save",
+    "small_world",
+    "study",
+    "wiring",
+]
+
+_MODULES = ("data", "models", "nn", "plot", "study")
+_FROM_NN = ("CTRNN", "LTC", "CfC", "MixedMemory", "Recurrent", "WiredLinear", "from_ncps", "load", "save")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"wormnet.{name}")
+    if name in _FROM_NN:
+        return getattr(importlib.import_module("wormnet.nn"), name)
+    raise AttributeError(f"module 'wormnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,46 @@
+"""What wormnet raises. Each error is also the builtin it refines, so `except ValueError` keeps working.
+
+Every message says what was given, what is taken (with the real numbers) and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["ArgumentError", "BackendError", "DataError", "ShapeError", "WiringError", "WormnetError", "unknown"]
+
+
+class WormnetError(Exception):
+    """The root of all errors that wormnet raises on purpose."""
+
+
+class WiringError(WormnetError, ValueError):
+    """A wiring that cannot exist, or a name that is not in it."""
+
+
+class ShapeError(WormnetError, ValueError):
+    """An array or tensor whose shape fits nothing the call takes."""
+
+
+class ArgumentError(WormnetError, ValueError):
+    """An argument whose value or type is outside of what the call takes."""
+
+
+class BackendError(WormnetError, RuntimeError):
+    """A named back end that cannot run here; the message says why."""
+
+
+class DataError(WormnetError, OSError):
+    """A data set or file that cannot be had, or does not hold what it should."""
+
+
+def unknown(what: str, given: object, known: Iterable[str]) -> str:
+    """The message for a name that is not in a list: what was given, near names, and the list.
+
+    >>> unknown("solver", "rk5", ["euler", "rk4"])
+    "unknown solver 'rk5'; did you mean 'rk4'? Known: euler, rk4."
+    """
+    known = list(known)
+    near = difflib.get_close_matches(str(given), known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    shown = ", ".join(known[:40]) + (f", ... ({len(known)} in all)" if len(known) > 40 else "")
+    return f"unknown {what} {given!r}{hint} Known: {shown or 'none'}."
