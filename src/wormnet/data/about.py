@@ -1,0 +1,64 @@
+"""What is known of a data set before it is loaded."""
+
+import importlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType, ModuleType
+
+from wormnet.errors import DataError
+
+__all__ = ["About", "Files", "need"]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files that have to be downloaded: `url`/name for each name, with its sha256.
+
+    They lie in the subfolder `folder` of the cache, and of the directory that $WORMNET_DATA names.
+    """
+
+    folder: str
+    url: str
+    sha256: Mapping[str, str] = field(repr=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "sha256", MappingProxyType(dict(self.sha256)))
+
+
+@dataclass(frozen=True)
+class About:
+    """A data set: what it is, where it comes from, on what terms, how it is split, what the seed changes."""
+
+    name: str
+    summary: str
+    split: str
+    source: str
+    licence: str
+    citation: str
+    seed: str
+    """What `seed` decides."""
+    protocols: tuple[str, ...] = ("clean",)
+    files: Files | None = None
+
+
+def need(module: str, package: str, what: str) -> ModuleType:
+    """Import a module of an optional package, its import-time warnings kept away from the user.
+
+    Raises:
+        DataError: one sentence with the pip command, if it is not installed.
+
+    >>> need("no_such_module", "no-such-package", "this data set")
+    Traceback (most recent call last):
+    wormnet.errors.DataError: this data set needs no-such-package: pip install "wormnet[study]"
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
+    except ImportError as error:
+        if error.name and error.name.partition(".")[0] == module.partition(".")[0]:
+            raise DataError(f'{what} needs {package}: pip install "wormnet[study]"') from None
+        raise DataError(
+            f'{what} needs {package}, which does not import here ({error}): pip install "wormnet[study]"'
+        ) from error
