@@ -99,7 +99,7 @@ def auto_ncp(*, inputs: int, neurons: int, outputs: int, sparsity: float = 0.5, 
     Source: the rule is that of the `ncps` package (AutoNCP), facts only.
 
     >>> auto_ncp(inputs=32, neurons=19, outputs=1)
-    Wiring(32 inputs, 19 neurons, 1 output, 191 synapses)
+    Wiring(32 inputs, 19 neurons, 1 output, 207 synapses)
     """
     _check("inputs", inputs, 1, None)
     _check("outputs", outputs, 1, None)

@@ -1,0 +1,1 @@
+"""Faster spellings of `wormnet.models`, chosen by `dispatch`."""

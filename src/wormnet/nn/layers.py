@@ -1,0 +1,127 @@
+"""The layers by the names of their models."""
+
+import inspect
+from typing import Any
+
+from wormnet import models
+from wormnet.errors import ArgumentError, unknown
+from wormnet.models import Model
+from wormnet.nn.recurrent import Recurrent
+from wormnet.wiring.core import Wiring
+
+__all__ = ["CTRNN", "LTC", "CfC", "MixedMemory"]
+
+LAYER_OPTIONS = tuple(
+    name
+    for name, parameter in inspect.signature(Recurrent.__init__).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+)
+"""What every layer takes beside its model's options."""
+
+
+def _split(model: type[Model], options: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
+    """The model made of its own options, and what is left for the layer."""
+    known = (*model.option_names(), *LAYER_OPTIONS)
+    for name in options:
+        if name not in known:
+            raise ArgumentError(unknown(f"option of {model.name}", name, known))
+    ours = {name: value for name, value in options.items() if name in model.option_names()}
+    return model(**ours), {name: value for name, value in options.items() if name not in ours}
+
+
+class LTC(Recurrent):
+    """A layer of liquid time-constant neurons: `Recurrent(wiring, models.LTC(...))`.
+
+    Args:
+        wiring: who is connected to whom.
+        options: those of `models.LTC` (unfolds, solver, input_map, output_map, fixed_polarity) and of `Recurrent`
+            (mixed_memory, proj_size, batch_first, return_sequences, backend, device, dtype).
+
+    Equation, units and source: `models.LTC`. Call, shapes and errors: `Recurrent`.
+
+    >>> import torch, wormnet
+    >>> rnn = LTC(wormnet.auto_ncp(inputs=32, neurons=19, outputs=1))
+    >>> y, state = rnn(torch.zeros(8, 10, 32), dt=0.1)
+    >>> y.shape
+    torch.Size([8, 10, 1])
+    """
+
+    def __init__(self, wiring: Wiring, **options: Any):
+        model, rest = _split(models.LTC, options)
+        super().__init__(wiring, model, **rest)
+
+
+class CfC(Recurrent):
+    """A layer of closed-form continuous-time neurons: `Recurrent(wiring, models.CfC(...))`.
+
+    Args:
+        wiring: who is connected to whom.
+        options: those of `models.CfC` (mode, fixed_polarity, backbone_layers, backbone_units, backbone_activation,
+            backbone_dropout) and of `Recurrent` (mixed_memory, proj_size, batch_first, return_sequences, backend,
+            device, dtype).
+
+    Equation, units and source: `models.CfC`. Call, shapes and errors: `Recurrent`.
+
+    >>> import torch, wormnet
+    >>> rnn = CfC(wormnet.dense(4, 8), backbone_layers=1, backbone_units=16)
+    >>> y, state = rnn(torch.zeros(2, 10, 4))
+    >>> y.shape
+    torch.Size([2, 10, 8])
+    """
+
+    def __init__(self, wiring: Wiring, **options: Any):
+        model, rest = _split(models.CfC, options)
+        super().__init__(wiring, model, **rest)
+
+
+class CTRNN(Recurrent):
+    """A layer of continuous-time recurrent neurons: `Recurrent(wiring, models.CTRNN(...))`.
+
+    Args:
+        wiring: who is connected to whom.
+        options: those of `models.CTRNN` (unfolds, solver, fixed_polarity) and of `Recurrent` (mixed_memory, proj_size,
+            batch_first, return_sequences, backend, device, dtype).
+
+    Equation, units and source: `models.CTRNN`. Call, shapes and errors: `Recurrent`.
+
+    >>> import torch, wormnet
+    >>> y, state = CTRNN(wormnet.dense(4, 8, outputs=2))(torch.zeros(2, 10, 4))
+    >>> y.shape
+    torch.Size([2, 10, 2])
+    """
+
+    def __init__(self, wiring: Wiring, **options: Any):
+        model, rest = _split(models.CTRNN, options)
+        super().__init__(wiring, model, **rest)
+
+
+class MixedMemory(Recurrent):
+    """A layer with an LSTM cell in front of its neurons: `Recurrent(wiring, model, mixed_memory=True)`.
+
+        (h, c) <- LSTM(x, (v, c)),   v <- the model's step from h over dt
+
+    so that the memory c crosses long gaps that the neurons' own dynamics would forget.
+
+    Args:
+        wiring: who is connected to whom.
+        model: a model of `wormnet.models`, or its name.
+        options: those of the model, if it is given by name, and of `Recurrent`.
+
+    The state is the pair (v, c), each (batch, neurons). Call, shapes and errors: `Recurrent`.
+    Source: Lechner & Hasani 2020, arXiv 2006.04418 (ODE-LSTM); Hasani et al. 2022, Nat. Mach. Intell. 4, 992-1003
+    (CfC-mmRNN).
+
+    >>> import torch, wormnet
+    >>> y, (v, c) = MixedMemory(wormnet.dense(4, 8), "cfc", mode="no_gate")(torch.zeros(2, 10, 4))
+    >>> v.shape, c.shape
+    (torch.Size([2, 8]), torch.Size([2, 8]))
+    """
+
+    def __init__(self, wiring: Wiring, model: Model | str = "cfc", **options: Any):
+        if isinstance(model, str):
+            if model not in models.MODELS:
+                raise ArgumentError(unknown("model", model, models.MODELS))
+            model, options = _split(models.MODELS[model], options)
+        if options.pop("mixed_memory", True) is not True:
+            raise ArgumentError("mixed_memory=False leaves nothing of MixedMemory; use Recurrent.")
+        super().__init__(wiring, model, mixed_memory=True, **options)

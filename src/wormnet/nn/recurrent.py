@@ -1,0 +1,345 @@
+"""The recurrent layer: a wiring times a neuron model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from wormnet.errors import ArgumentError, ShapeError
+from wormnet.kernels.dispatch import Choice, check_backend, choose
+from wormnet.models import Model, named
+from wormnet.models.scan import Samples, arrange, scan
+from wormnet.models.spec import Values, check_count
+from wormnet.nn.describe import Description, describe, parameters_of
+from wormnet.nn.parameters import Table, remember_wiring
+from wormnet.wiring.core import Wiring
+
+__all__ = ["Recurrent"]
+
+State = Tensor | tuple[Tensor, Tensor]
+
+
+class Recurrent(nn.Module):
+    r"""A recurrent layer: the neurons and synapses of a wiring, computing what a model says.
+
+        y, state = rnn(x, state=None, dt=None, lengths=None)
+
+    Args:
+        wiring: who is connected to whom.
+        model: what a neuron computes: a model of `wormnet.models`, or its name ("ltc", "cfc", "ctrnn").
+        mixed_memory: put an LSTM cell of as many cells as there are neurons in front: for every sample
+            (h, c) <- LSTM(x, (v, c)), then v <- the model's step from h. The state then is the pair (v, c).
+        proj_size: None, or the width of a linear map behind the outputs.
+        batch_first: x and y are (batch, time, ...); if False (time, batch, ...), dt per sample likewise.
+        return_sequences: y for every sample; if False only after the last one of each sequence, (batch, outputs).
+        backend: "auto", or the name of an engine; a named one never falls back. `rnn.backend` tells what runs and why.
+        device, dtype: of the parameters, as for torch's layers.
+
+    Call:
+        x: (batch, time, inputs), (time, inputs) for one sequence, or a PackedSequence; in the layer's dtype.
+        state: (batch, neurons), (neurons,) for one sequence, or a pair of them with mixed memory; None for zeros.
+            The state that a call returns resumes the sequence exactly.
+        dt: time since the previous sample, > 0: a number, (batch,) or (batch, time); (time,) for one sequence; None
+            for 1.
+        lengths: (batch,) how many samples each sequence has; None if all fill the time axis. Behind its end a
+            sequence's y is zero and its state stands still; every sequence is computed as if alone.
+
+    Returns: y (batch, time, outputs), and the state after each sequence's last sample.
+    Raises: ShapeError for a shape that fits nothing of the above, ArgumentError for a wrong value, type or device.
+    Source: Lechner et al. 2020, Nat. Mach. Intell. 2, 642-652; mixed memory: Lechner & Hasani 2020, arXiv 2006.04418.
+
+    Under autocast the layer computes in its parameters' dtype. Parameters that have to stay positive are stored as
+    `..._raw`, unconstrained; `values()` gives the numbers of the equation and `set_values` sets them.
+
+    >>> _ = torch.manual_seed(0)
+    >>> rnn = Recurrent(Wiring(2, 3, pre=[0, 1, 2], post=[2, 3, 4]), "ltc")
+    >>> y, state = rnn(torch.zeros(5, 7, 2))
+    >>> y.shape, state.shape
+    (torch.Size([5, 7, 3]), torch.Size([5, 3]))
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        model: Model | str,
+        *,
+        mixed_memory: bool = False,
+        proj_size: int | None = None,
+        batch_first: bool = True,
+        return_sequences: bool = True,
+        backend: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        if not isinstance(wiring, Wiring):
+            raise ArgumentError(f"wiring is {type(wiring).__name__}; it takes a Wiring, for example auto_ncp(...).")
+        if not isinstance(model, Model) and not isinstance(model, str):
+            raise ArgumentError(f"model is {model!r}; it takes a model of wormnet.models, or its name.")
+        if proj_size is not None:
+            check_count("proj_size", proj_size, 1)
+        self.wiring = wiring
+        self.model = named(model) if isinstance(model, str) else model
+        self.model.check(wiring)
+        self.mixed_memory, self.proj_size = mixed_memory, proj_size
+        self.batch_first, self.return_sequences = batch_first, return_sequences
+        self._backend = check_backend(backend)
+        self._table = Table(self.model.params(wiring), wiring, own=self.model.own_state)
+        self._at: dict[str, Tensor] = {}
+        for spec in self._table.specs.values():
+            empty = torch.empty(self._table.shapes[spec.name], device=device, dtype=dtype)
+            self.register_parameter(spec.stored_as, nn.Parameter(empty))
+        self.lstm = nn.LSTMCell(wiring.n_inputs, wiring.n_neurons, device=device, dtype=dtype) if mixed_memory else None
+        self.projection = nn.Linear(wiring.n_outputs, proj_size, device=device, dtype=dtype) if proj_size else None
+        remember_wiring(self, wiring)
+        self.reset_parameters()
+
+    # -- parameters ----------------------------------------------------------------------------------------------------
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, from torch's global generator."""
+        with torch.no_grad():
+            for spec in self._table.specs.values():
+                getattr(self, spec.stored_as).copy_(self._table.draw(spec))
+        for module in (self.lstm, self.projection):
+            if module is not None:
+                module.reset_parameters()
+
+    def values(self) -> dict[str, Tensor]:
+        """The parameters as they enter the equation, by name, differentiable.
+
+        >>> rnn = Recurrent(Wiring(1, 1, pre=[0], post=[1]), "ltc")
+        >>> bool(rnn.values()["capacitance"] > 0)
+        True
+        """
+        at = self._indices()
+        return {
+            spec.name: self._table.to_true(spec, getattr(self, spec.stored_as), at.get(f"sign_{spec.name}"))
+            for spec in self._table.specs.values()
+        }
+
+    def set_values(self, **values: Any) -> None:
+        """Set parameters by the numbers of the equation; one number sets all of that name.
+
+        Raises ArgumentError for an unknown name or a value outside of the parameter's range, ShapeError for a shape
+        that does not fit; nothing is set then.
+
+        >>> rnn = Recurrent(Wiring(1, 2, pre=[0], post=[1]), "ltc")
+        >>> rnn.set_values(capacitance=1.0, leak=[0.5, 0.25])
+        >>> rnn.values()["leak"].tolist()
+        [0.5, 0.25]
+        """
+        self._table.check(values)
+        at, stored = self._indices(), {}
+        for name, value in values.items():
+            spec = self._table.specs[name]
+            full = torch.as_tensor(value, dtype=torch.float64).detach().cpu().expand(self._table.shapes[name])
+            sign = at.get(f"sign_{name}")
+            stored[spec.stored_as] = self._table.to_stored(spec, full, None if sign is None else sign.cpu())
+        with torch.no_grad():
+            for name, value in stored.items():
+                getattr(self, name).copy_(value)
+
+    def parameters_of(self, neuron: str) -> dict[str, Any]:
+        """What is set at one neuron: its own parameters, and a row for every synapse or connection that it receives.
+
+        Raises WiringError with near names if there is no such neuron.
+
+        >>> rnn = Recurrent(Wiring(["touch"], ["AVA"], pre=[0], post=[1], sign=1), "ltc")
+        >>> sorted(rnn.parameters_of("AVA"))
+        ['capacitance', 'leak', 'output_scale', 'output_shift', 'receives', 'v_leak']
+        >>> rnn.parameters_of("AVA")["receives"][0]["pre"]
+        'touch'
+        """
+        return parameters_of(self.wiring, self._table, self.values(), neuron)
+
+    def describe(self) -> Description:
+        """A table of neurons, synapses and parameters; print it, or read its rows."""
+        return describe(self.wiring, self.model, self._table, self, str(self.backend))
+
+    # -- sizes ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def n_inputs(self) -> int:
+        """Width of x."""
+        return self.wiring.n_inputs
+
+    @property
+    def n_outputs(self) -> int:
+        """Width of y."""
+        return self.proj_size or self.wiring.n_outputs
+
+    @property
+    def backend(self) -> Choice:
+        """What runs, and why."""
+        stored = self._stored()
+        return choose(self._backend, self.model, stored.device, stored.dtype)
+
+    def extra_repr(self) -> str:
+        """The wiring and the model, for print."""
+        return f"{self.wiring}, {self.model}"
+
+    # -- running -------------------------------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        x: Tensor | PackedSequence,
+        state: State | None = None,
+        dt: float | Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> tuple[Any, State]:
+        """Run the sequences; the class tells the shapes."""
+        if isinstance(x, PackedSequence):
+            return self._packed(x, state, dt, lengths)
+        self._check(x)
+        if x.dim() == 2:
+            return self._alone(x, state, dt, lengths)
+        if not self.batch_first:
+            x = x.transpose(0, 1) if x.dim() == 3 else x
+            dt = dt.transpose(0, 1) if isinstance(dt, Tensor) and dt.dim() == 2 else dt
+        samples = arrange(self._cast(x), self._cast(dt), lengths, self.n_inputs)
+        kept, states = self._scan(samples, self._states(state, x.shape[0]), self._outputs())
+        if not self.return_sequences:
+            y = self._read_out(states[0][:, self._indices()["outputs"]])
+        else:
+            y = self._read_out(kept)
+            valid = samples.valid()
+            y = y if valid is None else torch.where(valid[:, :, None], y, torch.zeros_like(y))
+            y = y if self.batch_first else y.transpose(0, 1)
+        return y, states if self.mixed_memory else states[0]  # pyright: ignore[reportReturnType]
+
+    def step(self, x: Tensor, state: State | None = None, dt: float | Tensor | None = None) -> tuple[Tensor, State]:
+        """One sample: x (batch, inputs) or (inputs,) -> y (batch, outputs), state. dt is a number or (batch,).
+
+        >>> rnn = Recurrent(Wiring(2, 3), "ctrnn")
+        >>> y, state = rnn.step(torch.zeros(4, 2))
+        >>> y.shape
+        torch.Size([4, 3])
+        """
+        alone = x.dim() == 1
+        time = 0 if alone or not self.batch_first else 1
+        y, new = self(x.unsqueeze(time), state, dt)
+        return (y.squeeze(time) if self.return_sequences else y), new
+
+    def trace(
+        self,
+        x: Tensor,
+        state: State | None = None,
+        dt: float | Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
+        """The state of every neuron after every sample, (batch, time, neurons), for x (batch, time, inputs).
+
+        >>> rnn = Recurrent(Wiring(2, 3, outputs=[0]), "ctrnn")
+        >>> rnn.trace(torch.zeros(4, 7, 2)).shape
+        torch.Size([4, 7, 3])
+        """
+        self._check(x)
+        samples = arrange(self._cast(x), self._cast(dt), lengths, self.n_inputs)
+        return self._scan(samples, self._states(state, x.shape[0]), None)[0]
+
+    def _scan(
+        self, samples: Samples, states: tuple[Tensor, ...], keep: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        with torch.autocast(samples.x.device.type, enabled=False):
+            at, p = self._indices(), self.values()
+            ready = self.model.prepare(p, at)
+            if self.lstm is None:
+                samples = samples._replace(x=self.model.read_in(p, samples.x))
+            return scan(self._step(ready, at), states, samples, keep)
+
+    def _step(self, p: Values, at: Values) -> Callable[..., tuple[Tensor, ...]]:
+        lstm = self.lstm
+
+        def step(state: tuple[Tensor, ...], x: Tensor, dt: Tensor) -> tuple[Tensor, ...]:
+            if lstm is None:
+                return (self.model.step(p, at, state[0], x, dt, self.training),)
+            h, c = lstm(x, (state[0], state[1]))
+            return self.model.step(p, at, h, self.model.read_in(p, x), dt, self.training), c
+
+        return step
+
+    def _read_out(self, kept: Tensor) -> Tensor:
+        with torch.autocast(kept.device.type, enabled=False):
+            y = self.model.read_out(self.values(), kept)
+            return y if self.projection is None else self.projection(y)
+
+    def _packed(self, x: PackedSequence, state: Any, dt: Any, lengths: Any) -> tuple[Any, State]:
+        if lengths is not None:
+            raise ArgumentError("a PackedSequence knows its lengths; pass no `lengths` with it.")
+        padded, lengths = pad_packed_sequence(x, batch_first=self.batch_first)
+        y, state = self(padded, state, dt, lengths.to(padded.device))
+        if self.return_sequences:
+            y = pack_padded_sequence(y, lengths, batch_first=self.batch_first, enforce_sorted=False)
+        return y, state
+
+    def _alone(self, x: Tensor, state: Any, dt: Any, lengths: Any) -> tuple[Tensor, State]:
+        if lengths is not None:
+            raise ShapeError("x holds one sequence without a batch axis; it takes no `lengths`.")
+        if isinstance(dt, (Tensor, np.ndarray, list, tuple)):
+            dt = torch.as_tensor(dt)
+            if dt.dim() not in (0, 1) or (dt.dim() == 1 and dt.shape[0] != x.shape[0]):
+                raise ShapeError(
+                    f"dt has shape {tuple(dt.shape)}; with one sequence of {x.shape[0]} samples it takes one number, "
+                    f"or one per sample: ({x.shape[0]},)."
+                )
+            dt = dt[None] if dt.dim() else dt
+            dt = dt if self.batch_first or not dt.dim() else dt.transpose(0, 1)
+        for one in (state if isinstance(state, tuple) else (state,)) if state is not None else ():
+            if one.dim() != 1:
+                raise ShapeError(
+                    f"state has shape {tuple(one.shape)}; with one sequence it takes ({self.wiring.n_neurons},)."
+                )
+        batch = 0 if self.batch_first else 1
+        lifted = None if state is None else tuple(s[None] for s in state) if isinstance(state, tuple) else state[None]
+        y, new = self(x.unsqueeze(batch), lifted, dt)
+        y = y.squeeze(batch if self.return_sequences else 0)
+        return y, tuple(s[0] for s in new) if isinstance(new, tuple) else new[0]  # pyright: ignore[reportReturnType]
+
+    def _check(self, x: object) -> None:
+        if not isinstance(x, Tensor):
+            raise ArgumentError(f"x is {type(x).__name__}; it takes a tensor (batch, time, {self.n_inputs}).")
+        stored = self._stored()
+        if x.device != stored.device:
+            raise ArgumentError(f"x is on {x.device} and the layer on {stored.device}; move one with .to(...).")
+        if x.dtype != stored.dtype and not (x.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
+            raise ArgumentError(f"x holds {x.dtype} and the layer {stored.dtype}; convert one: x.to({stored.dtype}).")
+
+    def _cast(self, values: Any) -> Any:
+        return values.to(self._stored().dtype) if isinstance(values, Tensor) and values.is_floating_point() else values
+
+    def _states(self, state: Any, batch: int) -> tuple[Tensor, ...]:
+        stored, shape = self._stored(), (batch, self.wiring.n_neurons)
+        if state is None:
+            return (stored.new_zeros(shape),) * (2 if self.mixed_memory else 1)
+        if self.mixed_memory != isinstance(state, tuple) or (isinstance(state, tuple) and len(state) != 2):
+            what = "a pair (state, memory)" if self.mixed_memory else "one tensor"
+            raise ShapeError(f"state is {type(state).__name__}; this layer takes {what}, or None for zeros.")
+        states = state if isinstance(state, tuple) else (state,)
+        for one in states:
+            if not isinstance(one, Tensor) or tuple(one.shape) != shape:
+                given = tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__
+                raise ShapeError(f"state has shape {given}; it takes (batch, neurons): {shape}.")
+        return tuple(self._cast(one) for one in states)
+
+    def _outputs(self) -> Tensor | None:
+        all_in_order = np.array_equal(self.wiring.output_index, np.arange(self.wiring.n_neurons))
+        return None if all_in_order else self._indices()["outputs"]
+
+    def _stored(self) -> Tensor:
+        return next(iter(self._parameters.values()))  # pyright: ignore[reportReturnType]
+
+    def _indices(self) -> dict[str, Tensor]:
+        """Index tensors on the parameters' device. They follow from the wiring and so are never saved or loaded."""
+        device = self._stored().device
+        if not self._at or self._at["outputs"].device != device:
+            arrays = dict(self.model.indices(self.wiring))
+            for spec in self._table.specs.values():
+                if spec.constraint == "polarity":
+                    arrays[f"sign_{spec.name}"] = self._table.sign(spec).astype(np.int64)
+            self._at = {name: torch.tensor(values, device=device) for name, values in arrays.items()}
+            self._at["outputs"] = torch.tensor(self.wiring.output_index, device=device)
+        return self._at

@@ -1,0 +1,93 @@
+"""A sparse feed-forward layer."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wormnet.errors import ArgumentError, ShapeError, WiringError
+from wormnet.models.spec import add_by, connections
+from wormnet.nn.parameters import remember_wiring
+from wormnet.wiring.core import Wiring
+
+__all__ = ["WiredLinear"]
+
+
+class WiredLinear(nn.Module):
+    r"""A linear layer with weights only where the wiring has synapses.
+
+        y_i = sum_s weight_s x_pre(s) + bias_i
+
+    Args:
+        wiring: a wiring with synapses from inputs to neurons alone; y holds its outputs, in order.
+        bias: whether there is a bias for each output.
+        device, dtype: of the parameters.
+
+    Weights are drawn uniformly with variance 1 / (3 fan-in), as nn.Linear does, and take the sign of their synapse.
+    Synapses onto neurons that are not read out have no weight, since nothing would ever come of it.
+
+    Call: x (..., inputs) -> y (..., outputs).
+    Raises: WiringError if neurons send, ShapeError if x is not that wide.
+
+    >>> import wormnet
+    >>> layer = WiredLinear(wormnet.random(inputs=64, neurons=10, outputs=10, sparsity=0.9, recurrent=False))
+    >>> layer(torch.zeros(5, 64)).shape, layer.weight.shape
+    (torch.Size([5, 10]), torch.Size([64]))
+    """
+
+    pre: Tensor
+    post: Tensor
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        *,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        if not isinstance(wiring, Wiring):
+            raise ArgumentError(f"wiring is {type(wiring).__name__}; it takes a Wiring, for example random(...).")
+        for s in np.flatnonzero(wiring.pre >= wiring.n_inputs)[:1]:
+            ends = f"{wiring.cells[wiring.pre[s]]!r} to {wiring.cells[wiring.post[s]]!r}"
+            raise WiringError(
+                f"a feed-forward layer takes synapses from inputs alone; synapse {s} goes from neuron {ends}. "
+                "Use random(..., recurrent=False), or a recurrent layer."
+            )
+        self.wiring = wiring
+        links = connections(wiring, own=False)
+        place = np.full(wiring.n_neurons, -1)
+        place[wiring.output_index] = np.arange(wiring.n_outputs)
+        read = np.flatnonzero(place[links.post] >= 0)
+        self._sign = wiring.sign[links.synapse[read]]
+        self.register_buffer("pre", torch.tensor(links.pre[read], device=device), persistent=False)
+        self.register_buffer("post", torch.tensor(place[links.post[read]], device=device), persistent=False)
+        self.weight = nn.Parameter(torch.empty(len(read), device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(wiring.n_outputs, device=device, dtype=dtype)) if bias else None
+        remember_wiring(self, wiring)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, from torch's global generator."""
+        post = self.post.cpu()
+        reach = torch.bincount(post, minlength=self.wiring.n_outputs).clamp(min=1).double().rsqrt()
+        drawn, sign = torch.rand(len(post), dtype=torch.float64) * reach[post], torch.tensor(self._sign)
+        sign = torch.where(sign == 0, torch.randint(0, 2, sign.shape) * 2 - 1, sign)
+        with torch.no_grad():
+            self.weight.copy_(drawn * sign)
+            if self.bias is not None:
+                self.bias.copy_((torch.rand(len(reach), dtype=torch.float64) * 2 - 1) * reach)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., inputs) -> (..., outputs)."""
+        if not isinstance(x, Tensor) or x.dim() == 0 or x.shape[-1] != self.wiring.n_inputs:
+            given = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ShapeError(f"x has shape {given}; the layer takes (..., {self.wiring.n_inputs}).")
+        flat = x.reshape(-1, self.wiring.n_inputs)
+        y = add_by(self.post, flat[:, self.pre] * self.weight, self.wiring.n_outputs)
+        y = y if self.bias is None else y + self.bias
+        return y.reshape(*x.shape[:-1], self.wiring.n_outputs)
+
+    def extra_repr(self) -> str:
+        """The wiring, for print."""
+        return f"{self.wiring}, bias={self.bias is not None}"
