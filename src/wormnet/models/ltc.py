@@ -75,13 +75,13 @@ class LTC(OdeModel):
             ParamSpec(
                 "reversal", "chemical", (1.0, 1.0), "potential", "that the synapse pulls to", polarity, signed=True
             ),
-            ParamSpec(
-                "gap_conductance", "gap", (0.001, 1.0), "conductance", "of the gap junction", "positive", counted=True
-            ),
-            ParamSpec(
-                "current", "current", (0.001, 1.0), "current / input", "gain of the input", signed=True, counted=True
-            ),
         ]
+        if len(wiring.of_kind(GAP)):
+            unit, meaning = "conductance", "of the gap junction"
+            specs.append(ParamSpec("gap_conductance", "gap", (0.001, 1.0), unit, meaning, "positive", counted=True))
+        if len(wiring.of_kind(CURRENT)):
+            unit, meaning = "current / input", "gain of the input"
+            specs.append(ParamSpec("current", "current", (0.001, 1.0), unit, meaning, signed=True, counted=True))
         for word, option in (("input", self.input_map), ("output", self.output_map)):
             if option:
                 specs.append(ParamSpec(f"{word}_scale", word, (1.0, 1.0), "1", f"{word} gain"))
@@ -110,9 +110,11 @@ class LTC(OdeModel):
             for name in ("conductance", "slope", "midpoint", "reversal"):
                 ready[f"{name}_{sender}"] = p[name][chosen]
             ready[f"conductance_reversal_{sender}"] = ready[f"conductance_{sender}"] * ready[f"reversal_{sender}"]
-            ready[f"gap_{sender}"] = p["gap_conductance"][at[f"gap_{sender}_synapse"]]
-            ready[f"gap_pull_{sender}"] = add_by(at[f"gap_{sender}_post"], ready[f"gap_{sender}"][None], n)
-        ready["current_input"] = p["current"][at["current_input_synapse"]]
+            if "gap_conductance" in p:
+                ready[f"gap_{sender}"] = p["gap_conductance"][at[f"gap_{sender}_synapse"]]
+                ready[f"gap_pull_{sender}"] = add_by(at[f"gap_{sender}_post"], ready[f"gap_{sender}"][None], n)
+        if "current" in p:
+            ready["current_input"] = p["current"][at["current_input_synapse"]]
         return ready
 
     def read_in(self, p: Values, x: Tensor) -> Tensor:
@@ -130,9 +132,10 @@ class LTC(OdeModel):
     def from_inputs(self, p: Values, at: Values, x: Tensor) -> tuple[Tensor, Tensor]:
         """Leak, and the synapses that inputs send."""
         drive, pull = self._synapses(p, at, x, "input")
-        n = p["leak"].shape[0]
-        current = add_by(at["current_input_post"], p["current_input"] * x[:, at["current_input_pre"]], n)
-        return drive + current + p["leak"] * p["v_leak"], pull + p["leak"]
+        if "current_input" in p:
+            current = p["current_input"] * x[:, at["current_input_pre"]]
+            drive = drive + add_by(at["current_input_post"], current, p["leak"].shape[0])
+        return drive + p["leak"] * p["v_leak"], pull + p["leak"]
 
     def from_neurons(self, p: Values, at: Values, v: Tensor) -> tuple[Tensor, Tensor]:
         """The synapses between neurons."""
@@ -144,9 +147,8 @@ class LTC(OdeModel):
         gate = torch.sigmoid(formulas.gate_argument(u_pre, p[f"slope_{sender}"], p[f"midpoint_{sender}"]))
         drive = add_by(post, gate * p[f"conductance_reversal_{sender}"], n)
         pull = add_by(post, gate * p[f"conductance_{sender}"], n)
-        gap_pre = at[f"gap_{sender}_pre"]
-        if gap_pre.shape[0]:
-            drive = drive + add_by(at[f"gap_{sender}_post"], p[f"gap_{sender}"] * u[:, gap_pre], n)
+        if f"gap_{sender}" in p:
+            drive = drive + add_by(at[f"gap_{sender}_post"], p[f"gap_{sender}"] * u[:, at[f"gap_{sender}_pre"]], n)
             pull = pull + p[f"gap_pull_{sender}"]
         return drive, pull
 
