@@ -1,0 +1,41 @@
+# make study: install, then train worm-wired and standard networks side by side and write a report.
+# make test:  install, then run every check and test.
+# Both need Python 3.11 or newer, make, gcc, about 3 GB of disk and a package index. See README.md.
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= study
+BIN := $(VENV)/bin
+
+.PHONY: study test lint bench clean
+.DELETE_ON_ERROR:
+
+study: $(VENV)/.installed
+	$(BIN)/wormnet study --out $(OUT) --resume
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) $(OUT) dist
+
+# Half an environment is worse than none: the mark is made last, and the next call starts over without it.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo 'wormnet needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < 4e9)' || { \
+	    echo 'wormnet needs about 4 GB of free disk here to install; free some, or name a place: make VENV=/big/disk/venv ...' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV) || { \
+	    echo 'no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]' || { \
+	    echo 'the packages could not be installed; if the messages above speak of the network or of space on the' >&2; \
+	    echo 'device, mend that and call make again: it starts over. Behind a proxy or mirror, pip reads PIP_INDEX_URL.' >&2; exit 1; }
+	touch $@
