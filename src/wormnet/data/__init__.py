@@ -1,1 +1,13 @@
-"""Data sets."""
+"""Data sets with honest splits and trivial baselines, and `Sequences` for a user's own data.
+
+dataset = wormnet.data.load("japanese_vowels")
+dataset.train.x, dataset.train.y, dataset.train.lengths
+dataset.baselines
+"""
+
+from wormnet.data.about import About
+from wormnet.data.download import Checked
+from wormnet.data.registry import fetch, info, load, names, verify
+from wormnet.data.sequences import Dataset, Sequences
+
+__all__ = ["About", "Checked", "Dataset", "Sequences", "fetch", "info", "load", "names", "verify"]

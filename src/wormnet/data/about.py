@@ -2,10 +2,11 @@
 
 import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 
+from wormnet.data.sequences import Dataset, Sequences
 from wormnet.errors import DataError
 
 __all__ = ["About", "Files", "need"]
@@ -40,6 +41,18 @@ class About:
     """What `seed` decides."""
     protocols: tuple[str, ...] = ("clean",)
     files: Files | None = None
+
+    def dataset(
+        self,
+        parts: Iterable[Sequences],
+        protocol: str,
+        measure: Callable[[Dataset], dict[str, float]],
+        classes: Sequence[str] = (),
+    ) -> Dataset:
+        """The data set made of its train, valid and test part."""
+        train, valid, test = parts
+        origin = {"source": self.source, "licence": self.licence, "citation": self.citation}
+        return Dataset(self.name, train, valid, test, classes, **origin, protocol=protocol, measure=measure)
 
 
 def need(module: str, package: str, what: str) -> ModuleType:

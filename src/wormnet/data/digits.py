@@ -1,0 +1,48 @@
+"""Handwritten digits of 8 x 8 pixels, read row by row: 8 steps of 8 inputs."""
+
+import numpy as np
+
+from wormnet.data.about import About, need
+from wormnet.data.sequences import Dataset, Sequences, guess
+
+__all__ = ["ABOUT", "baselines", "load"]
+
+ABOUT = About(
+    name="digits",
+    summary="8 x 8 pixels of handwritten digits, row by row; which of 10 digits",
+    split="stratified 75/25, always the same test set; a fifth of the rest, stratified, is held out for validation",
+    source="UCI Optical Recognition of Handwritten Digits (its test set), as shipped in scikit-learn (offline)",
+    licence="BSD-3-Clause (scikit-learn); the images: UCI, CC BY 4.0",
+    citation="Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository",
+    seed="which images of the train part are held out for validation",
+)
+
+_TEST_SEED = 0
+
+
+def load(protocol: str = "clean", seed: int = 0) -> Dataset:
+    """1797 images as sequences of their rows, pixels scaled from 0..16 to 0..1.
+
+    Raises:
+        DataError: if scikit-learn is not installed.
+
+    Source: Alpaydin & Kaynak 1998, UCI Machine Learning Repository.
+
+    >>> load()
+    Dataset('digits', 1077/270/450 sequences, 8 inputs, 10 outputs, classify per sequence, clean)
+    """
+    images, labels = need("sklearn.datasets", "scikit-learn", f"data set {ABOUT.name!r}").load_digits(return_X_y=True)
+    split = need("sklearn.model_selection", "scikit-learn", f"data set {ABOUT.name!r}").train_test_split
+    rest, test = split(np.arange(len(labels)), test_size=0.25, stratify=labels, random_state=_TEST_SEED)
+    train, valid = split(rest, test_size=0.2, stratify=labels[rest], random_state=seed)
+    x = images.reshape(-1, 8, 8) / 16
+    parts = [Sequences(x[rows], labels[rows]) for rows in map(np.sort, (train, valid, test))]
+    return ABOUT.dataset(parts, protocol, baselines)
+
+
+def baselines(dataset: Dataset) -> dict[str, float]:
+    """Accuracy of the commonest class, and of a linear model that sees all pixels at once."""
+    linear_model = need("sklearn.linear_model", "scikit-learn", f"the baseline of {ABOUT.name!r}")
+    train, test = (part.x.reshape(len(part), -1).astype(np.float64) for part in (dataset.train, dataset.test))
+    model = linear_model.LogisticRegression(max_iter=10_000).fit(train, dataset.train.y)
+    return {**guess(dataset), "logistic regression on pixels": float(model.score(test, dataset.test.y))}

@@ -1,0 +1,119 @@
+"""The data sets by name."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from wormnet.data import digits, download, halfcheetah, japanese_vowels, xor
+from wormnet.data.about import About
+from wormnet.data.download import Checked
+from wormnet.data.sequences import Dataset
+from wormnet.errors import ArgumentError, unknown
+
+__all__ = ["fetch", "info", "load", "names", "verify"]
+
+_SETS: MappingProxyType[str, tuple[About, Callable[..., Dataset]]] = MappingProxyType(
+    {
+        about.name: (about, loader)
+        for about, loader in (
+            (digits.ABOUT, digits.load),
+            (halfcheetah.ABOUT, halfcheetah.load),
+            (japanese_vowels.ABOUT, japanese_vowels.load),
+            (xor.DENSE, partial(xor.xor, encoding="dense")),
+            (xor.EVENT, partial(xor.xor, encoding="event")),
+        )
+    }
+)
+
+
+def names() -> list[str]:
+    """All data sets.
+
+    >>> names()
+    ['digits', 'halfcheetah', 'japanese_vowels', 'xor', 'xor_event']
+    """
+    return list(_SETS)
+
+
+def info(name: str) -> About:
+    """What is known of a data set before it is loaded: source, licence, citation, split, protocols, files.
+
+    Raises:
+        ArgumentError: for an unknown name.
+
+    >>> info("xor").protocols
+    ('clean', 'published')
+    """
+    if name not in _SETS:
+        raise ArgumentError(unknown("data set", name, _SETS))
+    return _SETS[name][0]
+
+
+def load(name: str, *, protocol: str = "clean", seed: int = 0, **options: Any) -> Dataset:
+    """A data set in its three parts.
+
+    Args:
+        name: one of `names()`.
+        protocol: "clean", or "published" where the published split is another one; see `info(name).split`.
+        seed: 0 to 2**32 - 1; what it decides is said in `info(name).seed`. The test set never depends on it, unless
+            the data are generated.
+        options: of this data set, for example the `length` of "xor".
+
+    Raises:
+        ArgumentError: for an unknown name, protocol or option.
+        DataError: if its files or an optional package cannot be had.
+
+    >>> load("xor", length=8, n_train=100, n_valid=20, n_test=20)
+    Dataset('xor', 100/20/20 sequences, 1 inputs, 2 outputs, classify per sequence, clean)
+    >>> load("digit")
+    Traceback (most recent call last):
+    wormnet.errors.ArgumentError: unknown data set 'digit'; did you mean 'digits'? Known: digits, halfcheetah, ...
+    """
+    about = info(name)
+    if protocol not in about.protocols:
+        raise ArgumentError(unknown(f"protocol of {name}", protocol, about.protocols))
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= seed < 2**32:
+        raise ArgumentError(f"seed is {seed!r}; it takes a whole number from 0 to {2**32 - 1}.")
+    loader = _SETS[name][1]
+    fixed = {"protocol", "seed", *(loader.keywords if isinstance(loader, partial) else ())}
+    taken = [option for option in inspect.signature(loader).parameters if option not in fixed]
+    for option in options:
+        if option not in taken:
+            raise ArgumentError(unknown(f"option of {name}", option, taken))
+    return loader(protocol=protocol, seed=int(seed), **options)
+
+
+def fetch(name: str, *, mirror: str | None = None, progress: bool | None = None) -> list[str]:
+    """Download what a data set needs, if it needs anything, and tell where it lies.
+
+    Args:
+        name: one of `names()`.
+        mirror: take `mirror`/folder/file instead of the source; None: $WORMNET_MIRROR if that is set.
+        progress: show a bar on stderr; None: if stderr is a terminal.
+
+    Raises:
+        ArgumentError: for an unknown name.
+        DataError: naming the URL or file, what is wrong with it, and what to do.
+
+    >>> fetch("digits")
+    []
+    """
+    files = info(name).files
+    if files is None:
+        return []
+    return [str(path) for path in download.fetch(files, mirror=mirror, progress=progress).values()]
+
+
+def verify(name: str) -> list[Checked]:
+    """Compare the files of a data set on this machine with their sha256; downloads nothing.
+
+    Raises:
+        ArgumentError: for an unknown name.
+
+    >>> verify("digits")
+    []
+    """
+    files = info(name).files
+    return [] if files is None else download.verify(files)
