@@ -35,8 +35,7 @@ class CTRNN(OdeModel):
 
     >>> CTRNN(solver="rk5")
     Traceback (most recent call last):
-    wormnet.errors.ArgumentError: unknown solver 'rk5'; did you mean 'rk4'? Known: semi_implicit, euler, \
-exponential_euler, rk4.
+    wormnet.errors.ArgumentError: unknown solver 'rk5'; did you mean 'rk4'? Known: semi_implicit, euler, ...
     """
 
     name: ClassVar[str] = "ctrnn"
