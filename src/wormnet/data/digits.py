@@ -12,7 +12,7 @@ ABOUT = About(
     summary="8 x 8 pixels of handwritten digits, row by row; which of 10 digits",
     split="stratified 75/25, always the same test set; a fifth of the rest, stratified, is held out for validation",
     source="UCI Optical Recognition of Handwritten Digits (its test set), as shipped in scikit-learn (offline)",
-    licence="BSD-3-Clause (scikit-learn); the images: UCI, CC BY 4.0",
+    licence="BSD-3-Clause, as distributed by scikit-learn",
     citation="Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository",
     seed="which images of the train part are held out for validation",
 )

@@ -64,7 +64,8 @@ ABOUT = About(
 
 _SHAPE = (1000, 17)
 _TRAIN, _VALID, _TEST = range(15, 25), range(5), range(5, 15)
-_TRAIN_STRIDE = 10
+_STRIDE = 10
+_PUBLISHED_LENGTH = 32
 
 
 def load(protocol: str = "clean", seed: int = 0, *, length: int = 32) -> Dataset:
@@ -76,14 +77,13 @@ def load(protocol: str = "clean", seed: int = 0, *, length: int = 32) -> Dataset
     Clean: train is cut into windows that begin every 10 steps; valid and test into windows that do not overlap, so
     that each step counts once (the last steps of a recording that fill no window are left out).
 
-    Published: all three parts are cut every 10 steps, as in the authors' code, which leaves out the last window of a
-    recording (970, 485 and 970 windows of 32 steps). The files of each part, the dtype and the absence of scaling are
-    theirs as well.
+    Published: all three parts are cut every 10 steps, as in the authors' code (970, 485 and 970 windows of 32 steps).
+    The files of each part, the dtype and the absence of scaling are theirs as well.
 
     Args:
         protocol: "clean" or "published".
         seed: changes nothing; nothing here is random.
-        length: steps in a window, 1 to 999.
+        length: steps in a window, 1 to 999; published 32.
 
     Raises:
         DataError: if the files cannot be had.
@@ -92,14 +92,16 @@ def load(protocol: str = "clean", seed: int = 0, *, length: int = 32) -> Dataset
     """
     if not 1 <= length < _SHAPE[0]:
         raise ArgumentError(f"length is {length}; it takes 1 to {_SHAPE[0] - 1} steps.")
+    if protocol == "published" and length != _PUBLISHED_LENGTH:
+        raise ArgumentError(f"length is {length}; the published windows have {_PUBLISHED_LENGTH} steps.")
     files = ABOUT.files
     assert files is not None
     traces = [_read(path) for path in fetch(files).values()]
-    stride, skip = (_TRAIN_STRIDE, 1) if protocol == "published" else (length, 0)
+    stride = _STRIDE if protocol == "published" else length
     parts = [
-        _windows([traces[i] for i in _TRAIN], length, _TRAIN_STRIDE, 1),
-        _windows([traces[i] for i in _VALID], length, stride, skip),
-        _windows([traces[i] for i in _TEST], length, stride, skip),
+        _windows([traces[i] for i in _TRAIN], length, _STRIDE),
+        _windows([traces[i] for i in _VALID], length, stride),
+        _windows([traces[i] for i in _TEST], length, stride),
     ]
     return ABOUT.dataset(parts, protocol, baselines)
 
@@ -111,9 +113,9 @@ def _read(path: Path) -> NDArray[np.float32]:
     return trace
 
 
-def _windows(traces: list[NDArray[np.float32]], length: int, stride: int, skip: int) -> Sequences:
-    """Windows of `length` steps and their next states; `skip` leaves out the start that is the last possible one."""
-    cuts = [(t, start) for t in traces for start in range(0, len(t) - length - skip, stride)]
+def _windows(traces: list[NDArray[np.float32]], length: int, stride: int) -> Sequences:
+    """Windows of `length` steps, one every `stride` steps, and the states that follow."""
+    cuts = [(t, start) for t in traces for start in range(0, len(t) - length, stride)]
     x = np.stack([trace[start : start + length] for trace, start in cuts])
     y = np.stack([trace[start + 1 : start + length + 1] for trace, start in cuts])
     return Sequences(x, y)

@@ -13,7 +13,7 @@ ABOUT = About(
     summary="12 cepstrum coefficients of spoken vowels; which of 9 speakers",
     split="the archive's 270 train and 370 test sequences; a fifth of train, stratified, is held out for validation",
     source="UEA archive, as shipped in the wheel of aeon (offline)",
-    licence="BSD-3-Clause (aeon); the recordings: UCI Japanese Vowels, CC BY 4.0",
+    licence="BSD-3-Clause, as distributed by aeon",
     citation="Kudo, Toyama & Shimbo 1999, Pattern Recognition Letters 20, 1103-1111",
     seed="which sequences of train are held out for validation",
 )

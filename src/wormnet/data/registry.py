@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -85,7 +86,7 @@ def load(name: str, *, protocol: str = "clean", seed: int = 0, **options: Any) -
     return loader(protocol=protocol, seed=int(seed), **options)
 
 
-def fetch(name: str, *, mirror: str | None = None, progress: bool | None = None) -> list[str]:
+def fetch(name: str, *, mirror: str | None = None, progress: bool | None = None) -> list[Path]:
     """Download what a data set needs, if it needs anything, and tell where it lies.
 
     Args:
@@ -103,7 +104,7 @@ def fetch(name: str, *, mirror: str | None = None, progress: bool | None = None)
     files = info(name).files
     if files is None:
         return []
-    return [str(path) for path in download.fetch(files, mirror=mirror, progress=progress).values()]
+    return list(download.fetch(files, mirror=mirror, progress=progress).values())
 
 
 def verify(name: str) -> list[Checked]:

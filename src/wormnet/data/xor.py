@@ -1,7 +1,6 @@
 """Parity of a stream of bits, every bit a sample or only the changes, with time stamps."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,6 @@ from wormnet.data.sequences import Dataset, Sequences, guess
 from wormnet.errors import ArgumentError, unknown
 
 __all__ = ["DENSE", "EVENT", "baselines", "xor"]
-
-Streams = Sequence[NDArray[np.int64]] | NDArray[np.int64]
-"""(bits,) zeros and ones each."""
 
 _CITATION = (
     "Lechner & Hasani 2020, Learning Long-Term Dependencies in Irregularly-Sampled Time Series, arXiv:2006.04418; "
@@ -61,7 +57,7 @@ def xor(
     parity is that of sum(x dt). The numbers of samples differ (`lengths`).
 
     Clean: streams of exactly `length` bits, all different over the three parts, half of them odd in each part (one
-    more if the number is odd).
+    more if the part has an odd number).
 
     Published: the streams of the authors' code, bit for bit (its generator and seeds), 2 to 31 bits long, 100,000 to
     train and 10,000 to test; of the first the last 10,000 are held out for validation, which the authors do not do.
@@ -93,11 +89,12 @@ def xor(
         if (length, n_train, n_valid, n_test) != (32, 10_000, 2_000, 2_000):
             raise ArgumentError("the published streams have sizes of their own; leave length and n_* away.")
         streams = {part: _published_streams(*numbers) for part, numbers in _PUBLISHED.items()}
-        train, held = streams["train"][:-_PUBLISHED_VALID], streams["train"][-_PUBLISHED_VALID:]
-        encode = _bits if encoding == "dense" else _published_events
+        train = _Streams(*(array[:-_PUBLISHED_VALID] for array in streams["train"]))
+        held = _Streams(*(array[-_PUBLISHED_VALID:] for array in streams["train"]))
+        encode = _dense if encoding == "dense" else _published_events
         parts = [encode(part) for part in (train, held, streams["test"])]
     else:
-        encode = _bits if encoding == "dense" else _runs
+        encode = _dense if encoding == "dense" else _runs
         parts = [encode(part) for part in _streams(length, (n_train, n_valid, n_test), seed)]
     return about.dataset(parts, protocol, baselines, ("even", "odd"))
 
@@ -107,11 +104,22 @@ def baselines(dataset: Dataset) -> dict[str, float]:
     return guess(dataset)
 
 
-def _streams(length: int, sizes: tuple[int, int, int], seed: int) -> list[NDArray[np.int64]]:
-    """Different streams for each part, (n, length) each. All bits but the last are drawn, the last gives the parity."""
+class _Streams(NamedTuple):
+    bits: NDArray[np.int64]
+    """(streams, bits) 0 or 1, 0 behind the end of a stream"""
+    lengths: NDArray[np.int64]
+    """(streams,)"""
+
+    @property
+    def parity(self) -> NDArray[np.int64]:
+        return self.bits.sum(1) % 2
+
+
+def _streams(length: int, sizes: tuple[int, int, int], seed: int) -> list[_Streams]:
+    """Different streams for each part. All bits but the last are drawn, the last gives the parity."""
     if not 2 <= length <= 63:
         raise ArgumentError(f"length is {length}; it takes 2 to 63 bits.")
-    if min(sizes) < 1 or sum(-(-n // 2) for n in sizes) > 2 ** (length - 1):
+    if min(sizes) < 1 or sum((n + 1) // 2 for n in sizes) > 2 ** (length - 1):
         raise ArgumentError(
             f"n_train, n_valid, n_test are {', '.join(map(str, sizes))}; each takes at least 1, and there are only "
             f"{2**length} different streams of {length} bits, half of them odd."
@@ -120,13 +128,13 @@ def _streams(length: int, sizes: tuple[int, int, int], seed: int) -> list[NDArra
     drawn = {parity: _prefixes(rng, length - 1, sum((n + parity) // 2 for n in sizes)) for parity in (0, 1)}
     parts = []
     for n in sizes:
-        odd = rng.permutation(np.arange(n) % 2 == (n + 1) % 2)
+        odd = rng.permutation(np.arange(n) < (n + 1) // 2)
         bits = np.empty((n, length), np.int64)
         for parity in (0, 1):
             rows = np.flatnonzero(odd == parity)
             bits[rows, :-1], drawn[parity] = drawn[parity][: len(rows)], drawn[parity][len(rows) :]
         bits[:, -1] = (bits[:, :-1].sum(1) + odd) % 2
-        parts.append(bits)
+        parts.append(_Streams(bits, np.full(n, length)))
     return parts
 
 
@@ -135,34 +143,42 @@ def _prefixes(rng: np.random.Generator, length: int, n: int) -> NDArray[np.int64
     return codes[:, None] >> np.arange(length) & 1
 
 
-def _published_streams(n: int, seed: int) -> list[NDArray[np.int64]]:
+def _published_streams(n: int, seed: int) -> _Streams:
     rng = np.random.RandomState(seed)
-    return [rng.randint(0, 2, size=rng.randint(2, 32)) for _ in range(n)]
+    bits, lengths = np.zeros((n, 31), np.int64), np.zeros(n, np.int64)
+    for i in range(n):
+        lengths[i] = rng.randint(2, 32)
+        bits[i, : lengths[i]] = rng.randint(0, 2, size=lengths[i])
+    return _Streams(bits, lengths)
 
 
-def _parity(streams: Streams) -> list[int]:
-    return [int(bits.sum()) % 2 for bits in streams]
+def _dense(streams: _Streams) -> Sequences:
+    bits, lengths = streams
+    return Sequences(bits[:, :, None], streams.parity, None if np.all(lengths == bits.shape[1]) else lengths)
 
 
-def _bits(streams: Streams) -> Sequences:
-    if isinstance(streams, np.ndarray):  # all of one length
-        return Sequences(streams[:, :, None], streams.sum(1) % 2)
-    return Sequences.from_list([bits[:, None] for bits in streams], _parity(streams))
+def _runs(streams: _Streams) -> Sequences:
+    """A sample at the last bit of each run."""
+    bits, lengths = streams
+    time = np.arange(bits.shape[1])
+    ends = np.append(bits[:, 1:] != bits[:, :-1], np.ones((len(bits), 1), bool), axis=1)
+    return _sampled(streams, (time < lengths[:, None] - 1) & ends | (time == lengths[:, None] - 1), unit=1)
 
 
-def _run_ends(bits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of bits up to the end of each run of equal bits."""
-    return np.append(np.flatnonzero(np.diff(bits)) + 1, len(bits))
-
-
-def _runs(streams: Streams) -> Sequences:
-    ends = [_run_ends(bits) for bits in streams]
-    x = [bits[end - 1, None] for bits, end in zip(streams, ends)]
-    return Sequences.from_list(x, _parity(streams), [np.diff(end, prepend=0) for end in ends])
-
-
-def _published_events(streams: Streams) -> Sequences:
+def _published_events(streams: _Streams) -> Sequences:
     """A sample at the first bit of each run, and at the last bit of the stream."""
-    times = [np.unique([1, *(_run_ends(bits)[:-1] + 1), len(bits)]) for bits in streams]
-    x = [bits[time - 1, None] for bits, time in zip(streams, times)]
-    return Sequences.from_list(x, _parity(streams), [np.diff(time, prepend=0) / 32 for time in times])
+    bits, lengths = streams
+    time = np.arange(bits.shape[1])
+    begins = np.append(np.ones((len(bits), 1), bool), bits[:, 1:] != bits[:, :-1], axis=1)
+    return _sampled(streams, (time < lengths[:, None]) & begins | (time == lengths[:, None] - 1), unit=32)
+
+
+def _sampled(streams: _Streams, kept: NDArray[np.bool_], unit: int) -> Sequences:
+    """Only the bits that are kept, (streams, bits), each with the time since the one kept before."""
+    row, time = np.nonzero(kept)
+    lengths = kept.sum(1)
+    place = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    x, dt = np.zeros((len(kept), lengths.max(), 1)), np.ones((len(kept), lengths.max()))
+    x[row, place, 0] = streams.bits[row, time]
+    dt[row, place] = np.where(place == 0, time + 1, np.diff(time, prepend=0)) / unit
+    return Sequences(x, streams.parity, lengths, dt)

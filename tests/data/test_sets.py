@@ -1,0 +1,307 @@
+import socket
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wormnet import data
+from wormnet.data import digits, halfcheetah, japanese_vowels, registry
+from wormnet.data.about import Files
+from wormnet.data.xor import xor
+from wormnet.errors import ArgumentError, DataError
+
+SMALL = {"n_train": 40, "n_valid": 10, "n_test": 14}
+
+
+@given(st.integers(3, 63), st.integers(0, 5))
+def test_the_label_of_a_dense_stream_is_the_parity_of_its_bits(length, seed):
+    sizes = {"n_train": 1, "n_valid": 1, "n_test": 2} if length < 7 else SMALL
+    dataset = xor(length, "dense", **sizes, seed=seed)
+    for part in (dataset.train, dataset.valid, dataset.test):
+        assert part.x.shape[1:] == (length, 1)
+        assert set(np.unique(part.x)) <= {0, 1}
+        np.testing.assert_array_equal(part.x.sum((1, 2)) % 2, part.y)
+        assert abs(2 * part.y.sum() - len(part)) <= 1
+
+
+@given(st.integers(7, 63), st.integers(0, 5))
+def test_event_coded_streams_are_the_dense_ones_written_in_runs(length, seed):
+    dense, event = xor(length, "dense", **SMALL, seed=seed), xor(length, "event", **SMALL, seed=seed)
+    for bits, runs in ((dense.train, event.train), (dense.test, event.test)):
+        np.testing.assert_array_equal(bits.y, runs.y)
+        assert runs.dt is not None
+        assert runs.lengths is not None
+        for i, k in enumerate(runs.lengths):
+            values, durations = runs.x[i, :k, 0], runs.dt[i, :k].astype(int)
+            np.testing.assert_array_equal(np.repeat(values, durations), bits.x[i, :, 0])
+            assert np.all(np.diff(values) != 0)  # a run ends where the bit changes
+
+
+def test_the_example_of_the_docstring_is_coded_as_it_says():
+    dataset = xor(6, "event", n_train=60, n_valid=2, n_test=2)  # all 64 streams
+    parts = (dataset.train, dataset.valid, dataset.test)
+    coded = {
+        tuple(zip(part.x[i, :k, 0].tolist(), part.dt[i, :k].tolist()))
+        for part in parts
+        if part.lengths is not None and part.dt is not None
+        for i, k in enumerate(part.lengths)
+    }
+    assert len(coded) == 64
+    assert ((1, 3), (0, 2), (1, 1)) in coded
+
+
+@pytest.mark.parametrize("length", [3, 8])
+def test_all_streams_of_a_length_can_be_asked_for_and_not_one_more(length):
+    n = 2**length - 4
+    dataset = xor(length, n_train=n, n_valid=2, n_test=2)
+    rows = np.concatenate([dataset.train.x, dataset.valid.x, dataset.test.x])[:, :, 0]
+    assert len(np.unique(rows, axis=0)) == 2**length
+    with pytest.raises(ArgumentError, match=f"there are only {2**length} different streams of {length} bits"):
+        xor(length, n_train=n + 1, n_valid=2, n_test=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"length": 1}, "length is 1; it takes 2 to 63 bits"),
+        ({"length": 64}, "length is 64"),
+        ({"n_test": 0}, "each takes at least 1"),
+        ({"encoding": "sparse"}, r"unknown encoding 'sparse'\. Known: dense, event"),
+        ({"protocol": "published", "length": 16}, "the published streams have sizes of their own"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(options, text):
+    with pytest.raises(ArgumentError, match=text):
+        xor(**options)
+
+
+def published_by_the_book(n, seed):
+    """The sampling of the published code, bit by bit: (events, stamps) of each stream, and its bits."""
+    rng = np.random.RandomState(seed)
+    for _ in range(n):
+        bits, events, stamps, last, waited = [], [], [], -1, 0
+        for _ in range(rng.randint(low=2, high=32)):
+            waited += 1
+            bits.append(int(rng.randint(low=0, high=2)))
+            if bits[-1] != last:
+                events.append(bits[-1])
+                stamps.append(waited)
+                waited = 0
+            last = bits[-1]
+        if waited > 0:
+            events.append(last)
+            stamps.append(waited)
+        yield bits, events, stamps
+
+
+def test_published_streams_are_those_of_the_published_code():
+    dense, event = xor(protocol="published"), xor(encoding="event", protocol="published")
+    assert (len(event.train), len(event.valid), len(event.test)) == (90_000, 10_000, 10_000)
+    for part, seed, n in (("test", 48_736, 10_000), ("train", 1_234_984, 300)):
+        bits_part, part = getattr(dense, part), getattr(event, part)
+        for i, (bits, events, stamps) in enumerate(published_by_the_book(n, seed)):
+            k = part.lengths[i]
+            assert bits_part.x[i, : bits_part.lengths[i], 0].tolist() == bits
+            assert part.x[i, :k, 0].tolist() == events
+            assert (part.dt[i, :k] * 32).tolist() == stamps
+            assert part.y[i] == bits_part.y[i] == sum(bits) % 2
+
+
+def test_a_network_that_learns_nothing_scores_what_was_published_for_one():
+    # Hasani et al. 2022: LTC 49.11 +- 0.00 % on event-coded streams, the score of always answering "even".
+    dataset = xor(encoding="event", protocol="published")
+    assert np.mean(dataset.test.y == 0) == pytest.approx(0.4911, abs=1e-9)
+    assert dataset.baselines == {"majority": pytest.approx(0.5089)}
+
+
+def test_short_published_streams_come_again_in_the_test_as_the_docstring_says():
+    dataset = xor(protocol="published")
+
+    def keys(part):
+        return [tuple(part.x[i, :k, 0]) for i, k in enumerate(part.lengths)]
+
+    known = {*keys(dataset.train), *keys(dataset.valid)}
+    assert np.mean([key in known for key in keys(dataset.test)]) == pytest.approx(0.3605, abs=1e-9)
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_japanese_vowels_comes_from_the_wheel_and_is_standardised_by_train_alone(no_network, seed):
+    pytest.importorskip("aeon")
+    dataset = japanese_vowels.load(seed=seed)
+    assert [len(part) for part in (dataset.train, dataset.valid, dataset.test)] == [216, 54, 370]
+    assert dataset.classes == tuple("123456789")
+    np.testing.assert_array_equal(np.bincount(dataset.train.y), [24] * 9)
+    np.testing.assert_array_equal(np.bincount(dataset.valid.y), [6] * 9)
+    steps = dataset.train.x[dataset.train.mask].astype(float)
+    np.testing.assert_allclose(steps.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(steps.std(0), 1, atol=1e-6)
+    both = np.concatenate([part.x[part.mask] for part in (dataset.train, dataset.valid, dataset.test)])
+    assert np.abs(both.mean(0, dtype=float)).max() > 0.01  # the other parts had no say
+
+
+def test_japanese_vowels_is_the_archive_up_to_one_shift_and_scale_per_channel(no_network):
+    archive = pytest.importorskip("aeon.datasets")
+    x, labels = archive.load_japanese_vowels(split="test")
+    part = japanese_vowels.load().test
+    np.testing.assert_array_equal(part.lengths, [a.shape[1] for a in x])
+    np.testing.assert_array_equal(part.y + 1, labels.astype(int))
+    raw, mine = np.concatenate([a.T for a in x]), part.x[part.mask]
+    for channel in range(12):
+        assert np.corrcoef(raw[:, channel], mine[:, channel])[0, 1] == pytest.approx(1, abs=1e-9)
+
+
+def test_digits_are_the_images_row_by_row_and_the_test_set_is_always_the_same():
+    sklearn_datasets = pytest.importorskip("sklearn.datasets")
+    images = sklearn_datasets.load_digits()
+    first, second = digits.load(seed=0), digits.load(seed=1)
+    np.testing.assert_array_equal(first.test.x, second.test.x)
+    assert not np.array_equal(first.valid.x, second.valid.x)
+    known = {(image / 16).astype(np.float32).tobytes(): label for image, label in zip(images.images, images.target)}
+    for part in (first.train, first.valid, first.test):
+        assert [known[x.tobytes()] for x in part.x] == part.y.tolist()
+        assert np.ptp(np.bincount(part.y) / len(part)) < 0.02
+
+
+def fake_recordings(monkeypatch, tmp_path, shape=(1000, 17)):
+    """31 recordings whose numbers tell file and step: file + step / 1000."""
+    files = halfcheetah.ABOUT.files
+    assert files is not None
+    paths = {}
+    for i, name in enumerate(files.sha256):
+        paths[name] = tmp_path / name
+        np.save(paths[name], np.broadcast_to(i + np.arange(shape[0])[:, None] / 1000, shape))
+    monkeypatch.setattr(halfcheetah, "fetch", lambda files: paths)
+
+
+FILES = {"train": range(15, 25), "valid": range(5), "test": range(5, 15)}
+
+
+@pytest.mark.parametrize("protocol", ["clean", "published"])
+def test_halfcheetah_is_split_by_file_and_asks_for_the_next_step(monkeypatch, tmp_path, protocol):
+    fake_recordings(monkeypatch, tmp_path)
+    dataset = halfcheetah.load(protocol)
+    for name, numbers in FILES.items():
+        part = getattr(dataset, name)
+        np.testing.assert_array_equal(np.unique(part.x.astype(float).round(3) // 1), numbers)
+        np.testing.assert_allclose(part.y - part.x, 0.001, atol=1e-5)
+        np.testing.assert_array_equal(part.x[:, 1:], part.y[:, :-1])
+
+
+def test_clean_windows_of_halfcheetah_count_each_step_once(monkeypatch, tmp_path):
+    fake_recordings(monkeypatch, tmp_path)
+    for part in (halfcheetah.load().test, halfcheetah.load().valid):
+        targets = part.y[:, :, 0].ravel()
+        assert len(np.unique(targets)) == len(targets) == len(part) * 32
+        assert len(part) == len(np.unique(targets // 1)) * (999 // 32)
+    assert len(halfcheetah.load(length=999).test) == 10  # one window takes a whole recording
+
+
+def test_published_windows_of_halfcheetah_begin_where_the_published_code_begins_them(monkeypatch, tmp_path):
+    fake_recordings(monkeypatch, tmp_path)
+    dataset = halfcheetah.load("published")
+    assert [len(part) for part in (dataset.train, dataset.valid, dataset.test)] == [970, 485, 970]
+    begins = np.round((dataset.test.x[:97, 0, 0].astype(float) - 5) * 1000)
+    np.testing.assert_array_equal(begins, np.arange(0, 1000 - 32 - 1, 10))
+    with pytest.raises(ArgumentError, match="length is 31; the published windows have 32 steps"):
+        halfcheetah.load("published", length=31)
+
+
+def test_recordings_of_another_shape_are_refused(monkeypatch, tmp_path):
+    fake_recordings(monkeypatch, tmp_path, (999, 17))
+    with pytest.raises(
+        DataError, match=r"trace_0000.npy holds an array of shape \(999, 17\); a recording has \(1000, 17\)"
+    ):
+        halfcheetah.load()
+
+
+@pytest.mark.parametrize("length", [0, 1000])
+def test_windows_that_fit_no_recording_are_refused(length):
+    with pytest.raises(ArgumentError, match=f"length is {length}; it takes 1 to 999 steps"):
+        data.load("halfcheetah", length=length)
+
+
+def test_least_squares_finds_the_law_of_a_linear_system(monkeypatch):
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    x = np.empty((40, 20, 3))
+    x[:, 0] = rng.normal(size=(40, 3))
+    for t in range(1, 20):
+        x[:, t] = x[:, t - 1] @ turn
+    part = data.Sequences(x[:, :-1], x[:, 1:])
+    scores = halfcheetah.baselines(data.Dataset("turn", part, part, part))
+    assert scores["linear on 1 lag"] < 1e-12
+    assert scores["persistence"] == pytest.approx(np.mean((x[:, 1:] - x[:, :-1]) ** 2), rel=1e-5)
+    assert scores["mean"] == pytest.approx(part.y.astype(float).var((0, 1)).mean(), rel=1e-5)
+
+
+def test_baselines_on_the_real_recordings_agree_with_earlier_measurements(data_directory, monkeypatch):
+    if not (data_directory / "halfcheetah").is_dir():
+        pytest.skip(f"{data_directory} holds no halfcheetah")
+    monkeypatch.setenv("WORMNET_DATA", str(data_directory))
+    scores = data.load("halfcheetah", protocol="published").baselines
+    # Measured before, by other code, rounded: mean 17.5, persistence 62.9, linear on 1, 2, 4 lags 3.42, 3.19, 3.13.
+    assert scores == {
+        "mean": pytest.approx(17.5, abs=0.05),
+        "persistence": pytest.approx(62.9, abs=0.05),
+        "linear on 1 lag": pytest.approx(3.42, abs=0.02),
+        "linear on 2 lags": pytest.approx(3.19, abs=0.02),
+        "linear on 4 lags": pytest.approx(3.13, abs=0.02),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("vowels", {}, r"unknown data set 'vowels'; did you mean 'japanese_vowels'\?"),
+        ("digits", {"protocol": "publishd"}, "unknown protocol of digits 'publishd'. Known: clean"),
+        ("xor", {"protocol": "publishd"}, "did you mean 'published'"),
+        ("xor", {"lenght": 4}, "unknown option of xor 'lenght'; did you mean 'length'"),
+        ("xor_event", {"encoding": "dense"}, "unknown option of xor_event 'encoding'"),
+        ("digits", {"length": 4}, "unknown option of digits 'length'. Known: none"),
+        ("digits", {"seed": -1}, "seed is -1; it takes a whole number from 0 to 4294967295"),
+        ("digits", {"seed": 1.5}, "seed is 1.5"),
+        ("digits", {"seed": True}, "seed is True"),
+    ],
+)
+def test_what_does_not_exist_is_refused_by_name(name, options, text):
+    with pytest.raises(ArgumentError, match=text):
+        data.load(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "package"), [("digits", "sklearn", "scikit-learn"), ("japanese_vowels", "aeon", "aeon")]
+)
+def test_a_missing_extra_is_one_sentence_with_the_command(monkeypatch, name, module, package):
+    for loaded in [m for m in sys.modules if m.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(DataError) as error:
+        data.load(name)
+    assert str(error.value) == f"""data set '{name}' needs {package}: pip install "wormnet[study]\""""
+
+
+def test_fetch_and_verify_go_by_the_files_of_the_data_set(data_directory, monkeypatch):
+    if not (data_directory / "halfcheetah").is_dir():
+        pytest.skip(f"{data_directory} holds no halfcheetah")
+    monkeypatch.setenv("WORMNET_DATA", str(data_directory))
+    paths = data.fetch("halfcheetah")
+    assert [path.name for path in paths] == [f"trace_{i:04d}.npy" for i in range(31)]
+    assert {checked.state for checked in data.verify("halfcheetah")} == {"ok"}
+
+
+def test_the_list_of_files_cannot_be_changed():
+    files = Files("set", "http://127.0.0.1", {"a": "0"})
+    with pytest.raises(TypeError):
+        files.sha256["a"] = "1"  # pyright: ignore[reportIndexIssue]
+    assert registry.info("xor").files is None
