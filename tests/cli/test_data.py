@@ -107,6 +107,12 @@ def test_list_names_every_data_set_with_its_licence(serve, capsys):
         assert ("0 of 31 here" if name == "halfcheetah" else "none needed") in row
 
 
+def test_names_are_whole_in_a_narrow_terminal(serve, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run("data", "list") == 0
+    assert all(f" {name} " in out for out in [capsys.readouterr().out] for name in data.names())
+
+
 def test_fetch_of_what_needs_no_file_says_so(capsys):
     assert run("data", "fetch", "digits", "xor") == 0
     out = capsys.readouterr().out

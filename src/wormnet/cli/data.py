@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from wormnet.data import registry
 from wormnet.errors import DataError
@@ -23,7 +23,7 @@ def _print(table: Table) -> None:
 @app.command("list")
 def list_() -> None:
     """Show all data sets: what they are, on what terms, and whether their files are on this machine."""
-    table = Table("name", "what", "protocols", "licence", "files")
+    table = Table(Column("name", no_wrap=True), "what", "protocols", "licence", "files")
     for name in registry.names():
         about, checked = registry.info(name), registry.verify(name)
         good = sum(file.state == "ok" for file in checked)
@@ -35,7 +35,7 @@ def list_() -> None:
 @app.command()
 def fetch(names: Names = None) -> None:
     """Download the files of data sets into the cache; those that are there and right are left alone."""
-    table = Table("name", "files", "directory")
+    table = Table(Column("name", no_wrap=True), "files", Column("directory", overflow="fold"))
     for name in names or registry.names():
         paths = registry.fetch(name)
         table.add_row(name, str(len(paths)) if paths else "none needed", ", ".join({str(p.parent) for p in paths}))
@@ -45,7 +45,7 @@ def fetch(names: Names = None) -> None:
 @app.command()
 def verify(names: Names = None) -> None:
     """Compare files with their sha256; status 2 if one is wrong or missing."""
-    table = Table("name", "file", "state", "path")
+    table = Table(Column("name", no_wrap=True), "file", "state", Column("path", overflow="fold"))
     bad = []
     for name in names or registry.names():
         checked = registry.verify(name)
