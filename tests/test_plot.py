@@ -1,0 +1,124 @@
+"""Drawings leave nothing out and change nothing."""
+
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.collections import EllipseCollection, LineCollection, PatchCollection
+from matplotlib.figure import Figure
+
+import wormnet
+from wormnet import plot
+from wormnet.errors import ArgumentError, WormnetError
+from wormnet.wiring import GAP, Wiring
+
+
+def circuit() -> Wiring:
+    """Every kind of line: excitatory, inhibitory, unsigned, gap junction, self-synapse."""
+    return Wiring(
+        ["touch", "smell"],
+        ["AVA", "AVB", "M"],
+        roles=["command", "command", "motor"],
+        outputs=["M"],
+        pre=[0, 1, 2, 3, 2, 4],
+        post=[2, 3, 4, 4, 3, 4],
+        sign=[1, -1, 0, 1, 0, -1],
+        kind=[0, 0, 0, 0, GAP, 0],
+    )
+
+
+def drawn(axes):
+    lines = [c for c in axes.collections if isinstance(c, LineCollection)]
+    ellipses = [c for c in axes.collections if isinstance(c, EllipseCollection)]
+    return sum(len(c.get_segments()) for c in lines), sorted(len(c.get_offsets()) for c in ellipses)
+
+
+@pytest.mark.parametrize("layout", sorted(plot.LAYOUTS))
+def test_every_cell_and_synapse_is_drawn(layout):
+    n_lines, n_rings_and_cells = drawn(plot.wiring(circuit(), layout=layout))
+    assert n_lines == 5
+    assert n_rings_and_cells == [1, 5]
+
+
+def test_three_hundred_neurons_are_all_drawn_and_none_stands_on_another():
+    rng = np.random.default_rng(0)
+    pairs = rng.choice(302 * 302, 3700, replace=False)
+    wiring = Wiring(0, 302, roles=rng.choice(["sensory", "inter", "motor"], 302), pre=pairs // 302, post=pairs % 302)
+    axes = plot.wiring(wiring)
+    own = int((wiring.pre == wiring.post).sum())
+    assert drawn(axes) == (3700 - own, sorted([own, 302]))
+    cells = next(c for c in axes.collections if isinstance(c, EllipseCollection) and len(c.get_offsets()) == 302)
+    at = np.asarray(cells.get_offsets())
+    gaps = np.hypot(*(at[:, None] - at[None]).transpose(2, 0, 1)) + np.eye(302) * 9
+    assert gaps.min() > cells.get_widths().max()
+
+
+def test_roles_stand_in_the_order_of_the_flow():
+    axes = plot.wiring(circuit())
+    at = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    assert at["inputs"] < at["command"] < at["motor"]
+
+
+def test_arrows_end_on_the_receivers_rim():
+    wiring = Wiring(1, 1, pre=[0], post=[1], sign=1)
+    axes = plot.wiring(wiring)
+    cells = np.asarray(next(c for c in axes.collections if isinstance(c, EllipseCollection)).get_offsets())
+    tip = next(c for c in axes.collections if isinstance(c, PatchCollection)).get_paths()[0].vertices[0]
+    assert np.hypot(*(tip - cells[1])) < np.hypot(*(tip - cells[0]))
+    assert tip[1] == pytest.approx(cells[1, 1])
+
+
+def test_gap_junctions_have_no_arrow_and_the_legend_names_what_is_there():
+    axes = plot.wiring(circuit())
+    assert sum(len(c.get_paths()) for c in axes.collections if isinstance(c, PatchCollection)) == 4
+    names = {text.get_text() for text in axes.get_legend().get_texts()}
+    assert names == {
+        "input", "command", "motor", "output", "excitatory", "inhibitory", "unsigned", "gap junction",
+    }  # fmt: skip
+
+
+def test_labels_can_be_changed_left_out_and_forced():
+    assert "AVAL" in {t.get_text() for t in plot.wiring(circuit(), labels={"AVA": "AVAL"}).texts}
+    assert "AVA" not in {t.get_text() for t in plot.wiring(circuit(), labels=False).texts}
+    crowd = wormnet.dense(3, 80)
+    assert "n7" not in {t.get_text() for t in plot.wiring(crowd).texts}
+    assert "n7" in {t.get_text() for t in plot.wiring(crowd, labels=True).texts}
+
+
+@pytest.mark.parametrize("empty", [Wiring(0, 0), Wiring(2, 0), Wiring(0, 3), Wiring(1, 1)])
+def test_wirings_of_next_to_nothing_can_be_drawn(empty, tmp_path):
+    for draw in (plot.wiring, plot.adjacency):
+        draw(empty).figure.savefig(tmp_path / "empty.png")
+
+
+def test_the_adjacency_matrix_has_a_square_for_every_synapse_and_two_for_a_gap_junction():
+    image = plot.adjacency(circuit()).images[0].get_array()
+    assert int((image[..., 3] > 0).sum()) == 5 + 2
+    # touch (row 0) to AVA (column 2), by the order of the roles.
+    assert image[0, 2, 3] == 1
+    assert image[2, 0, 3] == 0
+
+
+def test_drawing_on_given_axes_leaves_other_figures_alone():
+    axes = Figure().subplots()
+    assert plot.wiring(circuit(), axes) is axes
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": "colums"}, "unknown layout 'colums'; did you mean 'columns'"),
+        ({"role_colours": {"moto": "red"}}, "unknown role to colour 'moto'; did you mean 'motor'"),
+        ({"sign_colours": {"exitatory": "red"}}, "unknown sign to colour 'exitatory'; did you mean 'excitatory'"),
+    ],
+)
+def test_unknown_names_are_told_with_near_ones(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        plot.wiring(circuit(), **options)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(WormnetError, match=r'pip install "wormnet\[plot\]"'):
+        plot.wiring(circuit())
