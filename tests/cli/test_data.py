@@ -104,7 +104,8 @@ def test_list_names_every_data_set_with_its_licence(serve, capsys):
     for name in data.names():
         row = next(line for line in out.splitlines() if f" {name} " in line)
         assert data.info(name).licence in row
-        assert ("0 of 31 here" if name == "halfcheetah" else "none needed") in row
+        files = data.info(name).files
+        assert ("none needed" if files is None else f"0 of {len(files.sha256)} here") in row
 
 
 def test_names_are_whole_in_a_narrow_terminal(serve, monkeypatch, capsys):
@@ -119,14 +120,13 @@ def test_fetch_of_what_needs_no_file_says_so(capsys):
     assert out.count("none needed") == 2
 
 
-def test_fetch_and_verify_use_the_users_own_directory(data_directory, monkeypatch, capsys):
-    if not (data_directory / "halfcheetah").is_dir():
-        pytest.skip(f"{data_directory} holds no halfcheetah")
-    monkeypatch.setenv("WORMNET_DATA", str(data_directory))
+def test_fetch_and_verify_use_the_users_own_directory(offline, monkeypatch, capsys):
+    directory = offline("halfcheetah")
+    monkeypatch.setenv("WORMNET_DATA", str(directory))
     monkeypatch.setenv("COLUMNS", "200")
-    assert run("data", "fetch") == 0
-    assert str(data_directory / "halfcheetah") in capsys.readouterr().out
-    assert run("data", "verify") == 0
+    assert run("data", "fetch", "halfcheetah", "xor") == 0
+    assert str(directory / "halfcheetah") in capsys.readouterr().out
+    assert run("data", "verify", "halfcheetah", "xor") == 0
     assert capsys.readouterr().out.count(" ok ") == 31
 
 

@@ -14,7 +14,7 @@ PARTS = ("train", "valid", "test")
 
 
 @pytest.fixture(scope="session")
-def load(data_directory):
+def load(offline):
     """Load a case, from the offline directory where there is one."""
 
     def load(case, seed=0):
@@ -22,9 +22,7 @@ def load(data_directory):
         files = data.info(name).files
         with pytest.MonkeyPatch.context() as patch:
             if files is not None:
-                if not (data_directory / files.folder).is_dir():
-                    pytest.skip(f"{data_directory} holds no {files.folder}; set WORMNET_DATA to a directory that does")
-                patch.setenv("WORMNET_DATA", str(data_directory))
+                patch.setenv("WORMNET_DATA", str(offline(files.folder)))
             return data.load(name, protocol=protocol, seed=seed, **SMALL.get(case, {}))
 
     return load

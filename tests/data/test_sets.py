@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wormnet import data
-from wormnet.data import digits, halfcheetah, japanese_vowels, registry
+from wormnet.data import digits, halfcheetah, japanese_vowels, lidar, registry
 from wormnet.data.about import Files
 from wormnet.data.xor import xor
 from wormnet.errors import ArgumentError, DataError
@@ -245,10 +245,8 @@ def test_least_squares_finds_the_law_of_a_linear_system(monkeypatch):
     assert scores["mean"] == pytest.approx(part.y.astype(float).var((0, 1)).mean(), rel=1e-5)
 
 
-def test_baselines_on_the_real_recordings_agree_with_earlier_measurements(data_directory, monkeypatch):
-    if not (data_directory / "halfcheetah").is_dir():
-        pytest.skip(f"{data_directory} holds no halfcheetah")
-    monkeypatch.setenv("WORMNET_DATA", str(data_directory))
+def test_baselines_on_the_real_recordings_agree_with_earlier_measurements(offline, monkeypatch):
+    monkeypatch.setenv("WORMNET_DATA", str(offline("halfcheetah")))
     scores = data.load("halfcheetah", protocol="published").baselines
     # Measured before, by other code, rounded: mean 17.5, persistence 62.9, linear on 1, 2, 4 lags 3.42, 3.19, 3.13.
     assert scores == {
@@ -260,9 +258,67 @@ def test_baselines_on_the_real_recordings_agree_with_earlier_measurements(data_d
     }
 
 
+@pytest.fixture
+def drives(offline, monkeypatch):
+    monkeypatch.setenv("WORMNET_DATA", str(offline("lidar_icra2020")))
+
+
+def keys(part, mirrored=False):
+    """Each drive as bytes, its rays and commands; or its mirror image."""
+    turn = -1 if mirrored else 1
+    return [(x[:k, ::turn].tobytes(), (turn * y[:k] + 0.0).tobytes()) for x, y, k in zip(part.x, part.y, part.lengths)]
+
+
+def test_the_folds_of_the_drives_test_each_of_them_once(drives):
+    parts = [data.load("lidar", fold=fold, mirror=False) for fold in range(5)]
+    tested = [key for dataset in parts for key in keys(dataset.test)]
+    assert len(set(tested)) == len(tested) == 29
+    assert sum(int(dataset.test.lengths.sum()) for dataset in parts) == 8113
+    for dataset in parts:
+        everything = keys(dataset.train) + keys(dataset.valid) + keys(dataset.test)
+        assert set(everything) == set(tested)
+        assert len(everything) == 29
+
+
+def test_only_the_training_drives_are_mirrored(drives):
+    plain, mirrored = data.load("lidar", mirror=False), data.load("lidar")
+    assert keys(mirrored.valid) == keys(plain.valid)
+    assert keys(mirrored.test) == keys(plain.test)
+    half = len(plain.train)
+    assert keys(mirrored.train)[:half] == keys(plain.train)
+    assert keys(mirrored.train, mirrored=True)[half:] == keys(plain.train)
+
+
+def test_the_drives_are_those_of_the_packed_copy(drives, data_directory):
+    packed = data_directory / "lidar_icra2020" / "icra2020_lidar_repacked.npz"
+    if not packed.exists():
+        pytest.skip(f"there is no {packed}")
+    with np.load(packed) as arrays:
+        known = {(arrays[f"x_{i}"].tobytes(), (arrays[f"y_{i}"] + 0.0).tobytes()) for i in range(29)}
+    dataset = data.load("lidar", mirror=False)
+    assert known == {*keys(dataset.train), *keys(dataset.valid), *keys(dataset.test)}
+
+
+def test_ridge_finds_the_ray_that_steers():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 30, 5))
+    part = data.Sequences(x, 0.5 * x[:, :, 1:2] + 3)
+    scores = lidar.baselines(data.Dataset("ray", part, part, part))
+    assert scores["mean"] == pytest.approx(0.25, rel=0.2)
+    assert scores["ridge on single frames"] < 1e-6
+
+
+def test_a_drive_with_other_columns_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "a.csv").write_text("0.00,1,2,3\n")
+    monkeypatch.setattr(lidar, "fetch", lambda files: {"a.csv": tmp_path / "a.csv"})
+    with pytest.raises(DataError, match=r"a.csv has 4 columns; a drive has 545"):
+        data.load("lidar")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "text"),
     [
+        ("lidar", {"fold": 5}, "fold is 5; it takes 0 to 4"),
         ("vowels", {}, r"unknown data set 'vowels'; did you mean 'japanese_vowels'\?"),
         ("digits", {"protocol": "publishd"}, "unknown protocol of digits 'publishd'. Known: clean"),
         ("xor", {"protocol": "publishd"}, "did you mean 'published'"),
@@ -291,10 +347,8 @@ def test_a_missing_extra_is_one_sentence_with_the_command(monkeypatch, name, mod
     assert str(error.value) == f"""data set '{name}' needs {package}: pip install "wormnet[study]\""""
 
 
-def test_fetch_and_verify_go_by_the_files_of_the_data_set(data_directory, monkeypatch):
-    if not (data_directory / "halfcheetah").is_dir():
-        pytest.skip(f"{data_directory} holds no halfcheetah")
-    monkeypatch.setenv("WORMNET_DATA", str(data_directory))
+def test_fetch_and_verify_go_by_the_files_of_the_data_set(offline, monkeypatch):
+    monkeypatch.setenv("WORMNET_DATA", str(offline("halfcheetah")))
     paths = data.fetch("halfcheetah")
     assert [path.name for path in paths] == [f"trace_{i:04d}.npy" for i in range(31)]
     assert {checked.state for checked in data.verify("halfcheetah")} == {"ok"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from wormnet.data import digits, download, halfcheetah, japanese_vowels, xor
+from wormnet.data import digits, download, halfcheetah, japanese_vowels, lidar, xor
 from wormnet.data.about import About
 from wormnet.data.download import Checked
 from wormnet.data.sequences import Dataset
@@ -22,6 +22,7 @@ _SETS: MappingProxyType[str, tuple[About, Callable[..., Dataset]]] = MappingProx
             (digits.ABOUT, digits.load),
             (halfcheetah.ABOUT, halfcheetah.load),
             (japanese_vowels.ABOUT, japanese_vowels.load),
+            (lidar.ABOUT, lidar.load),
             (xor.DENSE, partial(xor.xor, encoding="dense")),
             (xor.EVENT, partial(xor.xor, encoding="event")),
         )
@@ -33,7 +34,7 @@ def names() -> list[str]:
     """All data sets.
 
     >>> names()
-    ['digits', 'halfcheetah', 'japanese_vowels', 'xor', 'xor_event']
+    ['digits', 'halfcheetah', 'japanese_vowels', 'lidar', 'xor', 'xor_event']
     """
     return list(_SETS)
 
