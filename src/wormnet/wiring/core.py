@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -10,15 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import WiringError, unknown
+from wormnet.wiring import check, edit, merge
+from wormnet.wiring.check import CHEMICAL, CURRENT, GAP, KINDS, ROLES
 
 __all__ = ["CHEMICAL", "CURRENT", "GAP", "KINDS", "ROLES", "Csr", "Wiring"]
-
-CHEMICAL, GAP, CURRENT = 0, 1, 2
-KINDS = ("chemical", "gap", "current")
-"""Names of the kinds of synapse; a kind's number is its place here."""
-
-ROLES = ("sensory", "inter", "command", "motor", "unknown")
-"""What a neuron can be in the animal, or in a circuit policy."""
 
 
 class Csr(NamedTuple):
@@ -106,23 +101,21 @@ neurons. Inputs only send.
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        put("inputs", _names("inputs", "in", inputs))
-        put("neurons", _names("neurons", "n", neurons))
-        _check_unique(self.inputs + self.neurons)
-        put("roles", _roles(roles, len(self.neurons)))
-        put("outputs", _outputs(outputs, self.neurons))
-        put("layers", _frozen(_layers(layers, len(self.neurons))))
-        put("source", _text("source", source))
+        put("inputs", check.names("inputs", "in", inputs))
+        put("neurons", check.names("neurons", "n", neurons))
+        check.unique(self.cells)
+        put("roles", check.roles(roles, self.n_neurons))
+        put("outputs", check.outputs(outputs, self.neurons))
+        put("layers", _frozen(check.layers(layers, self.n_neurons)))
+        put("source", check.text("source", source))
 
-        pre, post = _whole("pre", pre), _whole("post", post)
-        if pre.ndim != 1 or pre.shape != post.shape:
-            raise WiringError(
-                f"pre has shape {pre.shape} and post {post.shape}; they take one cell number per synapse, equally many."
-            )
-        kind, sign = _per_synapse("kind", kind, len(pre)), _per_synapse("sign", sign, len(pre))
-        count = _counts(count, len(pre))
-        _check_synapses(self, pre, post, kind, sign)
-        pre, post = _gaps_once(pre, post, kind)
+        pre, post = check.ends(pre, post)
+        kind, sign = check.per_synapse("kind", kind, len(pre)), check.per_synapse("sign", sign, len(pre))
+        count = check.counts(count, len(pre))
+        check.synapses(self.cells, self.n_inputs, pre, post, kind, sign)
+        # Both ends of a gap junction are alike: the lower cell number is `pre`.
+        turn = (kind == GAP) & (pre > post)
+        pre, post = np.where(turn, post, pre), np.where(turn, pre, post)
         order = np.lexsort((kind, pre, post))
         for name, values, dtype in (
             ("pre", pre, np.int64),
@@ -132,7 +125,7 @@ neurons. Inputs only send.
             ("count", count, np.float64),
         ):
             put(name, _frozen(values[order].astype(dtype)))
-        _check_duplicates(self)
+        check.no_duplicates(self.cells, self.pre, self.post, self.kind)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a Wiring is immutable; {name!r} cannot be set. Its edits return a new one.")
@@ -144,18 +137,22 @@ neurons. Inputs only send.
 
     @property
     def n_inputs(self) -> int:
+        """Number of inputs."""
         return len(self.inputs)
 
     @property
     def n_neurons(self) -> int:
+        """Number of neurons."""
         return len(self.neurons)
 
     @property
     def n_outputs(self) -> int:
+        """Number of neurons that are read out."""
         return len(self.outputs)
 
     @property
     def n_synapses(self) -> int:
+        """Number of synapses of all kinds; a gap junction is one."""
         return len(self.pre)
 
     @property
@@ -212,6 +209,19 @@ neurons. Inputs only send.
         start = np.concatenate([[0], np.cumsum(np.bincount(post, minlength=self.n_neurons))])
         return Csr(start.astype(np.int64), pre, post, synapse.astype(np.int64))
 
+    # -- edits: each returns a new wiring, so they chain --------------------------------------------------------------
+
+    lesion = edit.lesion
+    keep = edit.keep
+    rename = edit.rename
+    reorder = edit.reorder
+    clamp = edit.clamp
+    drive = edit.drive
+    read_out = edit.read_out
+    add = edit.add
+    join = merge.join
+    group_by = merge.group_by
+
     # -- identity ------------------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
@@ -256,11 +266,7 @@ neurons. Inputs only send.
 
         parts = [some(self.n_inputs, "input"), some(self.n_neurons, "neuron"), some(self.n_outputs, "output")]
         n_gap, n_current = int((self.kind == GAP).sum()), int((self.kind == CURRENT).sum())
-        parts.append(
-            some(self.n_synapses - n_gap - n_current, "synapse")
-            if n_gap or n_current
-            else some(self.n_synapses, "synapse")
-        )
+        parts.append(some(self.n_synapses - n_gap - n_current, "synapse"))
         parts += [some(n_gap, "gap junction")] * bool(n_gap) + [some(n_current, "current")] * bool(n_current)
         return f"Wiring({', '.join(parts)})"
 
@@ -269,188 +275,7 @@ def _rebuild(content: dict[str, Any]) -> Wiring:
     return Wiring(**content)
 
 
-# -- what may be passed ------------------------------------------------------------------------------------------------
-
-
 def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    values = np.array(values)
     values.flags.writeable = False
-    return values
-
-
-def _text(what: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise WiringError(f"{what} is {value!r}; it takes text.")
-    return str(value)
-
-
-def _names(what: str, prefix: str, given: int | Iterable[str]) -> tuple[str, ...]:
-    if isinstance(given, (int, np.integer)) and not isinstance(given, bool):
-        if given < 0:
-            raise WiringError(f"{what} is {given}; it takes a number of cells, 0 or more, or their names.")
-        return tuple(f"{prefix}{i}" for i in range(given))
-    if isinstance(given, (str, bool)) or not isinstance(given, Iterable):
-        raise WiringError(f"{what} is {given!r}; it takes a number of cells, or a list of their names.")
-    names = tuple(given)
-    for name in names:
-        if not isinstance(name, str) or not name:
-            raise WiringError(f"{what} holds {name!r}; a cell's name is text and not empty.")
-    return tuple(map(str, names))
-
-
-def _check_unique(names: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise WiringError(f"two cells are named {name!r}; names are unique over inputs and neurons.")
-        seen.add(name)
-
-
-def _roles(given: str | Iterable[str], n: int) -> tuple[str, ...]:
-    roles = (given,) * n if isinstance(given, str) else tuple(given)
-    if isinstance(given, str) and given not in ROLES:
-        raise WiringError(unknown("role", given, ROLES))
-    if len(roles) != n:
-        raise WiringError(
-            f"roles holds {len(roles)} for {n} neurons; it takes one for each neuron, or one string for all."
-        )
-    for role in roles:
-        if role not in ROLES:
-            raise WiringError(unknown("role", role, ROLES))
-    return roles
-
-
-def _outputs(given: Iterable[str | int] | None, neurons: tuple[str, ...]) -> tuple[str, ...]:
-    if given is None:
-        return neurons
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise WiringError(f"outputs is {given!r}; it takes a list of neurons, by name or number, or None for all.")
-    known, outputs = set(neurons), []
-    for output in given:
-        if isinstance(output, (int, np.integer)) and not isinstance(output, bool):
-            if not 0 <= output < len(neurons):
-                raise WiringError(f"outputs holds {output}; neurons are numbered 0 to {len(neurons) - 1}.")
-            output = neurons[output]
-        if output not in known:
-            raise WiringError(unknown("output neuron", output, neurons))
-        outputs.append(output)
-    if len(set(outputs)) != len(outputs):
-        raise WiringError(f"outputs names a neuron twice: {', '.join(outputs)}.")
-    return tuple(outputs)
-
-
-def _layers(given: ArrayLike | None, n: int) -> NDArray[np.int64]:
-    if given is None:
-        return np.zeros(n, np.int64)
-    layers = _whole("layers", given)
-    if layers.shape != (n,):
-        raise WiringError(f"layers has shape {layers.shape}; it takes one number for each of the {n} neurons.")
-    if n and layers.min() < 0:
-        raise WiringError(f"layers holds {layers.min()}; layers are numbered from 0.")
-    # Numbered without holes, so that equal update orders are equal wirings.
-    return np.unique(layers, return_inverse=True)[1].astype(np.int64).reshape(n)
-
-
-def _whole(what: str, given: ArrayLike) -> NDArray[np.int64]:
-    try:
-        values = np.asarray(given)
-        if values.size == 0:
-            values = values.astype(np.int64)
-        if values.dtype.kind not in "iu" and not (
-            values.dtype.kind == "f" and np.all(values == np.floor(values)) and np.all(np.abs(values) < 2**53)
-        ):
-            raise TypeError
-        return values.astype(np.int64)
-    except (TypeError, ValueError, OverflowError):
-        raise WiringError(f"{what} is {_shortened(given)}; it takes whole numbers.") from None
-
-
-def _shortened(given: object) -> str:
-    text = repr(given)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _per_synapse(what: str, given: ArrayLike, n: int) -> NDArray[np.int64]:
-    values = _whole(what, given)
-    if values.ndim == 0:
-        values = np.full(n, values)
-    if values.shape != (n,):
-        raise WiringError(
-            f"{what} has shape {values.shape}; it takes one for each of the {n} synapses, or one for all."
-        )
-    return values
-
-
-def _counts(given: ArrayLike, n: int) -> NDArray[np.float64]:
-    try:
-        values = np.asarray(given, np.float64)
-    except (TypeError, ValueError):
-        raise WiringError(f"count is {_shortened(given)}; it takes numbers > 0.") from None
-    if values.ndim == 0:
-        values = np.full(n, values)
-    if values.shape != (n,):
-        raise WiringError(f"count has shape {values.shape}; it takes one for each of the {n} synapses, or one for all.")
-    for s in np.flatnonzero(~(np.isfinite(values) & (values > 0)))[:1]:
-        raise WiringError(f"synapse {s} has count {values[s]}; a count is finite and > 0. Leave absent synapses out.")
-    return values
-
-
-def _check_synapses(
-    wiring: Wiring, pre: NDArray[np.int64], post: NDArray[np.int64], kind: NDArray[np.int64], sign: NDArray[np.int64]
-) -> None:
-    n_inputs, n_cells, cells = wiring.n_inputs, wiring.n_inputs + wiring.n_neurons, wiring.cells
-    last = n_cells - 1
-
-    def first(wrong: NDArray[np.bool_]) -> Iterable[int]:
-        return np.flatnonzero(wrong)[:1].tolist()
-
-    for word, ends in (("starts", pre), ("ends", post)):
-        for s in first((ends < 0) | (ends >= n_cells)):
-            raise WiringError(
-                f"synapse {s} {word} on cell {ends[s]}; "
-                + (f"cells are numbered 0 to {last}." if n_cells else "there are no cells.")
-            )
-    for s in first(post < n_inputs):
-        what = "cell 0 is an input" if n_inputs == 1 else f"cells 0-{n_inputs - 1} are inputs"
-        those = (
-            f"{n_inputs}-{last} are neurons"
-            if last > n_inputs
-            else f"{last} is the neuron"
-            if last == n_inputs
-            else "there are no neurons"
-        )
-        raise WiringError(
-            f"synapse {s} ends on cell {post[s]} ({cells[post[s]]!r}), which is not a neuron: {what}, {those}. Inputs only send."
-        )
-    for s in first((kind < 0) | (kind >= len(KINDS))):
-        raise WiringError(f"synapse {s} has kind {kind[s]}; kinds are 0 (chemical), 1 (gap) and 2 (current).")
-    for s in first(np.abs(sign) > 1):
-        raise WiringError(
-            f"synapse {s} has sign {sign[s]}; signs are +1 (excitatory), -1 (inhibitory) and 0 (to be learned)."
-        )
-    for s in first((kind == GAP) & (sign != 0)):
-        raise WiringError(f"synapse {s} is a gap junction with sign {sign[s]}; a gap junction has no sign, it takes 0.")
-    for s in first((kind == GAP) & (pre == post)):
-        raise WiringError(
-            f"synapse {s} is a gap junction of cell {pre[s]} ({cells[pre[s]]!r}) with itself; it would carry no current. Leave it out."
-        )
-    for s in first((kind == CURRENT) & (pre >= n_inputs)):
-        raise WiringError(
-            f"synapse {s} is a current from cell {pre[s]} ({cells[pre[s]]!r}), a neuron; a current is injected by an input. Use CHEMICAL or GAP between neurons."
-        )
-
-
-def _gaps_once(
-    pre: NDArray[np.int64], post: NDArray[np.int64], kind: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Gap junctions with the lower cell number as `pre`, since both ends are alike."""
-    turn = (kind == GAP) & (pre > post)
-    return np.where(turn, post, pre), np.where(turn, pre, post)
-
-
-def _check_duplicates(wiring: Wiring) -> None:
-    same = (np.diff(wiring.pre) == 0) & (np.diff(wiring.post) == 0) & (np.diff(wiring.kind) == 0)
-    for s in np.flatnonzero(same)[:1]:
-        raise WiringError(
-            f"two {KINDS[wiring.kind[s]]} synapses go from {wiring.cells[wiring.pre[s]]!r} to {wiring.cells[wiring.post[s]]!r}; "
-            "a pair has at most one of each kind. Put several contacts into `count`."
-        )
+    return values.view()  # of a view, unlike of its base, nobody can lift the flag

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.errors import WiringError
+from wormnet.wiring import check
 from wormnet.wiring.core import Wiring
 
 __all__ = ["auto_ncp", "ncp"]
@@ -44,17 +44,18 @@ def ncp(
     Source: Lechner et al. 2020, Nat. Mach. Intell. 2, 642-652, Algorithms 2-6. The repair after step 4 is that of the
     authors' package, not of the paper.
 
-    >>> ncp(inputs=32, inter=12, command=6, motor=1, sensory_fanout=6, inter_fanout=4, recurrent_command=6, motor_fanin=6)
+    >>> ncp(inputs=32, inter=12, command=6, motor=1,
+    ...     sensory_fanout=6, inter_fanout=4, recurrent_command=6, motor_fanin=6)
     Wiring(32 inputs, 19 neurons, 1 output, 252 synapses)
     """
     for name, value in (("inputs", inputs), ("inter", inter), ("command", command), ("motor", motor)):
-        _check(name, value, 1, None)
-    _check("sensory_fanout", sensory_fanout, 1, inter, "the number of inter neurons")
-    _check("inter_fanout", inter_fanout, 1, command, "the number of command neurons")
-    _check("recurrent_command", recurrent_command, 0, command**2, "the number of pairs of command neurons")
-    _check("motor_fanin", motor_fanin, 1, command, "the number of command neurons")
+        check.number(name, value, 1)
+    check.number("sensory_fanout", sensory_fanout, 1, inter, "the number of inter neurons")
+    check.number("inter_fanout", inter_fanout, 1, command, "the number of command neurons")
+    check.number("recurrent_command", recurrent_command, 0, command**2, "the number of pairs of command neurons")
+    check.number("motor_fanin", motor_fanin, 1, command, "the number of command neurons")
 
-    rng = np.random.default_rng(seed)
+    rng = check.generator(seed)
     into_inter = _fan_out(rng, inputs, inter, sensory_fanout)
     into_command = _fan_out(rng, inter, command, inter_fanout)
     recurrent = np.zeros(command * command, bool)
@@ -101,10 +102,10 @@ def auto_ncp(*, inputs: int, neurons: int, outputs: int, sparsity: float = 0.5, 
     >>> auto_ncp(inputs=32, neurons=19, outputs=1)
     Wiring(32 inputs, 19 neurons, 1 output, 207 synapses)
     """
-    _check("inputs", inputs, 1, None)
-    _check("outputs", outputs, 1, None)
-    _check("neurons", neurons, outputs + 2, None, "")
-    density = 1.0 - check_sparsity(sparsity)
+    check.number("inputs", inputs, 1)
+    check.number("outputs", outputs, 1)
+    check.number("neurons", neurons, outputs + 2)
+    density = 1.0 - check.sparsity(sparsity)
     command = max(int(0.4 * (neurons - outputs)), 1)
     inter = neurons - outputs - command
     return ncp(
@@ -130,17 +131,3 @@ def _fan_out(rng: np.random.Generator, senders: int, receivers: int, fan_out: in
     for receiver in np.flatnonzero(~sends.any(axis=0)):
         sends[rng.choice(senders, fan_in, replace=False), receiver] = True
     return sends
-
-
-def _check(name: str, value: object, least: int, most: int | None, why: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise WiringError(f"{name} is {value!r}; it takes a whole number.")
-    if value < least or (most is not None and value > most):
-        reach = f"{least} or more" if most is None else f"{least} to {most}" + (f", {why}" if why else "")
-        raise WiringError(f"{name} is {value}; it takes {reach}.")
-
-
-def check_sparsity(sparsity: object) -> float:
-    if isinstance(sparsity, bool) or not isinstance(sparsity, (int, float, np.number)) or not 0 <= sparsity < 1:
-        raise WiringError(f"sparsity is {sparsity!r}; it takes the share of synapses left out, 0 <= sparsity < 1.")
-    return float(sparsity)

@@ -1,0 +1,314 @@
+"""Wiring -> Wiring: cells and synapses taken out, put in, renamed, clamped. Each is a method of `Wiring`.
+
+An edit keeps `source`: what is left still comes from there. Models built on an edited wiring start with new parameters.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wormnet.errors import WiringError, unknown
+from wormnet.wiring import check
+from wormnet.wiring.check import CHEMICAL, CURRENT, GAP
+
+if TYPE_CHECKING:
+    from wormnet.wiring.core import Wiring
+
+
+def lesion(wiring: "Wiring", *cells: str, synapses: ArrayLike | Iterable[tuple[str, str]] | None = None) -> "Wiring":
+    """Take out cells with all their synapses, and single synapses.
+
+    Args:
+        cells: names of inputs and neurons. A lesioned output is read out no more.
+        synapses: (pre, post) names, each pair with all its kinds and a gap junction from either end; or places in
+            `wiring.pre`; or a boolean mask (synapses,) that is True where a synapse goes.
+
+    Raises: WiringError for a cell or synapse that is not there.
+
+    >>> from wormnet import Wiring
+    >>> chain = Wiring(1, ["a", "b", "c"], pre=[0, 1, 2], post=[1, 2, 3])
+    >>> chain.lesion("b")
+    Wiring(1 input, 2 neurons, 2 outputs, 1 synapse)
+    >>> chain.lesion(synapses=[("a", "b")])
+    Wiring(1 input, 3 neurons, 3 outputs, 2 synapses)
+    """
+    gone = np.zeros(len(wiring.cells), bool)
+    gone[[wiring.cell(name) for name in cells]] = True
+    stays = ~(gone[wiring.pre] | gone[wiring.post])
+    if synapses is not None:
+        stays &= ~_chosen(wiring, synapses)
+    return _subset(wiring, ~gone, stays)
+
+
+def keep(wiring: "Wiring", *cells: str) -> "Wiring":
+    """Keep these inputs and neurons, with the synapses between them, and nothing else. The opposite of `lesion`.
+
+    Raises: WiringError for a cell that is not there.
+
+    >>> from wormnet import Wiring
+    >>> Wiring(1, ["a", "b", "c"], pre=[0, 1, 2], post=[1, 2, 3]).keep("in0", "a", "c")
+    Wiring(1 input, 2 neurons, 2 outputs, 1 synapse)
+    """
+    stays = np.zeros(len(wiring.cells), bool)
+    stays[[wiring.cell(name) for name in cells]] = True
+    return _subset(wiring, stays, stays[wiring.pre] & stays[wiring.post])
+
+
+def rename(wiring: "Wiring", new: Mapping[str, str] | Callable[[str], str]) -> "Wiring":
+    """Give cells other names.
+
+    Args: new: {old name: new name}, cells left out keep theirs; or a function from old to new, applied to all cells.
+    Raises: WiringError for a cell that is not there, or two cells of one name.
+
+    >>> from wormnet import Wiring
+    >>> Wiring(1, 2).rename({"n0": "AVAL", "n1": "AVAR"}).cells
+    ('in0', 'AVAL', 'AVAR')
+    >>> Wiring(1, 2).rename(str.upper).cells
+    ('IN0', 'N0', 'N1')
+    """
+    renamed = renaming(wiring, new)
+    return replaced(
+        wiring,
+        inputs=[renamed[name] for name in wiring.inputs],
+        neurons=[renamed[name] for name in wiring.neurons],
+        outputs=[renamed[name] for name in wiring.outputs],
+    )
+
+
+def reorder(wiring: "Wiring", neurons: Iterable[str]) -> "Wiring":
+    """Renumber the neurons; nothing else changes, the outputs keep their order too.
+
+    Args: neurons: the names of all neurons, in their new order.
+    Raises: WiringError if a neuron is missing, doubled or not there.
+
+    >>> from wormnet import Wiring
+    >>> Wiring(1, ["a", "b"], pre=[0], post=[1]).reorder(["b", "a"]).post
+    array([2])
+    """
+    order = [_neuron(wiring, name) for name in neurons]
+    if len(set(order)) != len(order):
+        raise WiringError("reorder names a neuron twice; it takes each of the neurons once.")
+    if len(order) != wiring.n_neurons:
+        missing = sorted(set(wiring.neurons) - {wiring.cells[cell] for cell in order}, key=wiring.cell)
+        raise WiringError(
+            f"reorder names {len(order)} of {wiring.n_neurons} neurons; it takes each once. "
+            f"Missing: {', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}."
+        )
+    place = np.arange(len(wiring.cells))
+    place[order] = np.arange(wiring.n_inputs, len(wiring.cells))
+    old = np.array(order, np.int64) - wiring.n_inputs
+    return replaced(
+        wiring,
+        neurons=[wiring.neurons[i] for i in old],
+        roles=[wiring.roles[i] for i in old],
+        layers=wiring.layers[old],
+        pre=place[wiring.pre],
+        post=place[wiring.post],
+    )
+
+
+def clamp(wiring: "Wiring", *neurons: str) -> "Wiring":
+    """Turn neurons into inputs, whose potential is then given from outside, as under a voltage clamp.
+
+    Their incoming synapses go, and so do gap junctions between two of them; what they send stays, and starts from an
+    input. They follow the inputs there are, in the order given. A clamped output is read out no more.
+
+    Raises: WiringError for a neuron that is not there or already is an input.
+
+    >>> from wormnet import Wiring
+    >>> Wiring(1, ["a", "b"], pre=[0, 1], post=[1, 2]).clamp("a")
+    Wiring(2 inputs, 1 neuron, 1 output, 1 synapse)
+    """
+    held = [_neuron(wiring, name) for name in neurons]
+    if len(set(held)) != len(held):
+        raise WiringError(f"clamp names a neuron twice: {', '.join(neurons)}.")
+    n_cells = len(wiring.cells)
+    is_held = np.isin(np.arange(n_cells), held)
+    order = [*range(wiring.n_inputs), *held, *(np.flatnonzero(~is_held[wiring.n_inputs :]) + wiring.n_inputs)]
+    place = np.empty(n_cells, np.int64)
+    place[order] = np.arange(n_cells)
+    # Of a gap junction the clamped end, whichever it is, becomes the one that sends.
+    turn = (wiring.kind == GAP) & is_held[wiring.post]
+    pre, post = np.where(turn, wiring.post, wiring.pre), np.where(turn, wiring.pre, wiring.post)
+    stays = ~is_held[post] & (post >= wiring.n_inputs)
+    free = ~is_held[wiring.n_inputs :]
+    return replaced(
+        wiring,
+        inputs=[wiring.cells[i] for i in order[: wiring.n_inputs + len(held)]],
+        neurons=[name for name, is_free in zip(wiring.neurons, free) if is_free],
+        roles=[role for role, is_free in zip(wiring.roles, free) if is_free],
+        outputs=[name for name in wiring.outputs if name not in neurons],
+        layers=wiring.layers[free],
+        pre=place[pre][stays],
+        post=place[post][stays],
+        **{name: getattr(wiring, name)[stays] for name in ("kind", "sign", "count")},
+    )
+
+
+def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: float = 1.0, sign: int = 1) -> "Wiring":
+    """Add inputs that inject current into neurons, like an electrode.
+
+    Args:
+        inputs: {name of the new input: the neuron, or neurons, it drives}.
+        weight: `count` of each new synapse, > 0.   sign: +1, -1, or 0 to be learned.
+
+    Raises: WiringError if a neuron is not there or an input's name is taken.
+
+    >>> from wormnet import Wiring
+    >>> Wiring(0, ["a", "b"]).drive({"touch": ["a", "b"], "light": "b"})
+    Wiring(2 inputs, 2 neurons, 2 outputs, 0 synapses, 3 currents)
+    """
+    if not isinstance(inputs, Mapping):
+        raise WiringError(f"drive is given {check.shortened(inputs)}; it takes {{new input: neurons}}.")
+    pre, post = [], []
+    for i, (name, driven) in enumerate(inputs.items()):
+        if name in wiring.cells:
+            raise WiringError(
+                f"there already is a cell {name!r}; drive makes new inputs. "
+                f"From an input there is: wiring.add({name!r}, neuron, CURRENT)."
+            )
+        targets = [driven] if isinstance(driven, str) else list(driven)
+        pre += [wiring.n_inputs + i] * len(targets)
+        post += [_neuron(wiring, target) + len(inputs) for target in targets]
+    moved = wiring.pre + np.where(wiring.pre >= wiring.n_inputs, len(inputs), 0)
+    return appended(
+        replaced(wiring, inputs=[*wiring.inputs, *inputs], pre=moved, post=wiring.post + len(inputs)),
+        pre,
+        post,
+        CURRENT,
+        sign,
+        weight,
+    )
+
+
+def read_out(wiring: "Wiring", *neurons: str) -> "Wiring":
+    """Read out these neurons, in this order, instead of those read out now.
+
+    Raises: WiringError for a neuron that is not there, or named twice.
+
+    >>> from wormnet import Wiring
+    >>> Wiring(1, ["a", "b"]).read_out("b").outputs
+    ('b',)
+    """
+    for name in neurons:
+        _neuron(wiring, name)
+    return replaced(wiring, outputs=neurons)
+
+
+def add(wiring: "Wiring", pre: str, post: str, kind: int = CHEMICAL, sign: int = 0, count: float = 1.0) -> "Wiring":
+    """Add one synapse between cells that are there.
+
+    Args: pre, post: names.   kind: CHEMICAL, GAP or CURRENT.   sign: +1, -1, or 0 to be learned.   count: > 0.
+    Raises: WiringError for a cell that is not there, or a synapse that cannot be or is there already.
+
+    >>> from wormnet import Wiring
+    >>> Wiring(1, ["a", "b"]).add("in0", "a", sign=1).add("a", "b", sign=-1).n_synapses
+    2
+    """
+    return appended(wiring, [wiring.cell(pre)], [_neuron(wiring, post)], kind, sign, count)
+
+
+# -- what the edits share ----------------------------------------------------------------------------------------------
+
+
+def replaced(wiring: "Wiring", **changes: Any) -> "Wiring":
+    """The wiring with some of its fields changed."""
+    fields = ("inputs", "neurons", "roles", "outputs", "layers", "pre", "post", "kind", "sign", "count", "source")
+    return type(wiring)(**{name: changes[name] if name in changes else getattr(wiring, name) for name in fields})
+
+
+def appended(
+    wiring: "Wiring", pre: ArrayLike, post: ArrayLike, kind: ArrayLike, sign: ArrayLike, count: ArrayLike
+) -> "Wiring":
+    """The wiring with more synapses."""
+    pre, post = check.ends(pre, post)
+    n = len(pre)
+    return replaced(
+        wiring,
+        pre=np.concatenate([wiring.pre, pre]),
+        post=np.concatenate([wiring.post, post]),
+        kind=np.concatenate([wiring.kind, check.per_synapse("kind", kind, n)]),
+        sign=np.concatenate([wiring.sign, check.per_synapse("sign", sign, n)]),
+        count=np.concatenate([wiring.count, check.counts(count, n)]),
+    )
+
+
+def renaming(wiring: "Wiring", new: Mapping[str, str] | Callable[[str], str]) -> dict[str, str]:
+    """{name: new name} over all cells."""
+    if callable(new):
+        renamed = {name: new(name) for name in wiring.cells}
+    elif isinstance(new, Mapping):
+        for name in new:
+            wiring.cell(name)
+        renamed = {name: new.get(name, name) for name in wiring.cells}
+    else:
+        raise WiringError(f"names are given as {check.shortened(new)}; they take {{old: new}} or a function.")
+    return {old: check.text(f"the new name of {old!r}", name) for old, name in renamed.items()}
+
+
+def _neuron(wiring: "Wiring", name: str) -> int:
+    """The cell number of a neuron."""
+    if isinstance(name, str) and name in wiring.inputs:
+        raise WiringError(f"{name!r} is an input; this takes a neuron. Inputs only send.")
+    if not isinstance(name, str) or name not in wiring.neurons:
+        raise WiringError(unknown("neuron", name, wiring.neurons))
+    return wiring.cell(name)
+
+
+def _subset(wiring: "Wiring", cells: NDArray[np.bool_], synapses: NDArray[np.bool_]) -> "Wiring":
+    """Only these cells and these synapses, which have both ends among them."""
+    place = np.cumsum(cells) - 1
+    neurons = cells[wiring.n_inputs :]
+    left = {name for name, stays in zip(wiring.cells, cells) if stays}
+    return replaced(
+        wiring,
+        inputs=[name for name in wiring.inputs if name in left],
+        neurons=[name for name in wiring.neurons if name in left],
+        roles=[role for role, stays in zip(wiring.roles, neurons) if stays],
+        outputs=[name for name in wiring.outputs if name in left],
+        layers=wiring.layers[neurons],
+        pre=place[wiring.pre[synapses]],
+        post=place[wiring.post[synapses]],
+        **{name: getattr(wiring, name)[synapses] for name in ("kind", "sign", "count")},
+    )
+
+
+def _chosen(wiring: "Wiring", synapses: ArrayLike | Iterable[tuple[str, str]]) -> NDArray[np.bool_]:
+    """(synapses,) True for those that are named, numbered or masked."""
+    chosen = np.zeros(wiring.n_synapses, bool)
+    given = synapses if isinstance(synapses, np.ndarray) else list(synapses)  # pyright: ignore[reportArgumentType]
+    if len(given) == 2 and all(isinstance(end, str) for end in given):
+        given = [given]
+    if len(given) and not isinstance(given, np.ndarray) and not np.isscalar(given[0]):
+        for pair in given:
+            chosen[_between(wiring, pair)] = True
+        return chosen
+    places = np.asarray(given)
+    if places.dtype == bool:
+        if places.shape != chosen.shape:
+            raise WiringError(
+                f"the mask has shape {places.shape}; it takes one truth value per synapse: {chosen.shape}."
+            )
+        return places
+    places = check.whole("synapses", places)
+    for place in places[(places < 0) | (places >= len(chosen))][:1]:
+        raise WiringError(f"there is no synapse {place}; they are numbered 0 to {len(chosen) - 1}.")
+    chosen[places] = True
+    return chosen
+
+
+def _between(wiring: "Wiring", pair: Any) -> NDArray[np.int64]:
+    """The places of the synapses from one named cell to another; of gap junctions, whichever end comes first."""
+    if isinstance(pair, str) or len(pair) != 2:
+        raise WiringError(f"synapses holds {check.shortened(pair)}; it takes pairs (pre, post) of names.")
+    pre, post = (wiring.cell(name) for name in pair)
+    there = (wiring.pre == pre) & (wiring.post == post)
+    there |= (wiring.kind == GAP) & (wiring.pre == post) & (wiring.post == pre)
+    if not there.any():
+        sends = [wiring.cells[i] for i in wiring.post[wiring.pre == pre]]
+        raise WiringError(
+            f"no synapse goes from {pair[0]!r} to {pair[1]!r}; {pair[0]!r} sends to: {', '.join(sends[:20]) or 'none'}."
+        )
+    return np.flatnonzero(there)
