@@ -138,6 +138,18 @@ def test_files_are_downloaded_once(files, server, folder):
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "a.npy", "b.npy"]
 
 
+def test_the_progress_goes_to_stderr_and_only_if_asked_for(files, folder, monkeypatch, capfd):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, stderr is a terminal
+    monkeypatch.setenv("COLUMNS", "200")
+    assert_good(get(files))
+    assert capfd.readouterr() == ("", "")
+    (folder / "a.npy").unlink()
+    assert_good(get(files, progress=True))
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "set/a.npy (1 of 1)" in err
+
+
 @pytest.mark.parametrize("cuts", [[100], [1, 31_000], [0], [100, 100, 100, 100, 100, 100]])
 def test_a_download_that_is_cut_off_goes_on_where_it_stopped(files, server, cuts):
     server.faults = [("cut", n) for n in cuts]
@@ -156,6 +168,7 @@ def test_a_chunked_answer_that_is_cut_off_goes_on_where_it_stopped(files, server
 def test_a_server_that_ignores_range_is_started_over(files, server):
     server.faults = [("cut", 100), "no range"]
     assert_good(get(files))
+    assert [path for path, _ in server.seen] == ["/set/a.npy", "/set/a.npy", "/set/b.npy"]
 
 
 def test_a_range_that_was_not_asked_for_is_not_used(files, server):
