@@ -366,6 +366,9 @@ def fake_cect(monkeypatch, tmp_path):
     (tmp_path / "cect/readers/__init__.py").write_text("")
     (tmp_path / "cect/readers/TinyReader.py").write_text("get_instance = None\n")
     (tmp_path / "cect/readers/BaseReader.py").write_text("")
+    (tmp_path / "cect/ConnectomeDataset.py").write_text(
+        f"get_cache_filename = lambda name: {str(tmp_path)!r} + '/copy'"
+    )
     (tmp_path / "cect/Cells.py").write_text(
         "is_any_neuron = lambda name: name.startswith('R')\n"
         "is_known_muscle = is_pharyngeal_cell = lambda name: False\n"
@@ -375,11 +378,14 @@ def fake_cect(monkeypatch, tmp_path):
     for name in [name for name in sys.modules if name.partition(".")[0] == "cect"]:
         monkeypatch.delitem(sys.modules, name)
 
-    def load(nodes, **connections):
+    def load(nodes, cached=False, **connections):
+        if cached:
+            (tmp_path / "copy").touch()
         data = types.SimpleNamespace(nodes=nodes, connections={k: np.array(v, float) for k, v in connections.items()})
         module = importlib.import_module("cect.readers.TinyReader")
 
-        def get_instance():
+        def get_instance(from_cache):
+            assert from_cache is cached
             print("noise")
             return data
 
@@ -410,13 +416,28 @@ def test_a_reader_gives_signed_synapses_and_gap_junctions_once(fake_cect, capsys
 def test_classes_of_one_pair_are_summed_and_the_polarity_decides(fake_cect):
     fake_cect(["RMEL", "AVAL"], Acetylcholine=[[0, 2], [0, 0]], GABA=[[0, 3], [1, 0]])
     wiring = from_cect("TinyReader")
-    assert list(zip(wiring.pre, wiring.post, wiring.sign, wiring.count)) == [(1, 0, 1, 1), (0, 1, -1, 5)]
+    assert wiring.neurons == ("AVAL", "RMEL")
+    assert list(zip(wiring.pre, wiring.post, wiring.sign, wiring.count)) == [(1, 0, -1, 5), (0, 1, 1, 1)]
 
 
 def test_responses_below_zero_are_inhibitory(fake_cect):
-    fake_cect(["RMEL", "AVAL"], Functional=[[0, 0.5], [-0.25, 0]])
+    fake_cect(["RMEL", "AVAL"], cached=True, Functional=[[0, 0.5], [-0.25, 0]])
     wiring = from_cect("TinyReader", polarity="learned")
-    assert list(zip(wiring.pre, wiring.post, wiring.sign, wiring.count)) == [(1, 0, -1, 0.25), (0, 1, 1, 0.5)]
+    assert list(zip(wiring.pre, wiring.post, wiring.sign, wiring.count)) == [(1, 0, 1, 0.5), (0, 1, -1, 0.25)]
+
+
+def test_a_reader_that_reads_nothing_is_an_error(fake_cect):
+    fake_cect([])
+    with pytest.raises(DataError, match="TinyReader read no cells"):
+        from_cect("TinyReader")
+
+
+def test_a_reader_of_a_bundled_connectome_gives_the_bundled_wiring():
+    if importlib.util.find_spec("cect") is None:
+        pytest.skip("cect is not installed")
+    for reader, name in (("Cook2019HermReader", "cook2019"), ("White_whole", "white1986")):
+        live, ours = from_cect(reader, cells="all").to_dict(), connectome(name, cells="all").to_dict()
+        assert {**live, "source": ""} == {**ours, "source": ""}
 
 
 def test_an_unknown_reader_gets_near_names(fake_cect):

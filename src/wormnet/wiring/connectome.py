@@ -7,6 +7,7 @@ import io
 import pkgutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,11 +128,13 @@ def from_cect(
         raise WiringError(unknown("weights", weights, ("count", "binary")))
     data, known = _read_cect(reader), _cect_cells()
     edges, signs = _cect_edges(data)
-    table = {name: atlas.cells().get(name) or known(name) for name in data.nodes}
+    # In the order of our own table, with the cells that it does not know behind.
+    nodes = [*(name for name in atlas.cells() if name in data.nodes), *sorted(set(data.nodes) - set(atlas.cells()))]
+    table = {name: atlas.cells().get(name) or known(name) for name in nodes}
     if isinstance(cells, str):
-        chosen = _by_kind(cells, [table[name] for name in data.nodes])
+        chosen = _by_kind(cells, table.values())
     else:
-        chosen = atlas.find(cells, data.nodes, reader)
+        chosen = atlas.find(cells, nodes, reader)
     return _wiring(edges, chosen, table, polarity, signs, binary=weights == "binary", source=f"cect.readers.{reader}")
 
 
@@ -266,7 +269,14 @@ def _read_cect(reader: str) -> Any:
         module = importlib.import_module(f"cect.readers.{reader}")
         if not hasattr(module, "get_instance"):
             raise WiringError(f"cect.readers.{reader} reads no data set by itself; take one of its relatives.")
-        return module.get_instance()
+        # The copies that cect keeps ready are read in a second; the tables themselves take up to 15.
+        dataset = importlib.import_module("cect.ConnectomeDataset")
+        data = module.get_instance(from_cache=Path(dataset.get_cache_filename(reader)).exists())
+    if not data.nodes:
+        raise DataError(
+            f"cect.readers.{reader} read no cells; a reader that reads files may do so only once a process."
+        )
+    return data
 
 
 def _cect_cells() -> Any:
