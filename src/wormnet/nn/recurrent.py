@@ -13,6 +13,7 @@ from wormnet.kernels.dispatch import Choice, check_backend, choose
 from wormnet.models import Model, named
 from wormnet.models.scan import Samples, arrange, scan
 from wormnet.models.spec import Values, check_count
+from wormnet.nn.carry import carry
 from wormnet.nn.describe import Description, describe, parameters_of
 from wormnet.nn.parameters import Table, remember_wiring
 from wormnet.wiring.core import Wiring
@@ -142,6 +143,35 @@ class Recurrent(nn.Module):
         with torch.no_grad():
             for name, value in stored.items():
                 getattr(self, name).copy_(value)
+
+    def on(self, wiring: Wiring) -> "Recurrent":
+        """A layer like this one on an edited wiring: what is lesioned is gone, all else keeps its trained parameters.
+
+        Parameters are carried over by the names of cells and synapses; those that are new are drawn at random.
+        This layer stays as it is.
+
+        Raises: WiringError if the layer has a backbone and the cells are not the same.
+
+        >>> rnn = Recurrent(Wiring(2, ["AVA", "AVB"], pre=[0, 1, 2], post=[2, 3, 3]), "ltc")
+        >>> cut = rnn.on(rnn.wiring.lesion("AVA"))
+        >>> cut.parameters_of("AVB")["leak"] == rnn.parameters_of("AVB")["leak"]
+        True
+        """
+        first = self._stored()
+        new = Recurrent(
+            wiring,
+            self.model,
+            mixed_memory=self.mixed_memory,
+            proj_size=self.proj_size,
+            batch_first=self.batch_first,
+            return_sequences=self.return_sequences,
+            backend=self._backend,
+            device=first.device,
+            dtype=first.dtype,
+        )
+        new.__class__ = self.__class__
+        carry(self, new)
+        return new.train(self.training)
 
     def parameters_of(self, neuron: str) -> dict[str, Any]:
         """What is set at one neuron: its own parameters, and a row for every synapse or connection that it receives.

@@ -1,0 +1,62 @@
+"""A layer on an edited wiring computes with the parameters that it was trained to."""
+
+import pytest
+import torch
+
+import wormnet
+from wormnet.errors import WiringError
+from wormnet.wiring import Wiring
+
+WIRING = wormnet.auto_ncp(inputs=4, neurons=12, outputs=2, seed=1)
+LAYERS = [
+    lambda wiring: wormnet.LTC(wiring, fixed_polarity=True),
+    lambda wiring: wormnet.CfC(wiring, proj_size=3),
+    lambda wiring: wormnet.CTRNN(wiring),
+    lambda wiring: wormnet.MixedMemory(wiring, "ltc"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_an_unchanged_wiring_computes_the_same_bits(make):
+    rnn, x = make(WIRING), torch.randn(3, 5, 4)
+    again = rnn.on(WIRING)
+    assert type(again) is type(rnn)
+    assert torch.equal(again(x)[0], rnn(x)[0])
+    assert not {p.data_ptr() for p in again.parameters()} & {p.data_ptr() for p in rnn.parameters()}
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_renumbered_neurons_keep_their_parameters(make):
+    rnn, x = make(WIRING).double(), torch.randn(3, 5, 4, dtype=torch.float64)
+    moved = rnn.on(WIRING.reorder(WIRING.neurons[::-1]))
+    torch.testing.assert_close(moved(x)[0], rnn(x)[0], rtol=1e-12, atol=1e-12)
+
+
+def test_a_lesioned_neuron_is_as_if_its_synapses_carried_nothing():
+    rnn = wormnet.LTC(WIRING).double()
+    x = torch.randn(3, 5, 4, dtype=torch.float64)
+    cut = rnn.on(WIRING.lesion("command1"))
+    sends = torch.tensor(WIRING.pre == WIRING.cell("command1"))
+    silent = rnn.values()["conductance"].detach().clone()
+    silent[sends] = 1e-300
+    rnn.set_values(conductance=silent)
+    torch.testing.assert_close(cut(x)[0], rnn(x)[0], rtol=1e-12, atol=1e-12)
+
+
+def test_gap_junctions_are_found_again_whatever_their_direction():
+    wiring = Wiring(1, ["A", "B", "C"], pre=[1, 2, 0], post=[2, 3, 1], kind=[1, 1, 0])
+    rnn = wormnet.LTC(wiring).double()
+    turned = rnn.on(wiring.reorder(["C", "B", "A"]))
+    x = torch.randn(2, 6, 1, dtype=torch.float64)
+    torch.testing.assert_close(turned(x)[0], rnn(x)[0], rtol=1e-12, atol=1e-12)
+
+
+def test_a_backbone_carries_over_to_the_same_cells_only():
+    rnn = wormnet.CfC(wormnet.dense(2, 5), backbone_layers=1, backbone_units=7)
+    with pytest.raises(WiringError, match="mixes all cells"):
+        rnn.on(wormnet.dense(2, 4))
