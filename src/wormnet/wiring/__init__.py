@@ -2,7 +2,20 @@
 
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
+from wormnet.wiring.measure import (
+    Degree,
+    clustering,
+    degree,
+    density,
+    motifs,
+    path_length,
+    reachable,
+    reciprocity,
+    small_worldness,
+    to_adjacency,
+)
 from wormnet.wiring.ncp import auto_ncp, ncp
+from wormnet.wiring.null import erdos_renyi, nulls, permute_neurons, rewire, shuffle_counts, shuffle_signs
 
 __all__ = [
     "CHEMICAL",
@@ -11,10 +24,26 @@ __all__ = [
     "KINDS",
     "ROLES",
     "Csr",
+    "Degree",
     "Wiring",
     "auto_ncp",
+    "clustering",
+    "degree",
     "dense",
+    "density",
+    "erdos_renyi",
+    "motifs",
     "ncp",
+    "nulls",
+    "path_length",
+    "permute_neurons",
     "random",
+    "reachable",
+    "reciprocity",
+    "rewire",
+    "shuffle_counts",
+    "shuffle_signs",
     "small_world",
+    "small_worldness",
+    "to_adjacency",
 ]

@@ -169,6 +169,10 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
                 f"there already is a cell {name!r}; drive makes new inputs. "
                 f"From an input there is: wiring.add({name!r}, neuron, CURRENT)."
             )
+        if not isinstance(driven, Iterable):
+            raise WiringError(
+                f"drive is given {check.shortened(driven)} for {name!r}; it takes the name of a neuron, or several."
+            )
         targets = [driven] if isinstance(driven, str) else list(driven)
         pre += [wiring.n_inputs + i] * len(targets)
         post += [_neuron(wiring, target) + len(inputs) for target in targets]
@@ -278,7 +282,9 @@ def _subset(wiring: "Wiring", cells: NDArray[np.bool_], synapses: NDArray[np.boo
 def _chosen(wiring: "Wiring", synapses: ArrayLike | Iterable[tuple[str, str]]) -> NDArray[np.bool_]:
     """(synapses,) True for those that are named, numbered or masked."""
     chosen = np.zeros(wiring.n_synapses, bool)
-    given = synapses if isinstance(synapses, np.ndarray) else list(synapses)  # pyright: ignore[reportArgumentType]
+    if not isinstance(synapses, Iterable):
+        raise WiringError(f"synapses is {check.shortened(synapses)}; it takes (pre, post) names, places, or a mask.")
+    given = synapses if isinstance(synapses, np.ndarray) else list(synapses)
     if len(given) == 2 and all(isinstance(end, str) for end in given):
         given = [given]
     if len(given) and not isinstance(given, np.ndarray) and not np.isscalar(given[0]):

@@ -35,7 +35,9 @@ def join(wiring: "Wiring", other: "Wiring", connect: Mapping[str, str] | None = 
     """
     if not isinstance(other, type(wiring)):
         raise WiringError(f"join is given {check.shortened(other)}; it takes a Wiring.")
-    connect = dict(connect or {})
+    connect = {} if connect is None else connect
+    if not isinstance(connect, Mapping):
+        raise WiringError(f"connect is {check.shortened(connect)}; it takes {{input of the other: neuron of this}}.")
     for of_other, neuron in connect.items():
         if of_other not in other.inputs:
             raise WiringError(unknown("input of the other wiring", of_other, other.inputs))

@@ -1,0 +1,262 @@
+"""Wiring -> random wirings that share some of its properties: what a claim about a wiring is measured against."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wormnet.errors import WiringError, unknown
+from wormnet.wiring import check
+from wormnet.wiring.check import GAP, KINDS
+from wormnet.wiring.core import Wiring
+from wormnet.wiring.edit import replaced
+
+__all__ = ["NULLS", "erdos_renyi", "nulls", "permute_neurons", "rewire", "shuffle_counts", "shuffle_signs"]
+
+
+def rewire(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10) -> Wiring:
+    """Rewire at random so that every cell keeps how many synapses it sends and receives, per kind.
+
+    Swaps turn a -> b, c -> d into a -> d, c -> b, within one kind, and within those from inputs or those between
+    neurons. A swap that would double a synapse, or close one on its own neuron, is left out; synapses of a neuron
+    with itself stay where they are. Signs and counts stay with the sender, dealt anew over its receivers (a sender's
+    transmitter is its own); gap junctions between neurons have no sender, and their counts are dealt over all of
+    them. Neurons may end up where no input reaches them.
+
+    Args:
+        seed: same seed, same rewiring.
+        swaps_per_synapse: about how many swaps succeed per synapse; at 10 what is left of the old wiring is chance.
+
+    Raises: WiringError if a number is out of its range.
+    Source: Maslov & Sneppen 2002, Science 296, 910-913. Directed swaps without self-synapses reach all wirings with
+    the given degrees, but for a few special ones whose rings of three cannot turn (Roberts & Coolen 2012).
+
+    >>> from wormnet import auto_ncp
+    >>> wiring = auto_ncp(inputs=8, neurons=19, outputs=1)
+    >>> rewire(wiring) != wiring, rewire(wiring).n_synapses == wiring.n_synapses
+    (True, True)
+    """
+    if isinstance(swaps_per_synapse, bool) or not isinstance(swaps_per_synapse, (int, float, np.integer, np.floating)):
+        raise WiringError(f"swaps_per_synapse is {check.shortened(swaps_per_synapse)}; it takes a number >= 0.")
+    if not 0 <= swaps_per_synapse <= 1e6:
+        raise WiringError(f"swaps_per_synapse is {swaps_per_synapse}; it takes 0 to 1000000.")
+    rng = check.generator(seed)
+    pre, post = wiring.pre.copy(), wiring.post.copy()
+    sign, count = wiring.sign.copy(), wiring.count.copy()
+    for block, from_inputs, mirrored in _blocks(wiring):
+        block = block[pre[block] != post[block]]
+        first = 0 if from_inputs else wiring.n_inputs
+        shape = (wiring.n_inputs if from_inputs else wiring.n_neurons, wiring.n_neurons)
+        codes = (pre[block] - first) * shape[1] + post[block] - wiring.n_inputs
+        codes = _swapped(rng, codes, shape, not from_inputs, mirrored, swaps_per_synapse)
+        # Dealt in the order of the senders, and within a sender at random.
+        codes = codes[np.lexsort((rng.random(len(codes)), np.zeros(len(codes)) if mirrored else codes // shape[1]))]
+        old = np.argsort(pre[block], kind="stable") if not mirrored else np.arange(len(block))
+        pre[block], post[block] = codes // shape[1] + first, codes % shape[1] + wiring.n_inputs
+        sign[block], count[block] = sign[block][old], count[block][old]
+    return replaced(wiring, pre=pre, post=post, sign=sign, count=count, source=_null(wiring, "rewired", seed))
+
+
+def shuffle_signs(wiring: Wiring, seed: int = 0) -> Wiring:
+    """Deal the signs anew over the synapses of each kind that have one; those to be learned (0) stay so.
+
+    >>> from wormnet import dense
+    >>> wiring = dense(2, 3)
+    >>> int(wiring.sign.sum()), int(shuffle_signs(wiring, seed=1).sign.sum())
+    (3, 3)
+    """
+    rng, sign = check.generator(seed), wiring.sign.copy()
+    for kind in range(len(KINDS)):
+        signed = np.flatnonzero((wiring.kind == kind) & (sign != 0))
+        sign[signed] = rng.permutation(sign[signed])
+    return replaced(wiring, sign=sign, source=_null(wiring, "signs shuffled", seed))
+
+
+def shuffle_counts(wiring: Wiring, seed: int = 0) -> Wiring:
+    """Deal the counts anew over the synapses of each kind (the kinds' counts are in different units).
+
+    >>> from wormnet import Wiring
+    >>> sorted(shuffle_counts(Wiring(1, 2, pre=[0, 0], post=[1, 2], count=[1, 7])).count.tolist())
+    [1.0, 7.0]
+    """
+    rng, count = check.generator(seed), wiring.count.copy()
+    for kind in range(len(KINDS)):
+        places = wiring.of_kind(kind)
+        count[places] = rng.permutation(count[places])
+    return replaced(wiring, count=count, source=_null(wiring, "counts shuffled", seed))
+
+
+def erdos_renyi(wiring: Wiring, seed: int = 0) -> Wiring:
+    """Draw all synapses anew, uniformly.
+
+    There are as many as before of each kind from inputs, between neurons, and of neurons with themselves; signs and
+    counts are dealt anew over each of these groups. Neurons may end up where no input reaches them.
+
+    Source: Erdos & Renyi 1959, Publ. Math. Debrecen 6, 290-297 (the model with a given number of edges).
+
+    >>> from wormnet import auto_ncp
+    >>> wiring = auto_ncp(inputs=8, neurons=19, outputs=1)
+    >>> erdos_renyi(wiring).n_synapses == wiring.n_synapses
+    True
+    """
+    rng = check.generator(seed)
+    pre, post = wiring.pre.copy(), wiring.post.copy()
+    sign, count = wiring.sign.copy(), wiring.count.copy()
+    n_inputs, n = wiring.n_inputs, wiring.n_neurons
+    for block, from_inputs, mirrored in _blocks(wiring):
+        with_self = pre[block] == post[block]
+        for places, is_self in ((block[with_self], True), (block[~with_self], False)):
+            k = len(places)
+            if is_self:
+                senders = receivers = rng.choice(n, k, replace=False) + n_inputs
+            elif from_inputs:
+                senders, receivers = np.divmod(rng.choice(n_inputs * n, k, replace=False), n)
+                receivers = receivers + n_inputs
+            else:
+                # Pair p of the n (n - 1) without self: the receiver is the p-th of the others.
+                pairs = n * (n - 1)
+                if mirrored:
+                    low, high = np.triu_indices(n, 1)
+                    chosen = rng.choice(pairs // 2, k, replace=False)
+                    senders, receivers = low[chosen] + n_inputs, high[chosen] + n_inputs
+                else:
+                    senders, receivers = np.divmod(rng.choice(pairs, k, replace=False), max(n - 1, 1))
+                    receivers = receivers + (receivers >= senders) + n_inputs
+                    senders = senders + n_inputs
+            pre[places], post[places] = senders, receivers
+            dealt = rng.permutation(places)
+            sign[places], count[places] = wiring.sign[dealt], wiring.count[dealt]
+    return replaced(wiring, pre=pre, post=post, sign=sign, count=count, source=_null(wiring, "Erdos-Renyi", seed))
+
+
+def permute_neurons(wiring: Wiring, seed: int = 0) -> Wiring:
+    """Let the neurons change places in the network they form, while inputs, outputs and roles stay where they are.
+
+    The network among the neurons stays the same but for the names; which neuron sits where in it, and so what hears
+    the inputs and what is read out, is random.
+
+    >>> from wormnet import Wiring
+    >>> chain = Wiring(1, 3, pre=[0, 1, 2], post=[1, 2, 3])
+    >>> moved = permute_neurons(chain)
+    >>> moved.pre[0], moved.n_synapses
+    (np.int64(0), 3)
+    """
+    place = np.arange(len(wiring.cells))
+    place[wiring.n_inputs :] = check.generator(seed).permutation(place[wiring.n_inputs :])
+    inner = wiring.pre >= wiring.n_inputs
+    return replaced(
+        wiring,
+        pre=np.where(inner, place[wiring.pre], wiring.pre),
+        post=np.where(inner, place[wiring.post], wiring.post),
+        source=_null(wiring, "neurons permuted", seed),
+    )
+
+
+NULLS: dict[str, Callable[[Wiring, int], Wiring]] = {
+    "rewire": rewire,
+    "signs": shuffle_signs,
+    "counts": shuffle_counts,
+    "erdos_renyi": erdos_renyi,
+    "permute": permute_neurons,
+}
+"""The null models by name."""
+
+
+def nulls(wiring: Wiring, kind: str, n: int, seed: int = 0) -> Iterator[Wiring]:
+    """Yield n random wirings of one null model.
+
+    Args:
+        kind: "rewire" (same degrees), "signs" (same synapses, signs dealt anew), "counts" (counts dealt anew),
+            "erdos_renyi" (same number of synapses), "permute" (same network, neurons in other places).
+        n: how many; the first ones are the same whatever n is.   seed: same seed, same wirings.
+
+    Raises: WiringError if there is no such null model.
+
+    >>> from wormnet import auto_ncp
+    >>> len(set(nulls(auto_ncp(inputs=8, neurons=19, outputs=1), "rewire", 5)))
+    5
+    """
+    if kind not in NULLS:
+        raise WiringError(unknown("null model", kind, NULLS))
+    n, seed = check.number("n", n, 0), check.number("seed", seed, 0)
+    # Seeds of their own, so that those of seed 0 and seed 1 are not each other's.
+    seeds = (int(np.random.SeedSequence((seed, i)).generate_state(1, np.uint64)[0]) for i in range(n))
+    return (NULLS[kind](wiring, its_seed) for its_seed in seeds)
+
+
+def _null(wiring: Wiring, what: str, seed: int) -> str:
+    return f"{wiring.source}; {what}, seed {seed}".removeprefix("; ")
+
+
+def _blocks(wiring: Wiring) -> Iterator[tuple[NDArray[np.int64], bool, bool]]:
+    """(places of synapses, whether inputs send them, whether they act both ways), per kind and sort of sender."""
+    from_inputs = wiring.pre < wiring.n_inputs
+    for kind in range(len(KINDS)):
+        for of_inputs in (True, False):
+            places = np.flatnonzero((wiring.kind == kind) & (from_inputs == of_inputs))
+            if len(places):
+                yield places, of_inputs, kind == GAP and not of_inputs
+
+
+def _swapped(
+    rng: np.random.Generator,
+    codes: NDArray[np.int64],
+    shape: tuple[int, int],
+    no_self: bool,
+    mirrored: bool,
+    swaps_per_synapse: float,
+) -> NDArray[np.int64]:
+    """Synapses, coded as sender * receivers + receiver, after random swaps that keep all degrees.
+
+    Of synapses and absent synapses the fewer are swapped: both are the same move, and swaps among the fewer fail less
+    often. Many disjoint pairs swap at once; a pair whose old or new synapses meet another pair's stays, before and
+    after alike, so each step is as likely as its reverse and all wirings become equally likely.
+    """
+    allowed = np.ones(shape, bool)
+    if no_self:
+        allowed = np.triu(allowed, 1) if mirrored else ~np.eye(shape[0], dtype=bool)
+    present = np.zeros(shape, bool)
+    present.flat[codes] = True
+    absent = np.flatnonzero(allowed & ~present)
+    n_pairs = len(codes) + len(absent)
+    by_absence = len(absent) < len(codes)
+    now = absent if by_absence else codes.copy()
+    if len(now) < 2:
+        return codes
+    at_once = min(len(now) // 2, max(n_pairs // 8, 1))
+    success = (1 - len(now) / n_pairs) ** 2
+    n = len(now)
+    for _ in range(int(np.ceil(swaps_per_synapse * n / (at_once * success)))):
+        chosen = rng.permutation(n)[: 2 * at_once]
+        one, two = chosen[:at_once], chosen[at_once:]
+        (a, b), (c, d) = np.divmod(now[one], shape[1]), np.divmod(now[two], shape[1])
+        if mirrored:
+            turn = rng.random(at_once) < 0.5
+            c, d = np.where(turn, d, c), np.where(turn, c, d)
+        new_one, new_two = _coded(a, d, shape, mirrored), _coded(c, b, shape, mirrored)
+        alone = _alone(np.concatenate([now, new_one, new_two]))
+        may = alone[one] & alone[two] & alone[n : n + at_once] & alone[n + at_once :]
+        if no_self:
+            may &= (a != d) & (c != b)
+        now[one[may]], now[two[may]] = new_one[may], new_two[may]
+    if not by_absence:
+        return now
+    allowed.flat[now] = False
+    return np.flatnonzero(allowed)
+
+
+def _coded(
+    pre: NDArray[np.int64], post: NDArray[np.int64], shape: tuple[int, int], mirrored: bool
+) -> NDArray[np.int64]:
+    if mirrored:
+        pre, post = np.minimum(pre, post), np.maximum(pre, post)
+    return pre * shape[1] + post
+
+
+def _alone(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which codes occur once."""
+    order = np.argsort(codes)
+    same = np.diff(codes[order]) == 0
+    alone = np.ones(len(codes), bool)
+    alone[order[1:][same]] = alone[order[:-1][same]] = False
+    return alone
