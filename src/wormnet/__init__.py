@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wormnet._version import __version__
 from wormnet.errors import ArgumentError, BackendError, DataError, ShapeError, WiringError, WormnetError
-from wormnet.wiring import Wiring, auto_ncp, dense, ncp, nulls, random, small_world
+from wormnet.wiring import Wiring, auto_ncp, circuits, connectome, dense, ncp, nulls, random, small_world
 
 if TYPE_CHECKING:
     from wormnet import data, models, nn, plot, study, wiring
@@ -35,6 +35,8 @@ __all__ = [
     "WormnetError",
     "__version__",
     "auto_ncp",
+    "circuits",
+    "connectome",
     "data",
     "dense",
     "from_ncps",

@@ -1,6 +1,8 @@
 """Who is connected to whom. NumPy only."""
 
+from wormnet.wiring import atlas, circuits
 from wormnet.wiring.chance import dense, random, small_world
+from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
 from wormnet.wiring.measure import (
     Degree,
@@ -26,12 +28,17 @@ __all__ = [
     "Csr",
     "Degree",
     "Wiring",
+    "atlas",
     "auto_ncp",
+    "circuits",
     "clustering",
+    "connectome",
+    "coverage",
     "degree",
     "dense",
     "density",
     "erdos_renyi",
+    "from_cect",
     "motifs",
     "ncp",
     "nulls",
