@@ -4,6 +4,9 @@ from wormnet.wiring import atlas, circuits
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
+from wormnet.wiring.files import from_json, load, save, to_json
+from wormnet.wiring.graphml import from_graphml, to_graphml
+from wormnet.wiring.graphs import from_networkx, to_networkx
 from wormnet.wiring.measure import (
     Degree,
     clustering,
@@ -39,6 +42,10 @@ __all__ = [
     "density",
     "erdos_renyi",
     "from_cect",
+    "from_graphml",
+    "from_json",
+    "from_networkx",
+    "load",
     "motifs",
     "ncp",
     "nulls",
@@ -48,9 +55,13 @@ __all__ = [
     "reachable",
     "reciprocity",
     "rewire",
+    "save",
     "shuffle_counts",
     "shuffle_signs",
     "small_world",
     "small_worldness",
     "to_adjacency",
+    "to_graphml",
+    "to_json",
+    "to_networkx",
 ]

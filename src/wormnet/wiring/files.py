@@ -1,26 +1,32 @@
-"""Wirings as JSON: to text and back, proved before anything is built.
+"""Wirings in files: JSON or GraphML by the ending of the name.
 
 What is read may come from anywhere: it gives a whole wiring or a WiringError that names the place, nothing else.
 """
 
 import json
+import os
+import secrets
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from wormnet.errors import WiringError, unknown
+from wormnet.errors import ArgumentError, DataError, WiringError, unknown
 from wormnet.wiring.check import ROLES, shortened
 from wormnet.wiring.core import Wiring
+from wormnet.wiring.formats import (
+    FORMAT,
+    MAX_BYTES,
+    VERSION,
+    built,
+    prove_format,
+    prove_wiring,
+    short_enough,
+    shown,
+    small_enough,
+)
+from wormnet.wiring.graphml import from_graphml, to_graphml
 
-__all__ = ["MAX_BYTES", "MAX_CELLS", "MAX_SYNAPSES", "from_json", "to_json"]
-
-FORMAT, VERSION = "wormnet-wiring", 1
-
-MAX_BYTES = 64 * 2**20
-"""The longest file that is read or written, in bytes."""
-MAX_CELLS = 200_000
-"""The most inputs and neurons that a file may hold."""
-MAX_SYNAPSES = 2_000_000
-"""The most synapses that a file may hold."""
+__all__ = ["from_json", "load", "save", "to_json"]
 
 _COLUMNS: dict[str, tuple[tuple[type, ...], str]] = {
     "inputs": ((str,), "text"),
@@ -35,6 +41,77 @@ _COLUMNS: dict[str, tuple[tuple[type, ...], str]] = {
     "count": ((int, float), "a number"),
 }
 _KEYS = ("format", "version", *_COLUMNS, "source")
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def save(wiring: Wiring, path: str | Path) -> None:
+    """Write a wiring into a file of JSON or GraphML, by the ending of its name: .json, .graphml.
+
+    The file appears whole or not at all: when writing fails, an older file of that name stays as it was.
+
+    Raises: WiringError if it is no wiring or larger than files may be, ArgumentError for another ending, DataError if
+        the file cannot be written.
+
+    >>> import tempfile
+    >>> wiring = Wiring(1, 2, pre=[0, 1], post=[1, 2])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(wiring, f"{folder}/wiring.graphml")
+    ...     load(f"{folder}/wiring.graphml") == wiring
+    True
+    """
+    path, (write, _) = _format_of(path)
+    content = write(wiring).encode()
+    try:
+        real = Path(os.path.realpath(path))  # a link goes on pointing to the file
+        partial = real.with_name(f".wiring.{secrets.token_hex(8)}")
+        try:
+            with partial.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(real)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def load(path: str | Path) -> Wiring:
+    """Read a wiring from a file of JSON or GraphML, by the ending of its name: .json, .graphml.
+
+    Args: path: a file of at most MAX_BYTES (64 MiB) in UTF-8; see `from_json` and `from_graphml`.
+    Raises: WiringError naming the file and the place if it holds no valid wiring, ArgumentError for another ending,
+        DataError if there is no such file or it cannot be read.
+    """
+    path, (_, read) = _format_of(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}.") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
+    try:
+        if len(content) > MAX_BYTES:
+            raise WiringError(f"it is longer than {MAX_BYTES:,} bytes, the most that is read.")
+        return read(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise WiringError(f"{path}: byte {error.start} is not UTF-8; a wiring's file is.") from None
+    except WiringError as error:
+        raise WiringError(f"{path}: {error}") from None
+
+
+def _format_of(path: str | Path) -> tuple[Path, tuple[Any, Any]]:
+    formats = {".json": (to_json, from_json), ".graphml": (to_graphml, from_graphml)}
+    if not isinstance(path, (str, os.PathLike)):
+        raise ArgumentError(f"path is {shortened(path)}; it takes the name of a file.")
+    path = Path(path)
+    if path.suffix.lower() not in formats:
+        raise ArgumentError(f"{path} ends in {path.suffix!r}; a wiring's file ends in {' or '.join(formats)}.")
+    return path, formats[path.suffix.lower()]
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
@@ -65,10 +142,10 @@ def to_json(wiring: Wiring) -> str:
     }
     <BLANKLINE>
     """
-    _prove_wiring(wiring)
+    prove_wiring(wiring)
     content = {"format": FORMAT, "version": VERSION, **wiring.to_dict()}
     lines = ",\n".join(f' "{key}": {json.dumps(value)}' for key, value in content.items())
-    return _short_enough(f"{{\n{lines}\n}}\n")
+    return short_enough(f"{{\n{lines}\n}}\n")
 
 
 def from_json(text: str) -> Wiring:
@@ -89,7 +166,7 @@ def from_json(text: str) -> Wiring:
     """
     if not isinstance(text, str):
         raise WiringError(f"text is of type {type(text).__name__}; it takes the text of a JSON file.")
-    _short_enough(text)
+    short_enough(text)
     try:
         # The stock reader takes NaN, 1e400 and any number of digits; all of them end as floats, which columns refuse.
         found = json.loads(text, object_pairs_hook=_without_repeats, parse_int=_whole, parse_constant=float)
@@ -98,8 +175,8 @@ def from_json(text: str) -> Wiring:
     except RecursionError:
         raise WiringError("the JSON is nested too deeply; a wiring is one object of plain lists.") from None
     if not isinstance(found, dict):
-        raise WiringError(f"the JSON holds {_shown(found)}; a wiring is an object.")
-    _prove_format(found)
+        raise WiringError(f"the JSON holds {shown(found)}; a wiring is an object.")
+    prove_format(found)
     for key in found:
         if key not in _KEYS:
             raise WiringError(unknown("key", key[:80], _KEYS))
@@ -107,12 +184,12 @@ def from_json(text: str) -> Wiring:
         raise WiringError(f"the JSON lacks {', '.join(missing)}; it takes the keys {', '.join(_KEYS)}.")
     columns = {key: _column(key, found[key]) for key in _COLUMNS}
     n_synapses = max(len(columns[key]) for key in ("pre", "post", "kind", "sign", "count"))
-    _small_enough(len(columns["inputs"]) + len(columns["neurons"]), n_synapses)
+    small_enough(len(columns["inputs"]) + len(columns["neurons"]), n_synapses)
     _prove_members("roles", columns["roles"], ROLES, "a role: " + ", ".join(ROLES))
     _prove_members("outputs", columns["outputs"], columns["neurons"], "the name of a neuron")
     if not isinstance(found["source"], str):
-        raise WiringError(f"source is {_shown(found['source'])}; it takes text.")
-    return _built(**columns, source=found["source"])
+        raise WiringError(f"source is {shown(found['source'])}; it takes text.")
+    return built(**columns, source=found["source"])
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -134,10 +211,10 @@ def _whole(digits: str) -> int | float:
 def _column(key: str, values: object) -> list[Any]:
     types, takes = _COLUMNS[key]
     if not isinstance(values, list):
-        raise WiringError(f"{key} is {_shown(values)}; it takes a list.")
+        raise WiringError(f"{key} is {shown(values)}; it takes a list.")
     if not set(map(type, values)) <= set(types):
         place, value = next((i, value) for i, value in enumerate(values) if type(value) not in types)
-        raise WiringError(f"{key}[{place}] is {_shown(value)}; it takes {takes}.")
+        raise WiringError(f"{key}[{place}] is {shown(value)}; it takes {takes}.")
     return values
 
 
@@ -146,46 +223,3 @@ def _prove_members(key: str, values: list[str], known: Iterable[str], takes: str
     for place, value in enumerate(values):
         if value not in known:
             raise WiringError(f"{key}[{place}] is {shortened(value)}; it takes {takes}.")
-
-
-# -- what all formats share --------------------------------------------------------------------------------------------
-
-
-def _shown(value: object) -> str:
-    # The repr of a list is avoided: one nested as deeply as the reader can bear has none.
-    names = {list: "a list", dict: "an object", type(None): "null"}
-    return names.get(type(value)) or shortened(value)
-
-
-def _prove_wiring(wiring: object) -> None:
-    if not isinstance(wiring, Wiring):
-        raise WiringError(f"wiring is {shortened(wiring)}; it takes a Wiring.")
-    _small_enough(len(wiring.cells), wiring.n_synapses)
-
-
-def _prove_format(found: dict[str, Any]) -> None:
-    if found.get("format") != FORMAT:
-        raise WiringError(f"format is {_shown(found.get('format'))}; it takes {FORMAT!r}.")
-    version = found.get("version")
-    if type(version) is not int or version != VERSION:
-        raise WiringError(f"version is {_shown(version)}; this release reads version {VERSION}.")
-
-
-def _small_enough(n_cells: int, n_synapses: int) -> None:
-    for given, most, what in ((n_cells, MAX_CELLS, "cells"), (n_synapses, MAX_SYNAPSES, "synapses")):
-        if given > most:
-            raise WiringError(f"there are {given:,} {what}; a file holds at most {most:,}.")
-
-
-def _short_enough(text: str) -> str:
-    if len(text) > MAX_BYTES:
-        raise WiringError(f"the text is {len(text):,} bytes long or longer; a file holds at most {MAX_BYTES:,}.")
-    return text
-
-
-def _built(**columns: Any) -> Wiring:
-    try:
-        return Wiring(**columns)
-    except WiringError as error:
-        # Messages quote names, and a hostile name is as long as the file.
-        raise WiringError(message if len(message := str(error)) <= 1000 else message[:997] + "...") from None
