@@ -1,8 +1,6 @@
 """A layer in one safetensors file: wiring, model and weights. Nothing is ever unpickled."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,9 @@ import safetensors.torch
 import torch
 
 from wormnet import models
+from wormnet.atomic import write_whole
 from wormnet.errors import ArgumentError, DataError, WormnetError
+from wormnet.kernels.dispatch import check_backend
 from wormnet.nn.recurrent import Recurrent
 from wormnet.nn.wired_linear import WiredLinear
 
@@ -56,21 +56,8 @@ def save(layer: Recurrent | WiredLinear, path: str | Path) -> None:
         )
     head = {"format": FORMAT, "version": VERSION, "wiring": to_json(layer.wiring), **options}
     tensors = {name: value.detach().cpu().contiguous() for name, value in layer.state_dict().items()}
-    content = safetensors.torch.save(tensors, metadata={"wormnet": json.dumps(head)})
-    path = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}.") from None
+    content = safetensors.torch.save(tensors, metadata={"wormnet": json.dumps(head, default=_number)})
+    write_whole(path, content)
 
 
 def load(
@@ -79,9 +66,10 @@ def load(
     """Read a layer that `save` wrote: an LTC, CfC, CTRNN, MixedMemory or WiredLinear with the same bits.
 
     Args: path: the file.   device: where to put it.   backend: as for Recurrent.
-    Raises: DataError if there is no such file, it is no such file, or is damaged; nothing in it is executed.
+    Raises: DataError if there is no such file, or it holds no layer or a damaged one; nothing in it is executed.
     """
     path = Path(path)
+    check_backend(backend)
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             head = (file.metadata() or {}).get("wormnet")
@@ -95,7 +83,7 @@ def load(
     try:
         layer = _build(json.loads(head), backend)
         _fill(layer, tensors)
-    except (WormnetError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (WormnetError, KeyError, TypeError, ValueError, RecursionError, RuntimeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path} does not hold a valid layer: {reason}") from None
     return layer.to(device) if device is not None else layer
@@ -111,9 +99,10 @@ def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
         )
     wiring = from_json(head["wiring"])
     if head["model"] == "linear":
-        return WiredLinear(wiring, bias=bool(head["bias"]))
+        return WiredLinear(wiring, bias=bool(head["bias"]), device="meta")
     model = models.named(head["model"], **head["model_options"])
-    options = {name: head[name] for name in ("proj_size", "batch_first", "return_sequences")}
+    # Without memory for the weights yet: the file may ask for any size, and nothing is drawn at random.
+    options = {name: head[name] for name in ("proj_size", "batch_first", "return_sequences")} | {"device": "meta"}
     if head["mixed_memory"]:
         return layers.MixedMemory(wiring, model, backend=backend, **options)
     kind = {"ltc": layers.LTC, "cfc": layers.CfC, "ctrnn": layers.CTRNN}.get(model.name)
@@ -133,6 +122,9 @@ def _fill(layer: Recurrent | WiredLinear, tensors: dict[str, torch.Tensor]) -> N
     floating = {value.dtype for name, value in tensors.items() if name != "wiring_digest"}
     if len(floating) > 1 or not all(dtype.is_floating_point for dtype in floating):
         raise ValueError(f"its weights are of {', '.join(sorted(map(str, floating)))}; it takes one floating dtype.")
-    for dtype in floating:
-        layer.to(dtype)
-    layer.load_state_dict(tensors)
+    layer.load_state_dict(tensors, assign=True)
+
+
+def _number(value: Any) -> int | float:
+    """An option given as a NumPy number."""
+    return value.item()

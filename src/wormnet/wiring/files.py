@@ -5,11 +5,11 @@ What is read may come from anywhere: it gives a whole wiring or a WiringError th
 
 import json
 import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from wormnet.atomic import write_whole
 from wormnet.errors import ArgumentError, DataError, WiringError, unknown
 from wormnet.wiring.check import ROLES, shortened
 from wormnet.wiring.core import Wiring
@@ -62,21 +62,7 @@ def save(wiring: Wiring, path: str | Path) -> None:
     True
     """
     path, (write, _) = _format_of(path)
-    content = write(wiring).encode()
-    try:
-        real = Path(os.path.realpath(path))  # a link goes on pointing to the file
-        partial = real.with_name(f".wiring.{secrets.token_hex(8)}")
-        try:
-            with partial.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(real)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from None
+    write_whole(path, write(wiring))
 
 
 def load(path: str | Path) -> Wiring:

@@ -1,0 +1,32 @@
+"""Files that appear whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+from wormnet.errors import DataError
+
+__all__ = ["write_whole"]
+
+
+def write_whole(path: str | Path, content: bytes | str) -> None:
+    """Write a file beside its place, then move it there: a reader, a crash or a full disk never meets half of it.
+
+    A link goes on pointing to its file. Text is written as UTF-8.
+    Raises: DataError in one line if it cannot be written; what stood there before is untouched then.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    try:
+        real = Path(os.path.realpath(path))
+        partial = real.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            with partial.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(real)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from None
