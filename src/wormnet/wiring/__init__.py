@@ -1,6 +1,6 @@
 """Who is connected to whom. NumPy only."""
 
-from wormnet.wiring import atlas, circuits
+from wormnet.wiring import atlas, biophysics, bnn, circuits
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
@@ -33,6 +33,8 @@ __all__ = [
     "Wiring",
     "atlas",
     "auto_ncp",
+    "biophysics",
+    "bnn",
     "circuits",
     "clustering",
     "connectome",
