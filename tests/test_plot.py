@@ -85,6 +85,48 @@ def test_labels_can_be_changed_left_out_and_forced():
     assert "n7" in {t.get_text() for t in plot.wiring(crowd, labels=True).texts}
 
 
+@pytest.mark.parametrize("layout", sorted(plot.LAYOUTS))
+@pytest.mark.parametrize(
+    "wiring",
+    [
+        circuit(),
+        wormnet.auto_ncp(inputs=32, neurons=19, outputs=1),
+        wormnet.random(inputs=20, neurons=300, outputs=10, synapses=3700),
+    ],
+    ids=["circuit", "policy", "300"],
+)
+def test_no_name_meets_another_one(wiring, layout):
+    axes = plot.wiring(wiring, layout=layout)
+    axes.figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in axes.texts if t.get_text() in wiring.cells and not t.get_rotation() % 360]
+    for i, one in enumerate(boxes):
+        # Half a pixel of halo does not make letters meet.
+        assert not any(one.shrunk(0.97, 0.8).overlaps(other.shrunk(0.97, 0.8)) for other in boxes[:i])
+
+
+def test_the_policy_of_19_neurons_has_all_names():
+    wiring = wormnet.auto_ncp(inputs=32, neurons=19, outputs=1)
+    for layout in ("columns", "circle"):
+        assert set(wiring.cells) <= {t.get_text() for t in plot.wiring(wiring, layout=layout).texts}
+
+
+def test_a_synapse_that_skips_a_column_does_not_run_through_it():
+    wiring = Wiring(1, 2, roles=["inter", "motor"], pre=[0, 1, 0], post=[1, 2, 2], sign=[1, 1, -1])
+    axes = plot.wiring(wiring)
+    at = np.asarray(next(c for c in axes.collections if isinstance(c, EllipseCollection)).get_offsets())
+    radius = next(c for c in axes.collections if isinstance(c, EllipseCollection)).get_heights()[1] / 2
+    lines = {tuple(np.round(c.get_color()[0][:3], 3)): c for c in axes.collections if isinstance(c, LineCollection)}
+    [skips] = [line for c in lines.values() for line in c.get_segments() if np.ptp(line[:, 0]) > at[1, 0] + radius]
+    assert np.hypot(*(skips - at[1]).T).min() > radius
+
+
+def test_currents_are_dotted_and_counted():
+    axes = plot.wiring(circuit().drive({"electrode": "AVA"}))
+    assert axes.get_title("left") == "3 inputs, 3 neurons, 5 synapses, 1 gap junction, 1 current"
+    assert "current" in {text.get_text() for text in axes.get_legend().get_texts()}
+    assert drawn(axes)[0] == 6
+
+
 @pytest.mark.parametrize("empty", [Wiring(0, 0), Wiring(2, 0), Wiring(0, 3), Wiring(1, 1)])
 def test_wirings_of_next_to_nothing_can_be_drawn(empty, tmp_path):
     for draw in (plot.wiring, plot.adjacency):

@@ -1,0 +1,96 @@
+"""Where cells stand in a drawing: (wiring, columns of the cells) -> places and radii."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wormnet.wiring.core import Wiring
+
+COLUMNS = ("input", "sensory", "inter", "command", "motor", "unknown")
+"""The columns of a drawing in the order of the flow: inputs, then roles."""
+
+Layout = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Places (cells, 2) and radii (cells,) of the cells."""
+
+
+def groups(wiring: Wiring) -> NDArray[Any]:
+    """(cells,) the column of each, as text."""
+    return np.array(["input"] * wiring.n_inputs + list(wiring.roles), dtype=object)
+
+
+def columns(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
+    """A column for each role in the order of the flow; a crowded one becomes several lanes side by side."""
+    sizes = {group: n for group in COLUMNS if (n := int(np.sum(group_of == group)))}
+    height, lanes = _lanes(sizes)
+    at, radius = np.zeros((len(group_of), 2)), np.zeros(len(group_of))
+    gap = 0.28 * height
+    width = 2.0 * sum(n - 1 for n in lanes.values()) + gap * (len(sizes) - 1)
+    stretch = max(1.0, 1.6 * height / width) if width else 1.0
+    x = 0.0
+    for group, size in sizes.items():
+        members = np.flatnonzero(group_of == group)
+        rows = int(np.ceil(size / lanes[group]))
+        lane, row = np.divmod(np.arange(size), rows)
+        apart = min((height - 1) / max(rows - 1, 1), 0.14 * height) if lanes[group] == 1 else 1.0
+        # Every other lane of a crowded column is half a row lower, so that fewer lines run through cells.
+        shift = 0.5 * (lane % 2) - 0.25 * (lanes[group] > 1)
+        in_lane = np.bincount(lane, minlength=lanes[group])[lane]
+        at[members, 0] = (x + 2.0 * lane) * stretch
+        at[members, 1] = ((in_lane - 1) / 2 - row - shift) * apart
+        radius[members] = min(0.36 * apart, 0.022 * max(height, 8))
+        x += 2.0 * (lanes[group] - 1) + gap
+    return at, radius
+
+
+def _lanes(sizes: Mapping[str, int]) -> tuple[int, dict[str, int]]:
+    """The rows of the drawing and the lanes side by side of each column, which is one for up to 40 cells."""
+    most = max(sizes.values(), default=1)
+    height = max(most, 6) if most <= 40 else 16
+    while True:
+        lanes = {group: int(np.ceil(size / height)) for group, size in sizes.items()}
+        if most <= 40 or 2.0 * sum(n - 1 for n in lanes.values()) + 0.28 * height * (len(sizes) - 1) <= 1.6 * height:
+            return height, lanes
+        height += 1
+
+
+def circle(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
+    """A circle around the origin, clockwise from the top in the order of the flow."""
+    n = max(len(group_of), 1)
+    order = np.argsort([COLUMNS.index(group) for group in group_of], kind="stable")
+    angle = np.empty(len(group_of))
+    angle[order] = np.pi / 2 - 2 * np.pi * np.arange(len(group_of)) / n
+    ring = max(n / (2 * np.pi), 1.0)
+    return np.stack([np.cos(angle), np.sin(angle)], 1) * ring, np.full(len(group_of), min(0.38, 0.08 * ring))
+
+
+def spring(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
+    """Connected cells near each other, by the springs of networkx."""
+    import networkx
+
+    graph = networkx.Graph()
+    graph.add_nodes_from(range(len(group_of)))
+    graph.add_edges_from(zip(wiring.pre.tolist(), wiring.post.tolist(), strict=True))
+    found = networkx.spring_layout(graph, seed=0, scale=max(np.sqrt(len(group_of)) * 1.2, 1.0))
+    at = np.array([found[i] for i in range(len(group_of))]).reshape(-1, 2)
+    # Wider than high, as the figure is; and no cell on another.
+    at[:, 0] *= 1.5
+    return at, np.full(len(at), min(0.3, 0.45 * _closest(at)))
+
+
+LAYOUTS: dict[str, Callable[[Wiring, NDArray[Any]], Layout]] = {
+    "columns": columns,
+    "circle": circle,
+    "spring": spring,
+}
+"""The layouts by name."""
+
+
+def _closest(at: NDArray[np.float64]) -> float:
+    """The distance of the two places nearest to each other."""
+    least = 1.0
+    for i in range(0, len(at), 200):
+        gaps = np.hypot(*(at[i : i + 200, None] - at[None]).transpose(2, 0, 1))
+        least = min(least, float(gaps[gaps > 1e-9].min(initial=1.0)))
+    return least
