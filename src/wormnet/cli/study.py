@@ -13,7 +13,7 @@ __all__ = ["study"]
 def study(
     plan: Annotated[
         Path | None,
-        typer.Argument(metavar="[PLAN.toml]", help="What to run; without it the plan that ships with wormnet."),
+        typer.Argument(metavar="PLAN.toml", help="What to run; without it the plan that ships with wormnet."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Directory for the report and all records; new or empty.")] = Path("study"),
     quick: Annotated[bool, typer.Option("--quick", help="A quick look: one seed, a quarter of the epochs.")] = False,

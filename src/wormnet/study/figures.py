@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from wormnet.study.networks import Recipe, Shape, wiring_of
 from wormnet.study.summary import Summary
@@ -124,12 +125,11 @@ def scores(summary: Summary) -> str:
 
 
 def _clip_to_scores(axes: Axes, summary: Summary, dataset: str, unit: float) -> None:
-    """Accuracies end at 100 %; a wide interval must not squeeze the means."""
-    means = [unit * score.mean for score in summary.scores[dataset].values()]
-    values = means + [unit * value for value in summary.datasets[dataset]["baselines"].values()]
+    """Accuracies end at 100 %; neither a wide interval nor a hopeless baseline may squeeze the means."""
+    values = [unit * summary.baseline(dataset)[1]]
     values += [unit * run["score"] for run in summary.runs if run["dataset"] == dataset]
     low, high = min(values), max(values)
-    room = 0.12 * (high - low) + 1e-9
+    room = 0.12 * (high - low) or 1.0
     axes.set_xlim(low - room, min(high + room, 100.8) if unit == 100 else high + room)
 
 
@@ -193,11 +193,18 @@ def price(summary: Summary) -> str:
                             markeredgewidth=0.6,
                         )
                 axes.set_xscale("log")
+                _plain_ticks(axes)
                 axes.set(title=dataset if column == columns[0][0] else "", xlabel=says)
-                axes.grid(visible=False, which="minor")
             line[0].set_ylabel(_says(summary, datasets[0]))
         _legend(figure, _fullest(grid))
         return _svg(figure)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """1, 2, 5, 10, ... instead of powers of ten."""
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def curves(summary: Summary) -> str:
@@ -232,11 +239,11 @@ def wirings(summary: Summary) -> str:
     kinds = {recipe.wiring: recipe for recipe in summary.recipes if recipe.family != "standard"}
     if not kinds:
         return ""
-    with _style("wirings"):
-        figure, grid = _grid(1, max(len(kinds), 2), 4.2)
-        for axes in grid[0, len(kinds) :]:
-            axes.axis("off")
-        for axes, (kind, recipe) in zip(grid[0], kinds.items()):
-            plot.wiring(wiring_of(recipe, shape, seed), axes)
-            axes.set_title(kind)
-        return _svg(figure)
+    drawn = []
+    for kind, recipe in kinds.items():
+        with _style(f"wiring-{kind}"):
+            figure = Figure(figsize=(WIDTH / 2, WIDTH / 2.2))
+            axes = plot.wiring(wiring_of(recipe, shape, seed), figure.subplots(), labels=False, legend=kind == "ncp")
+            axes.set_title(f"{kind}: {axes.get_title('left')}", loc="left")
+            drawn.append(_svg(figure))
+    return "".join(drawn)

@@ -57,9 +57,11 @@ class Batches:
         return math.ceil(len(self.part) / self.size)
 
     def __iter__(self) -> Iterator[Batch]:
+        # Drawn with the first batch: Lightning also asks for iterators that it does not use.
         n = len(self.part)
         order = np.arange(n) if self.rng is None else self.rng.permutation(n)
-        return (batch_of(self.part, order[start : start + self.size]) for start in range(0, n, self.size))
+        for start in range(0, n, self.size):
+            yield batch_of(self.part, order[start : start + self.size])
 
 
 def targets(network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -128,11 +130,7 @@ class Fit(lightning.LightningModule):
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         loss = loss_of(*targets(self.network, batch))
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"training diverged: the loss is {loss.item()} in epoch {self.current_epoch}, step {number}; "
-                "a smaller learning_rate, or clip, may help"
-            )
+        _check_finite(float(loss), f"the loss in epoch {self.current_epoch}, step {number}")
         self.epoch_loss.append(loss.detach())
         return loss
 
@@ -144,7 +142,8 @@ class Fit(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         history, n = self.history, sum(n for _, n in self.valid_loss)
         history.loss.append(float(torch.stack(self.epoch_loss).mean()))
-        history.valid_loss.append(float(sum(loss * n for loss, n in self.valid_loss)) / n)
+        history.valid_loss.append(float(sum(float(loss) * rows for loss, rows in self.valid_loss)) / n)
+        _check_finite(history.valid_loss[-1], f"the validation loss after epoch {self.current_epoch}")
         history.valid_score.append(float(self.meter.compute()))
         sign = stats.better(self.task)
         # Of epochs with the same score the one with the smaller loss: on few sequences many have the same accuracy.
@@ -155,6 +154,11 @@ class Fit(lightning.LightningModule):
         self.meter.reset()
         self.epoch_loss.clear()
         self.valid_loss.clear()
+
+
+def _check_finite(loss: float, what: str) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"training diverged: {what} is {loss}; a smaller learning_rate, or clip, may help")
 
 
 def fit(

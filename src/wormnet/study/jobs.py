@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -91,9 +91,9 @@ def trainings(plan: Plan, data: Prepared, rates: Mapping[str, float]) -> Iterato
             yield Job({**spec, "seed": seed, "robustness": asdict(plan.robustness)}, data)
 
 
-def pricing(plan: Plan, data: Prepared, repeats: int, machine: Mapping[str, Any]) -> Job:
+def pricing(plan: Plan, data: Prepared, networks: Sequence[str], repeats: int, machine: Mapping[str, Any]) -> Job:
     """The measurement of what the networks cost on this machine."""
-    spec = _spec("prices", plan, data, " ".join(plan.networks), plan.training_on(data.name))
+    spec = _spec("prices", plan, data, " ".join(networks), plan.training_on(data.name))
     return Job({**spec, "seed": 0, "repeats": repeats, "machine": dict(machine)}, data)
 
 

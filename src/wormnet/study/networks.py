@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,12 +14,23 @@ import wormnet
 from wormnet.errors import ArgumentError, unknown
 from wormnet.models import MODELS
 from wormnet.nn import Recurrent
-from wormnet.wiring import Wiring
+from wormnet.wiring import Wiring, rewire, shuffle_signs
 
 __all__ = ["Network", "Recipe", "Shape", "build", "known", "parse", "wiring_of"]
 
 _GATED = {"lstm": nn.LSTM, "gru": nn.GRU}
-_NULLS = ("random", "dense", *(("rewired",) if hasattr(wormnet.wiring, "rewire") else ()))
+_NULLS: dict[str, Callable[[Wiring, int], Wiring]] = {
+    "random": lambda policy, seed: wormnet.random(
+        inputs=policy.n_inputs,
+        neurons=policy.n_neurons,
+        outputs=policy.n_outputs,
+        synapses=policy.n_synapses,
+        seed=seed,
+    ),
+    "dense": lambda policy, seed: wormnet.dense(policy.n_inputs, policy.n_neurons, policy.n_outputs, seed=seed),
+    "rewired": rewire,
+    "signs": shuffle_signs,
+}
 WIDEST = 4096
 
 
@@ -62,8 +72,8 @@ def known() -> list[str]:
 def parse(name: object) -> Recipe:
     """Take a name apart.
 
-    "ncp-ltc" is a wiring and a model; "random-", "dense-" and "rewired-" are its nulls; "lstm", "gru" and "ctrnn" have
-    about as many parameters as ncp-ltc; "lstm-64" has 64 units.
+    "ncp-ltc" is a wiring and a model; "random-", "dense-", "rewired-" and "signs-" are its nulls; "lstm", "gru" and
+    "ctrnn" have about as many parameters as ncp-ltc; "lstm-64" has 64 units.
 
     Raises: ArgumentError for a name that does not exist, with those that do.
 
@@ -154,35 +164,13 @@ def wiring_of(recipe: Recipe, shape: Shape, seed: int = 0) -> Wiring:
     """The wiring of a wired network: the circuit policy of this seed, or its null.
 
     Motor neurons are as many as the outputs, at most a third of the neurons. The nulls have the neurons of that policy,
-    and: "random", its number of synapses, anywhere; "rewired", its degrees (sent and received, by sign); "dense", all
-    synapses.
+    and: "random", its number of synapses, anywhere; "dense", all synapses; "rewired", how many each cell sends and
+    receives; "signs", its synapses, the signs dealt anew.
     """
     neurons = shape.neurons or max(32, 3 * shape.n_outputs)
     motor = max(1, min(shape.n_outputs, neurons // 3))
     policy = wormnet.auto_ncp(inputs=shape.n_inputs, neurons=neurons, outputs=motor, seed=seed)
-    if recipe.wiring == "random":
-        return _random(policy, seed)
-    if recipe.wiring == "dense":
-        return wormnet.dense(shape.n_inputs, neurons, motor, seed=seed)
-    if recipe.wiring == "rewired":
-        return wormnet.wiring.rewire(policy, seed=seed)  # pyright: ignore[reportAttributeAccessIssue]
-    return policy
-
-
-def _random(like: Wiring, seed: int) -> Wiring:
-    """As many synapses as `like`, between any cells."""
-    rng = np.random.default_rng(seed)
-    cells = like.n_inputs + like.n_neurons
-    pre, post = np.divmod(rng.choice(cells * like.n_neurons, like.n_synapses, replace=False), like.n_neurons)
-    return Wiring(
-        like.inputs,
-        like.neurons,
-        outputs=like.outputs,
-        pre=pre,
-        post=post + like.n_inputs,
-        sign=rng.choice([-1, 1], like.n_synapses),
-        source="random",
-    )
+    return _NULLS[recipe.wiring](policy, seed) if recipe.wiring in _NULLS else policy
 
 
 def build(name: str, shape: Shape, seed: int = 0) -> Network:

@@ -153,7 +153,7 @@ class Plan:
         ArgumentError: one line with the place and what is known. DataError: for a file that cannot be read.
 
     >>> plan = Plan(datasets=["digits"], networks=["ncp-ltc", "lstm"], seeds=2)
-    >>> plan.seeds, plan.reference
+    >>> plan.seeds, plan.reference_network
     ((0, 1), 'lstm')
     >>> Plan(datasets=["digits"], networks=["ncp-ltk"])
     Traceback (most recent call last):
@@ -170,7 +170,7 @@ class Plan:
     tuning: Tuning = Tuning()
     robustness: Robustness = Robustness()
     accelerator: str = "cpu"
-    name: str = "worm networks against standard networks"
+    name: str = "Worm networks against standard networks"
     is_quick: bool = False
 
     def __post_init__(self):
@@ -184,22 +184,25 @@ class Plan:
             with _at("networks"):
                 networks.parse(name)
         _distinct("datasets", self.dataset_names, "data sets")
-        for what in ("training_of", "options"):
-            for name in getattr(self, what):
+        for what, names in (("training", self.training_of), ("data", self.options)):
+            for name in names:
                 if name not in self.dataset_names:
                     raise ArgumentError(f"{what}: {unknown('data set of this plan', name, self.dataset_names)}")
         for name in self.options:
             if name not in self.datasets:
-                raise ArgumentError(f"options: {name} is given as a Dataset; a loader's options do not apply to it.")
+                raise ArgumentError(f"data: {name} is given as a Dataset; a loader's options do not apply to it.")
         if self.accelerator not in ACCELERATORS:
             raise ArgumentError(unknown("accelerator", self.accelerator, ACCELERATORS))
         if not isinstance(self.name, str):
             raise ArgumentError(f"name is {self.name!r}; it takes text.")
-        if self.reference == "":
-            standard = [name for name in self.networks if networks.parse(name).family == "standard"]
-            object.__setattr__(self, "reference", (standard or self.networks)[0])
-        elif self.reference not in self.networks:
+        if self.reference != "" and self.reference not in self.networks:
             raise ArgumentError(f"reference: {unknown('network of this plan', self.reference, self.networks)}")
+
+    @property
+    def reference_network(self) -> str:
+        """The network that the others are tested against."""
+        standard = [name for name in self.networks if networks.parse(name).family == "standard"]
+        return self.reference or (standard or self.networks)[0]
 
     @property
     def dataset_names(self) -> tuple[str, ...]:
@@ -227,7 +230,8 @@ class Plan:
 
     def comparisons(self) -> tuple[tuple[str, str], ...]:
         """Which pairs are tested: every network with the reference, and every wiring with its nulls."""
-        pairs = [(name, self.reference) for name in self.networks if name != self.reference]
+        reference = self.reference_network
+        pairs = [(name, reference) for name in self.networks if name != reference]
         recipes = [networks.parse(name) for name in self.networks]
         pairs += [
             (worm.name, null.name)
@@ -340,11 +344,9 @@ class Plan:
 
 def _section(kind: type[T], place: str, content: Mapping[str, Any]) -> T:
     known = [one.name for one in dataclasses.fields(kind)]  # pyright: ignore[reportArgumentType]
-    for key, value in content.items():
+    for key in content:
         if key not in known:
             raise ArgumentError(f"{place}: {unknown('key', key, known)}")
-        if isinstance(value, Mapping):
-            raise ArgumentError(f"{place}.{key} is a section; it takes a value.")
     with _at(place):
         return kind(**content)
 

@@ -56,7 +56,7 @@ def _page(summary: Summary) -> str:
         datasets=about["datasets"],
         networks=[_network(summary, recipe.name) for recipe in summary.recipes],
         comparisons=_tests(summary),
-        findings=summaries.findings(summary),
+        findings=[(name, found) for name, found in summaries.findings(summary) if found],
         failed=summary.failed,
         searches=[search for search in summary.searches if "error" not in search],
         n_runs=len(about["runs"]),

@@ -69,6 +69,7 @@ def run(
     prepared = [jobs.prepare(dataset, plan.training_on(name)) for name, dataset in datasets.items()]
     about = {
         "plan": plan.to_dict(),
+        "reference": plan.reference_network,
         "comparisons": [list(pair) for pair in plan.comparisons()],
         "datasets": {data.name: describe(datasets[data.name], data.shape) for data in prepared},
         "environment": environment(workers),
@@ -83,7 +84,7 @@ def run(
         rates = _rates(searches, folder)
         trainings = [job for data in prepared for job in jobs.trainings(plan, data, rates.get(data.name, {}))]
         counts.append(_do(trainings, folder, workers, bar, "training"))
-        priced = _price_all(plan, prepared, out / "prices", bar)
+        priced = _price_all(plan, prepared, _trained(trainings, folder), out / "prices", bar)
     done, reused = (sum(count) for count in zip(*counts))
     about |= {
         "runs": [job.id for job in trainings],
@@ -170,21 +171,34 @@ def _attempts(left: list[Job], folder: Path, workers: int) -> Iterator[object]:
         get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
-def _price_all(plan: Plan, prepared: list[Prepared], folder: Path, bar: "Bar") -> dict[str, str]:
+def _trained(trainings: list[Job], folder: Path) -> dict[str, list[str]]:
+    """The networks that finished a run, by data set; one that cannot be trained cannot be timed either."""
+    found: dict[str, list[str]] = {}
+    for job in trainings:
+        record, names = _read(folder, job), found.setdefault(job.data.name, [])
+        if record and "error" not in record and record["network"] not in names:
+            names.append(record["network"])
+    return found
+
+
+def _price_all(
+    plan: Plan, prepared: list[Prepared], networks: dict[str, list[str]], folder: Path, bar: "Bar"
+) -> dict[str, str]:
     """Measure what the networks cost, data set by data set; the ids of the records by data set."""
     from wormnet.study import measure
 
-    rounds, seconds = (5, 4.0) if plan.is_quick else (15, 15.0)
+    rounds, seconds = (5, 4.0) if plan.is_quick else (15, 10.0)
     here = machine()
-    wanted = {data.name: jobs.pricing(plan, data, rounds, here) for data in prepared}
-    left = [job for job in wanted.values() if _read(folder, job) is None]
+    wanted = [jobs.pricing(plan, data, networks[data.name], rounds, here) for data in prepared]
+    left = [job for job in wanted if _read(folder, job) is None]
     bar.start("timing", len(left))
     for job in left:
         training = plan.training_on(job.data.name)
-        found = measure.prices(plan.networks, job.data.shape, job.data.train, training, repeats=rounds, seconds=seconds)
+        names = networks[job.data.name]
+        found = measure.prices(names, job.data.shape, job.data.train, training, repeats=rounds, seconds=seconds)
         _write(folder / f"{job.id}.json", {**jobs.head(job), "prices": found})
         bar.tick()
-    return {name: job.id for name, job in wanted.items()}
+    return {job.data.name: job.id for job in wanted}
 
 
 class Bar:

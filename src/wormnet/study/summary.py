@@ -172,16 +172,28 @@ def shown(value: float | None, task: str) -> str:
 
     >>> shown(0.9541, "classify"), shown(2.3081, "regress"), shown(None, "regress")
     ('95.4', '2.31', '?')
+    >>> shown(-0.0462, "classify"), shown(-0.0001, "classify")
+    ('\u22124.6', '0.0')
     """
     if value is None:
         return "?"
-    return f"{100 * value:.1f}" if task == "classify" else f"{value:.3g}"
+    text = f"{100 * value:.1f}" if task == "classify" else f"{value:.3g}"
+    # Rounded to nothing it has no sign; else the sign is a minus, not a hyphen.
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}", 1)
 
 
 def findings(summary: Summary) -> list[tuple[str, list[str]]]:
     """For each data set, in plain words, who is ahead: worm or standard, wiring or null, network or baseline."""
     return [
-        (dataset, [*_worm_or_standard(summary, dataset), *_nulls(summary, dataset), *_trivial(summary, dataset)])
+        (
+            dataset,
+            [
+                *_worm_or_standard(summary, dataset),
+                *_price(summary, dataset),
+                *_nulls(summary, dataset),
+                *_trivial(summary, dataset),
+            ],
+        )
         for dataset in summary.datasets
     ]
 
@@ -213,6 +225,17 @@ def _worm_or_standard(summary: Summary, dataset: str) -> list[str]:
     ends = f"{shown(test.low, task)} to {shown(test.high, task)}"
     clear = "" if test.low > 0 or test.high < 0 else ", which holds 0: seeds alone can do this"
     return [f"{sentence}. Difference {shown(test.difference, task)}{unit}, 95 % interval {ends}{clear}."]
+
+
+def _price(summary: Summary, dataset: str) -> list[str]:
+    """What the worm networks cost beside the reference."""
+    prices, reference = summary.prices.get(dataset, {}), summary.about["reference"]
+    worms = [recipe.name for recipe in summary.recipes if recipe.family == "worm" and recipe.name in prices]
+    if reference not in prices or not worms:
+        return []
+    theirs = prices[reference]["step_ms"]
+    ours = [f"{name} {prices[name]['step_ms'] / theirs:.1f}" for name in worms if name != reference]
+    return [f"Time of a training step, in steps of {reference} ({theirs:.1f} ms): {', '.join(ours)}."] if ours else []
 
 
 def _with_size(summary: Summary, dataset: str, name: str) -> str:

@@ -1,0 +1,163 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from wormnet.cli import main
+from wormnet.study import Plan, run
+
+PLAN = """
+datasets = ["xor_event"]
+networks = ["ncp-cfc", "lstm", "gru-5"]
+seeds = 2
+[training]
+epochs = 12
+batch = 16
+neurons = 6
+[data.xor_event]
+length = 6
+n_train = 32
+n_valid = 12
+n_test = 12
+[robustness]
+noise = [0.5]
+drop = [0.3]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN)
+    return path
+
+
+def finished(out) -> dict[str, tuple[int, dict]]:
+    """For each record when it was written, and what it holds but for what a clock decided."""
+    found = {}
+    for file in (out / "runs").glob("*.json"):
+        record = json.loads(file.read_text())
+        record.pop("seconds", None)
+        found[file.name] = (file.stat().st_mtime_ns, record)
+    return found
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    # A script, as the installed program is one; main() is what it calls.
+    code = "import sys; from wormnet.cli import main; main(sys.argv[1:])"
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code, "study", *arguments], start_new_session=True, **quiet)
+
+
+def wait_for_a_record(process: subprocess.Popen, out, n: int = 2) -> None:
+    until = time.monotonic() + 120
+    while len(list((out / "runs").glob("*.json"))) < n:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until, "no run finished"
+        time.sleep(0.02)
+
+
+def test_a_killed_study_resumes_repeats_nothing_and_ends_as_if_never_killed(plan, tmp_path):
+    out = tmp_path / "out"
+    process = start(str(plan), "--out", str(out), "--workers", "1")
+    wait_for_a_record(process, out)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = finished(out)
+    assert 2 <= len(before) < 6, "killed too late to show anything"
+    assert not (out / "report.html").exists()
+
+    # Without a plan it goes on with its own.
+    process = start("--out", str(out), "--workers", "1", "--resume")
+    said, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert f"{6 - len(before)} runs done, {len(before)} reused" in said
+    after = finished(out)
+    assert {name: after[name] for name in before} == before
+    assert (out / "report.html").exists()
+
+    run(Plan.from_toml(plan), tmp_path / "whole", workers=1, progress=False)
+    whole = finished(tmp_path / "whole")
+    assert {name: record for name, (_, record) in after.items()} == {
+        name: record for name, (_, record) in whole.items()
+    }
+
+
+def test_ctrl_c_ends_with_one_line_and_a_directory_to_go_on_with(plan, tmp_path):
+    out = tmp_path / "out"
+    process = start(str(plan), "--out", str(out), "--workers", "1")
+    wait_for_a_record(process, out, 1)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert re.search(r"wormnet: stopped; go on with --out \S+ --resume\.", errors)
+    before = finished(out)
+    assert before
+    assert run(Plan.from_json(out / "plan.json"), out, workers=1, resume=True, progress=False).reused == len(before)
+
+
+def status(capsys, *arguments: str) -> tuple[int, str, str]:
+    try:
+        main(["study", *arguments])
+    except SystemExit as stop:
+        code = stop.code
+    else:
+        code = 0
+    said = capsys.readouterr()
+    return int(code or 0), said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("networks = 3", r"wormnet: \S+plan.toml: networks is 3; it takes a list of networks, at least one\."),
+        ('networks = ["lstn"]', r"wormnet: \S+plan.toml: networks: unknown network 'lstn'; did you mean 'lstm'"),
+        ("networks = [", r"wormnet: \S+plan.toml is no TOML: .*(line \d|end of document)"),
+    ],
+)
+def test_a_bad_plan_is_one_line_and_status_2(capsys, tmp_path, text, message):
+    path = tmp_path / "plan.toml"
+    path.write_text(f'datasets = ["digits"]\n{text}\n')
+    code, out, err = status(capsys, str(path), "--out", str(tmp_path / "out"))
+    assert (code, out) == (2, "")
+    assert re.fullmatch(message + r".*\n", err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_plan_a_used_directory_and_no_seeds_are_one_line_and_status_2(capsys, tmp_path, plan):
+    out = ("--out", str(tmp_path))
+    assert status(capsys, "no.toml")[::2] == (
+        2,
+        "wormnet: no.toml: the plan cannot be read: No such file or directory.\n",
+    )
+    code, _, err = status(capsys, str(plan), *out)
+    assert code == 2
+    assert "not empty; resume (--resume)" in err
+    code, _, err = status(capsys, str(plan), *out, "--seeds", "0")
+    assert code == 2
+    assert err.startswith("wormnet: seeds is 0; it takes how many, 1 or more")
+
+
+def test_a_failed_run_is_status_1_and_quick_says_so(capsys, tmp_path, plan):
+    plan.write_text(
+        PLAN.replace("epochs = 12", 'epochs = 4\nlearning_rate = 1e30\nweight_decay = 1.0\nclip = 0\noptimiser = "sgd"')
+    )
+    out = tmp_path / "out"
+    code, said, _ = status(capsys, str(plan), "--out", str(out), "--workers", "1", "--quick")
+    assert code == 1
+    assert "3 runs done, 0 reused, 3 failed" in said
+    page = (out / "report.html").read_text()
+    assert "A quick look:" in page
+    assert "3 runs failed" in page
+
+
+def test_seeds_on_the_command_line_go_before_the_plan(capsys, tmp_path, plan):
+    plan.write_text(PLAN.replace("epochs = 12", "epochs = 1").replace('"ncp-cfc", "lstm", ', ""))
+    code, said, _ = status(capsys, str(plan), "--out", str(tmp_path / "out"), "--workers", "1", "--seeds", "3")
+    assert (code, said.startswith("3 runs done")) == (0, True)
