@@ -1,0 +1,34 @@
+"""Kernels for NVIDIA GPUs, written in Triton. Importing this package imports neither Triton nor CUDA."""
+
+from importlib.util import find_spec
+
+import torch
+
+from wormnet.models import CTRNN, LTC
+from wormnet.models.spec import Model
+
+__all__ = ["unable"]
+
+
+def unable(model: Model, device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why `kernels.gpu.engine.run` cannot run a model on a device in a dtype; None if it can.
+
+    >>> unable(CTRNN(solver="rk4"), torch.device("cuda"), torch.float32)
+    "solver 'rk4' runs on the reference engine only"
+    """
+    if not isinstance(model, (LTC, CTRNN)):
+        return f"{model.name} has no GPU kernel"
+    if model.solver != "semi_implicit":
+        return f"solver {model.solver!r} runs on the reference engine only"
+    if dtype not in (torch.float32, torch.float64):
+        return f"the GPU kernels take torch.float32 and torch.float64, not {dtype}"
+    if find_spec("triton") is None:
+        return "triton is not installed"
+    if device.type != "cuda":
+        return f"the layer is on {device.type}, not on a CUDA device"
+    if not torch.cuda.is_available():
+        return "no CUDA device"
+    capability = torch.cuda.get_device_capability(device)
+    if capability < (8, 0):
+        return f"the CUDA device has compute capability {capability[0]}.{capability[1]}; the kernels need 8.0"
+    return None
