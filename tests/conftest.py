@@ -3,6 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples on every machine and run; slow machines do not fail.
+settings.register_profile("wormnet", deadline=None, derandomize=True)
+settings.load_profile("wormnet")
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ class CfC(Model):
             }[head]
             if self.backbone_layers:
                 start = (np.broadcast_to(-reach[:, None], (n, width)), np.broadcast_to(reach[:, None], (n, width)))
-                specs.append(ParamSpec(f"{head}_weight", (n, width), start, "1", meaning))
+                specs.append(ParamSpec(f"{head}_weight", ("neuron", width), start, "1", meaning))
             elif head in "gh":
                 polarity = "polarity" if self.fixed_polarity else None
                 start = (np.zeros(len(links.post)), reach[links.post])

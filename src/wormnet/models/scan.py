@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wormnet.errors import ArgumentError, ShapeError
 
-__all__ = ["Samples", "arrange", "scan"]
+__all__ = ["Samples", "arrange", "numbers", "scan", "wrong_width"]
 
 State = tuple[Tensor, ...]
 Step = Callable[[State, Tensor, Tensor], State]
@@ -32,7 +32,9 @@ class Samples(NamedTuple):
         return torch.arange(self.x.shape[1], device=self.x.device) < self.lengths[:, None]
 
 
-def arrange(x: Tensor, dt: float | Tensor | None, lengths: Tensor | None, n_inputs: int) -> Samples:
+def arrange(
+    x: Tensor, dt: float | Tensor | None, lengths: Tensor | None, n_inputs: int, *, batch_first: bool = True
+) -> Samples:
     """Check x, dt and lengths against each other, and shape dt.
 
     Args:
@@ -40,6 +42,8 @@ def arrange(x: Tensor, dt: float | Tensor | None, lengths: Tensor | None, n_inpu
         dt: time since the previous sample, > 0 and finite: a number, (batch,) for each sequence, or (batch, time) for
             each sample; None for 1. What stands behind a sequence's end is not looked at.
         lengths: (batch,) whole numbers, 0 to time; None if all sequences fill the time axis.
+        batch_first: False if x is (time, batch, n_inputs), and a dt for each sample (time, batch). Samples are always
+            batch first.
 
     Raises:
         ShapeError: if a shape fits nothing of the above; there is no broadcasting by luck.
@@ -47,13 +51,11 @@ def arrange(x: Tensor, dt: float | Tensor | None, lengths: Tensor | None, n_inpu
             since looking would stop a GPU; they are not looked at while a graph is traced.
     """
     if x.dim() != 3 or x.shape[2] != n_inputs:
-        raise ShapeError(
-            f"x has shape {tuple(x.shape)}; the layer takes (batch, time, {n_inputs}) or (time, {n_inputs}): "
-            f"its wiring has {n_inputs} input{'s' * (n_inputs != 1)}."
-        )
+        raise wrong_width(x, n_inputs, batch_first=batch_first)
+    x = x if batch_first else x.transpose(0, 1)
     batch, time, _ = x.shape
     lengths = _lengths(lengths, batch, time, x.device)
-    samples = Samples(x, _dt(dt, batch, time, x), lengths)
+    samples = Samples(x, _dt(dt, x, batch_first), lengths)
     valid = samples.valid()
     if valid is not None:
         # What stands in the padding may be anything, NaN too, and must reach neither outputs nor gradients.
@@ -66,10 +68,34 @@ def arrange(x: Tensor, dt: float | Tensor | None, lengths: Tensor | None, n_inpu
     return samples
 
 
+def wrong_width(x: Tensor, n_inputs: int, *, batch_first: bool) -> ShapeError:
+    """The error for an x that is no batch of sequences of this many inputs."""
+    axes = "batch, time" if batch_first else "time, batch"
+    return ShapeError(
+        f"x has shape {tuple(x.shape)}; the layer takes ({axes}, {n_inputs}) or (time, {n_inputs}): "
+        f"its wiring has {n_inputs} input{'s' * (n_inputs != 1)}."
+    )
+
+
+def numbers(dt: object, like: Tensor) -> Tensor | None:
+    """dt as a tensor in the dtype and on the device of another, whatever it is given as."""
+    if dt is None:
+        return None
+    try:
+        if isinstance(dt, Tensor) and dt.is_complex():
+            raise TypeError
+        return torch.as_tensor(dt, dtype=like.dtype, device=like.device)
+    except (TypeError, ValueError, RuntimeError):
+        raise ArgumentError(f"dt is {dt!r}; it takes a number, or a tensor of numbers > 0.") from None
+
+
 def _lengths(lengths: Tensor | None, batch: int, time: int, device: torch.device) -> Tensor | None:
     if lengths is None:
         return None
-    lengths = torch.as_tensor(lengths, device=device)
+    try:
+        lengths = torch.as_tensor(lengths, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise ArgumentError(f"lengths is {lengths!r}; it takes a tensor of whole numbers, 0 to {time}.") from None
     if lengths.shape != (batch,):
         raise ShapeError(f"lengths has shape {tuple(lengths.shape)}; it takes one for each sequence: ({batch},).")
     if lengths.is_floating_point() or lengths.dtype == torch.bool:
@@ -80,22 +106,21 @@ def _lengths(lengths: Tensor | None, batch: int, time: int, device: torch.device
     return lengths
 
 
-def _dt(dt: float | Tensor | None, batch: int, time: int, x: Tensor) -> Tensor:
-    if dt is None:
+def _dt(dt: float | Tensor | None, x: Tensor, batch_first: bool) -> Tensor:
+    batch, time, _ = x.shape
+    shaped = numbers(dt, x)
+    if shaped is None:
         return torch.ones(1, 1, dtype=x.dtype, device=x.device)
-    try:
-        shaped = torch.as_tensor(dt, dtype=x.dtype, device=x.device)
-    except (TypeError, ValueError, RuntimeError):
-        raise ArgumentError(f"dt is {dt!r}; it takes a number, or a tensor of numbers > 0.") from None
     if shaped.dim() == 0:
         return shaped.reshape(1, 1)
     if shaped.shape == (batch,):
         return shaped[:, None].expand(batch, time)
-    if shaped.shape == (batch, time):
-        return shaped
+    takes = (batch, time) if batch_first else (time, batch)
+    if shaped.shape == takes:
+        return shaped if batch_first else shaped.T
     raise ShapeError(
         f"dt has shape {tuple(shaped.shape)}; it takes one number, one per sequence: ({batch},), "
-        f"or one per sample: ({batch}, {time})."
+        f"or one per sample: {takes}."
     )
 
 

@@ -28,7 +28,7 @@ class ParamSpec:
     Attributes:
         name: as in the model's equation.
         over: one value for each of these: "neuron", "input", "output", synapse of a kind ("chemical", "gap",
-            "current"), or "connection" (see `connections`); or a shape of its own.
+            "current"), or "connection" (see `connections`); or a shape of its own, its axes numbers or these words.
         start: the bounds of the uniform distribution that it is drawn from; each a number, or one for each value.
         unit: model units; potentials and time are dimensionless unless the user says otherwise.
         meaning: in half a sentence.
@@ -39,7 +39,7 @@ class ParamSpec:
     """
 
     name: str
-    over: str | tuple[int, ...]
+    over: str | tuple[str | int, ...]
     start: tuple[ArrayLike, ArrayLike]
     unit: str
     meaning: str
@@ -134,19 +134,17 @@ class Model(ABC):
 
 def shape_of(spec: ParamSpec, wiring: Wiring, n_connections: int) -> tuple[int, ...]:
     """The shape of a parameter on a wiring."""
-    if isinstance(spec.over, tuple):
-        return spec.over
-    return (
-        {
-            "neuron": wiring.n_neurons,
-            "input": wiring.n_inputs,
-            "output": wiring.n_outputs,
-            "chemical": len(wiring.of_kind(CHEMICAL)),
-            "gap": len(wiring.of_kind(GAP)),
-            "current": len(wiring.of_kind(CURRENT)),
-            "connection": n_connections,
-        }[spec.over],
-    )
+    size = {
+        "neuron": wiring.n_neurons,
+        "input": wiring.n_inputs,
+        "output": wiring.n_outputs,
+        "chemical": len(wiring.of_kind(CHEMICAL)),
+        "gap": len(wiring.of_kind(GAP)),
+        "current": len(wiring.of_kind(CURRENT)),
+        "connection": n_connections,
+    }
+    axes = spec.over if isinstance(spec.over, tuple) else (spec.over,)
+    return tuple(axis if isinstance(axis, int) else size[axis] for axis in axes)
 
 
 def check_choice(what: str, given: object, known: tuple[object, ...]) -> None:

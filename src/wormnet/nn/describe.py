@@ -67,12 +67,13 @@ def describe(wiring: Wiring, model: "Model", table: "Table", module: nn.Module, 
     both = (wiring.kind == GAP) & (wiring.pre >= wiring.n_inputs)
     np.add.at(received, wiring.pre[both], 1)
     np.add.at(sent, wiring.post[both], 1)
+    outputs = set(wiring.outputs)
     neurons = [
         {
             "neuron": name,
             "role": wiring.roles[i],
             "layer": int(wiring.layers[i]),
-            "output": "yes" if name in set(wiring.outputs) else "",
+            "output": "yes" if name in outputs else "",
             "receives": int(received[i + wiring.n_inputs]),
             "sends": int(sent[i + wiring.n_inputs]),
         }
@@ -122,7 +123,7 @@ def parameters_of(wiring: Wiring, table: "Table", values: dict[str, Tensor], neu
             found[name] = values[name][number].item()
         elif spec.over == "output" and output is not None:
             found[name] = values[name][output].item()
-        elif isinstance(spec.over, tuple) and spec.over[0] == wiring.n_neurons:
+        elif isinstance(spec.over, tuple) and spec.over[0] == "neuron":
             found[name] = values[name][number].tolist()
         elif spec.over in table.synapse:
             for place, pre, synapse in _received(wiring, table, str(spec.over), cell):

@@ -102,7 +102,8 @@ def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
         return WiredLinear(wiring, bias=bool(head["bias"]), device="meta")
     model = models.named(head["model"], **head["model_options"])
     # Without memory for the weights yet: the file may ask for any size, and nothing is drawn at random.
-    options = {name: head[name] for name in ("proj_size", "batch_first", "return_sequences")} | {"device": "meta"}
+    options: dict[str, Any] = {name: head[name] for name in ("proj_size", "batch_first", "return_sequences")}
+    options["device"] = "meta"
     if head["mixed_memory"]:
         return layers.MixedMemory(wiring, model, backend=backend, **options)
     kind = {"ltc": layers.LTC, "cfc": layers.CfC, "ctrnn": layers.CTRNN}.get(model.name)

@@ -37,18 +37,19 @@ class Table:
     def draw(self, spec: ParamSpec) -> Tensor:
         """A start, stored form, float64, from torch's global generator."""
         shape = self.shapes[spec.name]
-        low, high = (torch.as_tensor(np.broadcast_to(bound, shape).astype(np.float64)) for bound in spec.start)
+        # from_numpy and an explicit device: a default device, "meta" for example, is for the parameters alone.
+        low, high = (torch.from_numpy(np.broadcast_to(bound, shape).astype(np.float64)) for bound in spec.start)
         value = low + (high - low) * torch.rand(shape, dtype=torch.float64, device="cpu")
         if spec.counted:
             kind = self._of_synapses(spec, self._wiring.kind.astype(np.float64), -1.0)
             count = self._of_synapses(spec, self._wiring.count, 1.0)
             for one in np.unique(kind[kind >= 0]):
                 count[kind == one] /= count[kind == one].mean()
-            value = value * torch.as_tensor(count)
+            value = value * torch.from_numpy(count)
         if spec.signed:
-            sign = torch.as_tensor(self.sign(spec))
+            sign = torch.from_numpy(self.sign(spec))
             value = value * torch.where(sign == 0, torch.randint(0, 2, shape, device="cpu") * 2.0 - 1.0, sign)
-        return self.to_stored(spec, value, torch.as_tensor(self.sign(spec)) if spec.constraint == "polarity" else None)
+        return self.to_stored(spec, value, torch.from_numpy(self.sign(spec)) if spec.constraint == "polarity" else None)
 
     def to_true(self, spec: ParamSpec, stored: Tensor, sign: Tensor | None) -> Tensor:
         """The value that enters the equation."""
@@ -60,6 +61,10 @@ class Table:
 
     def to_stored(self, spec: ParamSpec, value: Tensor, sign: Tensor | None) -> Tensor:
         """The unconstrained number behind a value. Raises ArgumentError if no number stands behind it."""
+        if not bool(torch.isfinite(value).all()):
+            raise ArgumentError(
+                f"{spec.name} holds {value[~torch.isfinite(value)][0].item():g}; it takes finite values."
+            )
         if spec.constraint is None:
             return value
         sign = torch.ones_like(value) if spec.constraint == "positive" or sign is None else sign.to(value)
@@ -76,7 +81,10 @@ class Table:
         for name, value in given.items():
             if name not in self.specs:
                 raise ArgumentError(unknown("parameter", name, self.specs))
-            shape = tuple(torch.as_tensor(value).shape)
+            try:
+                shape = tuple(torch.as_tensor(value).shape)
+            except (TypeError, ValueError, RuntimeError):
+                raise ArgumentError(f"{name} is {value!r}; it takes numbers.") from None
             if shape not in (self.shapes[name], ()):
                 raise ShapeError(f"{name} has shape {shape}; it takes {self.shapes[name]}, or one number for all.")
 
@@ -89,15 +97,27 @@ class Table:
         return np.where(synapse < 0, otherwise, values[synapse])
 
 
-def remember_wiring(module: nn.Module, wiring: Wiring) -> None:
-    """Keep the wiring's digest among the weights, and refuse weights that belong to another wiring."""
-    module.register_buffer("wiring_digest", torch.tensor(list(bytes.fromhex(wiring.digest)), dtype=torch.uint8))
+def remember_wiring(module: nn.Module) -> None:
+    """Put the wiring's digest among the weights in a state_dict, and refuse weights that belong to another wiring.
+
+    It follows from `module.wiring` and so is no buffer, which moving from the meta device would leave undefined.
+    """
+    module.register_state_dict_post_hook(_add_digest)
     module.register_load_state_dict_pre_hook(_check_digest)
 
 
-def _check_digest(module: Any, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    given = state_dict.get(f"{prefix}wiring_digest")
-    if given is not None and bytes(given.tolist()).hex() != module.wiring.digest:
+def _add_digest(module: Any, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    digest = list(bytes.fromhex(module.wiring.digest))
+    state_dict[f"{prefix}wiring_digest"] = torch.tensor(digest, dtype=torch.uint8, device="cpu")
+
+
+def _check_digest(
+    module: Any, state_dict: dict[str, Any], prefix: str, _metadata: Any, _strict: bool, missing: list[str], *_: Any
+) -> None:
+    given = state_dict.pop(f"{prefix}wiring_digest", None)
+    if given is None:
+        missing.append(f"{prefix}wiring_digest")
+    elif bytes(given.tolist()).hex() != module.wiring.digest:
         raise WiringError(
             f"these weights belong to another wiring (digest {bytes(given.tolist()).hex()[:12]}...); this layer's is "
             f"{module.wiring.digest[:12]}... Build the layer on that wiring, or use wormnet.load, which does."

@@ -1,6 +1,7 @@
 """The recurrent layer: a wiring times a neuron model."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.kernels.dispatch import Choice, check_backend, choose
 from wormnet.models import Model, named
-from wormnet.models.scan import Samples, arrange, scan
+from wormnet.models.scan import Samples, arrange, numbers, scan, wrong_width
 from wormnet.models.spec import Values, check_count
+from wormnet.nn.arguments import check_input, check_state
 from wormnet.nn.carry import carry
 from wormnet.nn.describe import Description, describe, parameters_of
 from wormnet.nn.parameters import Table, remember_wiring
@@ -21,6 +23,12 @@ from wormnet.wiring.core import Wiring
 __all__ = ["Recurrent"]
 
 State = Tensor | tuple[Tensor, Tensor]
+
+
+def _own_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Autocast off, where there is any."""
+    there = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if there else nullcontext()
 
 
 class Recurrent(nn.Module):
@@ -95,7 +103,7 @@ class Recurrent(nn.Module):
             self.register_parameter(spec.stored_as, nn.Parameter(empty))
         self.lstm = nn.LSTMCell(wiring.n_inputs, wiring.n_neurons, device=device, dtype=dtype) if mixed_memory else None
         self.projection = nn.Linear(wiring.n_outputs, proj_size, device=device, dtype=dtype) if proj_size else None
-        remember_wiring(self, wiring)
+        remember_wiring(self)
         self.reset_parameters()
 
     # -- parameters ----------------------------------------------------------------------------------------------------
@@ -104,7 +112,9 @@ class Recurrent(nn.Module):
         """Draw all parameters anew, from torch's global generator."""
         with torch.no_grad():
             for spec in self._table.specs.values():
-                getattr(self, spec.stored_as).copy_(self._table.draw(spec))
+                stored = getattr(self, spec.stored_as)
+                if not stored.is_meta:
+                    stored.copy_(self._table.draw(spec))
         for module in (self.lstm, self.projection):
             if module is not None:
                 module.reset_parameters()
@@ -137,7 +147,7 @@ class Recurrent(nn.Module):
         at, stored = self._indices(), {}
         for name, value in values.items():
             spec = self._table.specs[name]
-            full = torch.as_tensor(value, dtype=torch.float64).detach().cpu().expand(self._table.shapes[name])
+            full = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().expand(self._table.shapes[name])
             sign = at.get(f"sign_{name}")
             stored[spec.stored_as] = self._table.to_stored(spec, full, None if sign is None else sign.cpu())
         with torch.no_grad():
@@ -224,21 +234,18 @@ class Recurrent(nn.Module):
         """Run the sequences; the class tells the shapes."""
         if isinstance(x, PackedSequence):
             return self._packed(x, state, dt, lengths)
-        self._check(x)
-        if x.dim() == 2:
-            return self._alone(x, state, dt, lengths)
-        if not self.batch_first:
-            x = x.transpose(0, 1) if x.dim() == 3 else x
-            dt = dt.transpose(0, 1) if isinstance(dt, Tensor) and dt.dim() == 2 else dt
-        samples = arrange(self._cast(x), self._cast(dt), lengths, self.n_inputs)
-        kept, states = self._scan(samples, self._states(state, x.shape[0]), self._outputs())
+        samples, states = self._arranged(x, state, dt, lengths)
+        kept, states = self._scan(samples, states, self._outputs())
         if not self.return_sequences:
             y = self._read_out(states[0][:, self._indices()["outputs"]])
         else:
             y = self._read_out(kept)
             valid = samples.valid()
             y = y if valid is None else torch.where(valid[:, :, None], y, torch.zeros_like(y))
-            y = y if self.batch_first else y.transpose(0, 1)
+        if x.dim() == 2:
+            y, states = y[0], tuple(one[0] for one in states)
+        elif self.return_sequences and not self.batch_first:
+            y = y.transpose(0, 1)
         return y, states if self.mixed_memory else states[0]  # pyright: ignore[reportReturnType]
 
     def step(self, x: Tensor, state: State | None = None, dt: float | Tensor | None = None) -> tuple[Tensor, State]:
@@ -249,8 +256,11 @@ class Recurrent(nn.Module):
         >>> y.shape
         torch.Size([4, 3])
         """
-        alone = x.dim() == 1
-        time = 0 if alone or not self.batch_first else 1
+        check_input(x, self._stored(), f"(batch, {self.n_inputs})")
+        if x.dim() not in (1, 2):
+            takes = f"(batch, {self.n_inputs}) or ({self.n_inputs},)"
+            raise ShapeError(f"x has shape {tuple(x.shape)}; a step takes one sample: {takes}.")
+        time = 0 if x.dim() == 1 or not self.batch_first else 1
         y, new = self(x.unsqueeze(time), state, dt)
         return (y.squeeze(time) if self.return_sequences else y), new
 
@@ -261,20 +271,22 @@ class Recurrent(nn.Module):
         dt: float | Tensor | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor:
-        """The state of every neuron after every sample, (batch, time, neurons), for x (batch, time, inputs).
+        """The state of every neuron after every sample, for what a call takes: (batch, time, neurons), (time, neurons).
 
         >>> rnn = Recurrent(Wiring(2, 3, outputs=[0]), "ctrnn")
         >>> rnn.trace(torch.zeros(4, 7, 2)).shape
         torch.Size([4, 7, 3])
         """
-        self._check(x)
-        samples = arrange(self._cast(x), self._cast(dt), lengths, self.n_inputs)
-        return self._scan(samples, self._states(state, x.shape[0]), None)[0]
+        samples, states = self._arranged(x, state, dt, lengths)
+        kept = self._scan(samples, states, None)[0]
+        if x.dim() == 2:
+            return kept[0]
+        return kept if self.batch_first else kept.transpose(0, 1)
 
     def _scan(
         self, samples: Samples, states: tuple[Tensor, ...], keep: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        with torch.autocast(samples.x.device.type, enabled=False):
+        with _own_precision(samples.x.device):
             at, p = self._indices(), self.values()
             ready = self.model.prepare(p, at)
             if self.lstm is None:
@@ -293,7 +305,7 @@ class Recurrent(nn.Module):
         return step
 
     def _read_out(self, kept: Tensor) -> Tensor:
-        with torch.autocast(kept.device.type, enabled=False):
+        with _own_precision(kept.device):
             y = self.model.read_out(self.values(), kept)
             return y if self.projection is None else self.projection(y)
 
@@ -301,59 +313,51 @@ class Recurrent(nn.Module):
         if lengths is not None:
             raise ArgumentError("a PackedSequence knows its lengths; pass no `lengths` with it.")
         padded, lengths = pad_packed_sequence(x, batch_first=self.batch_first)
-        y, state = self(padded, state, dt, lengths.to(padded.device))
+        y, state = self.forward(padded, state, dt, lengths.to(padded.device))
         if self.return_sequences:
-            y = pack_padded_sequence(y, lengths, batch_first=self.batch_first, enforce_sorted=False)
+            # In the order of x, also among sequences of equal length, so that y.data stands beside x.data.
+            order = torch.arange(len(lengths)) if x.sorted_indices is None else x.sorted_indices.cpu()
+            y = y.index_select(0 if self.batch_first else 1, order.to(y.device))
+            y = pack_padded_sequence(y, lengths[order], batch_first=self.batch_first)
+            y = PackedSequence(y.data, y.batch_sizes, x.sorted_indices, x.unsorted_indices)
         return y, state
 
-    def _alone(self, x: Tensor, state: Any, dt: Any, lengths: Any) -> tuple[Tensor, State]:
+    def _arranged(self, x: Any, state: Any, dt: Any, lengths: Any) -> tuple[Samples, tuple[Tensor, ...]]:
+        """What a call is given, checked and batch first."""
+        check_input(x, self._stored(), f"(batch, time, {self.n_inputs})")
+        if x.dim() == 2:
+            if x.shape[1] != self.n_inputs:
+                raise wrong_width(x, self.n_inputs, batch_first=self.batch_first)
+            x, state, dt = self._lifted(x, state, dt, lengths)
+            samples = arrange(self._cast(x), dt, None, self.n_inputs)
+        else:
+            samples = arrange(self._cast(x), self._cast(dt), lengths, self.n_inputs, batch_first=self.batch_first)
+        shape = (samples.x.shape[0], self.wiring.n_neurons)
+        return samples, check_state(state, self._stored(), shape, pair=self.mixed_memory)
+
+    def _lifted(self, x: Tensor, state: Any, dt: Any, lengths: Any) -> tuple[Tensor, Any, Tensor | None]:
+        """One sequence as a batch of one."""
         if lengths is not None:
-            raise ShapeError("x holds one sequence without a batch axis; it takes no `lengths`.")
-        if isinstance(dt, (Tensor, np.ndarray, list, tuple)):
-            dt = torch.as_tensor(dt)
-            if dt.dim() not in (0, 1) or (dt.dim() == 1 and dt.shape[0] != x.shape[0]):
+            raise ArgumentError("x holds one sequence without a batch axis; it takes no `lengths`.")
+        dt = numbers(dt, self._stored())
+        if dt is not None and dt.dim():
+            if dt.shape != x.shape[:1]:
                 raise ShapeError(
                     f"dt has shape {tuple(dt.shape)}; with one sequence of {x.shape[0]} samples it takes one number, "
                     f"or one per sample: ({x.shape[0]},)."
                 )
-            dt = dt[None] if dt.dim() else dt
-            dt = dt if self.batch_first or not dt.dim() else dt.transpose(0, 1)
-        for one in (state if isinstance(state, tuple) else (state,)) if state is not None else ():
-            if one.dim() != 1:
+            dt = dt[None]
+        states = state if isinstance(state, tuple) else (state,)
+        for one in states:
+            if isinstance(one, Tensor) and one.dim() != 1:
                 raise ShapeError(
                     f"state has shape {tuple(one.shape)}; with one sequence it takes ({self.wiring.n_neurons},)."
                 )
-        batch = 0 if self.batch_first else 1
-        lifted = None if state is None else tuple(s[None] for s in state) if isinstance(state, tuple) else state[None]
-        y, new = self(x.unsqueeze(batch), lifted, dt)
-        y = y.squeeze(batch if self.return_sequences else 0)
-        return y, tuple(s[0] for s in new) if isinstance(new, tuple) else new[0]  # pyright: ignore[reportReturnType]
-
-    def _check(self, x: object) -> None:
-        if not isinstance(x, Tensor):
-            raise ArgumentError(f"x is {type(x).__name__}; it takes a tensor (batch, time, {self.n_inputs}).")
-        stored = self._stored()
-        if x.device != stored.device:
-            raise ArgumentError(f"x is on {x.device} and the layer on {stored.device}; move one with .to(...).")
-        if x.dtype != stored.dtype and not (x.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
-            raise ArgumentError(f"x holds {x.dtype} and the layer {stored.dtype}; convert one: x.to({stored.dtype}).")
+        lifted = tuple(one[None] if isinstance(one, Tensor) else one for one in states)
+        return x[None], lifted if isinstance(state, tuple) else lifted[0], dt
 
     def _cast(self, values: Any) -> Any:
         return values.to(self._stored().dtype) if isinstance(values, Tensor) and values.is_floating_point() else values
-
-    def _states(self, state: Any, batch: int) -> tuple[Tensor, ...]:
-        stored, shape = self._stored(), (batch, self.wiring.n_neurons)
-        if state is None:
-            return (stored.new_zeros(shape),) * (2 if self.mixed_memory else 1)
-        if self.mixed_memory != isinstance(state, tuple) or (isinstance(state, tuple) and len(state) != 2):
-            what = "a pair (state, memory)" if self.mixed_memory else "one tensor"
-            raise ShapeError(f"state is {type(state).__name__}; this layer takes {what}, or None for zeros.")
-        states = state if isinstance(state, tuple) else (state,)
-        for one in states:
-            if not isinstance(one, Tensor) or tuple(one.shape) != shape:
-                given = tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__
-                raise ShapeError(f"state has shape {given}; it takes (batch, neurons): {shape}.")
-        return tuple(self._cast(one) for one in states)
 
     def _outputs(self) -> Tensor | None:
         all_in_order = np.array_equal(self.wiring.output_index, np.arange(self.wiring.n_neurons))
@@ -370,6 +374,8 @@ class Recurrent(nn.Module):
             for spec in self._table.specs.values():
                 if spec.constraint == "polarity":
                     arrays[f"sign_{spec.name}"] = self._table.sign(spec).astype(np.int64)
-            self._at = {name: torch.tensor(values, device=device) for name, values in arrays.items()}
-            self._at["outputs"] = torch.tensor(self.wiring.output_index, device=device)
+            arrays["outputs"] = self.wiring.output_index
+            # Kept for later calls too, which may need gradients even if this one does not.
+            with torch.inference_mode(False):
+                self._at = {name: torch.tensor(values, device=device) for name, values in arrays.items()}
         return self._at

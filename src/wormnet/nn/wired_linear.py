@@ -1,11 +1,14 @@
 """A sparse feed-forward layer."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from wormnet.errors import ArgumentError, ShapeError, WiringError
 from wormnet.models.spec import add_by, connections
+from wormnet.nn.arguments import check_input
 from wormnet.nn.parameters import remember_wiring
 from wormnet.wiring.core import Wiring
 
@@ -26,16 +29,13 @@ class WiredLinear(nn.Module):
     Synapses onto neurons that are not read out have no weight, since nothing would ever come of it.
 
     Call: x (..., inputs) -> y (..., outputs).
-    Raises: WiringError if neurons send, ShapeError if x is not that wide.
+    Raises: WiringError if neurons send, ShapeError if x is not that wide, ArgumentError for another dtype or device.
 
     >>> import wormnet
     >>> layer = WiredLinear(wormnet.random(inputs=64, neurons=10, outputs=10, sparsity=0.9, recurrent=False))
     >>> layer(torch.zeros(5, 64)).shape, layer.weight.shape
     (torch.Size([5, 10]), torch.Size([64]))
     """
-
-    pre: Tensor
-    post: Tensor
 
     def __init__(
         self,
@@ -60,33 +60,44 @@ class WiredLinear(nn.Module):
         place[wiring.output_index] = np.arange(wiring.n_outputs)
         read = np.flatnonzero(place[links.post] >= 0)
         self._sign = wiring.sign[links.synapse[read]]
-        self.register_buffer("pre", torch.tensor(links.pre[read], device=device), persistent=False)
-        self.register_buffer("post", torch.tensor(place[links.post[read]], device=device), persistent=False)
+        self._pre, self._post = links.pre[read], place[links.post[read]]
+        self._at: tuple[Tensor, ...] = ()
         self.weight = nn.Parameter(torch.empty(len(read), device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(wiring.n_outputs, device=device, dtype=dtype)) if bias else None
-        remember_wiring(self, wiring)
+        remember_wiring(self)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, from torch's global generator."""
-        post = self.post.cpu()
+        if self.weight.is_meta:
+            return
+        post, sign = torch.from_numpy(self._post), torch.from_numpy(self._sign)
         reach = torch.bincount(post, minlength=self.wiring.n_outputs).clamp(min=1).double().rsqrt()
-        drawn, sign = torch.rand(len(post), dtype=torch.float64) * reach[post], torch.tensor(self._sign)
-        sign = torch.where(sign == 0, torch.randint(0, 2, sign.shape) * 2 - 1, sign)
+        drawn = torch.rand(len(post), dtype=torch.float64, device="cpu") * reach[post]
+        sign = torch.where(sign == 0, torch.randint(0, 2, sign.shape, device="cpu") * 2 - 1, sign)
         with torch.no_grad():
             self.weight.copy_(drawn * sign)
             if self.bias is not None:
-                self.bias.copy_((torch.rand(len(reach), dtype=torch.float64) * 2 - 1) * reach)
+                self.bias.copy_((torch.rand(len(reach), dtype=torch.float64, device="cpu") * 2 - 1) * reach)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., inputs) -> (..., outputs)."""
-        if not isinstance(x, Tensor) or x.dim() == 0 or x.shape[-1] != self.wiring.n_inputs:
-            given = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-            raise ShapeError(f"x has shape {given}; the layer takes (..., {self.wiring.n_inputs}).")
-        flat = x.reshape(-1, self.wiring.n_inputs)
-        y = add_by(self.post, flat[:, self.pre] * self.weight, self.wiring.n_outputs)
+        takes = f"(..., {self.wiring.n_inputs})"
+        check_input(x, self.weight, takes)
+        if x.dim() == 0 or x.shape[-1] != self.wiring.n_inputs:
+            raise ShapeError(f"x has shape {tuple(x.shape)}; the layer takes {takes}.")
+        flat = x.to(self.weight.dtype).reshape(math.prod(x.shape[:-1]), self.wiring.n_inputs)
+        pre, post = self._indices()
+        y = add_by(post, flat[:, pre] * self.weight, self.wiring.n_outputs)
         y = y if self.bias is None else y + self.bias
         return y.reshape(*x.shape[:-1], self.wiring.n_outputs)
+
+    def _indices(self) -> tuple[Tensor, ...]:
+        """Sender and output of each weight on its device. They follow from the wiring and so are no buffers."""
+        if not self._at or self._at[0].device != self.weight.device:
+            with torch.inference_mode(False):
+                self._at = tuple(torch.tensor(ends, device=self.weight.device) for ends in (self._pre, self._post))
+        return self._at
 
     def extra_repr(self) -> str:
         """The wiring, for print."""
