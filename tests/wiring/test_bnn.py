@@ -408,15 +408,16 @@ def test_the_solver_is_equation_6(circuit, steps, dt):
     assert found == pytest.approx(np.array(by_the_book(circuit, inputs, steps, dt)), rel=1e-9)
 
 
-@given(circuits(), st.integers(1, 3))
-def test_many_circuits_at_once_are_each_as_if_alone(circuit, n):
+@pytest.mark.parametrize("name", ["capacitance", "leak", "v_leak", "conductance", "slope", "midpoint", "reversal"])
+@given(circuit=circuits(), n=st.integers(1, 3))
+def test_many_circuits_at_once_are_each_as_if_alone(name, circuit, n):
     wiring, inputs = circuit.wiring, np.full(circuit.wiring.n_inputs, -20.0)
-    shares = np.linspace(0.2, 1, n)[:, None]
-    values = {**circuit.values, "conductance": circuit.values["conductance"] * shares}
-    together = simulate(wiring, values, inputs, 0.05)
-    for i, share in enumerate(shares[:, 0]):
-        alone = {**circuit.values, "conductance": circuit.values["conductance"] * share}
-        assert together[i] == pytest.approx(simulate(wiring, alone, inputs, 0.05), rel=1e-12)
+    shares = np.linspace(0.2, 1, n)
+    together = simulate(wiring, {**circuit.values, name: circuit.values[name] * shares[:, None]}, inputs, 0.05)
+    assert together.shape == (n, wiring.n_neurons)
+    for found, share in zip(together, shares):
+        alone = {**circuit.values, name: circuit.values[name] * share}
+        assert found == pytest.approx(simulate(wiring, alone, inputs, 0.05), rel=1e-12)
 
 
 def test_two_neurons_joined_by_a_gap_junction_settle_at_the_closed_form():

@@ -1,6 +1,6 @@
 """Who is connected to whom. NumPy only."""
 
-from wormnet.wiring import atlas, biophysics, bnn, circuits
+from wormnet.wiring import atlas, biophysics, bnn, circuits, tap
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
@@ -62,6 +62,7 @@ __all__ = [
     "shuffle_signs",
     "small_world",
     "small_worldness",
+    "tap",
     "to_adjacency",
     "to_graphml",
     "to_json",

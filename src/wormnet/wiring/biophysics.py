@@ -218,7 +218,9 @@ def simulate(
     gap_weight = np.asarray(values.get("gap_conductance", np.zeros(0)))[..., gap.synapse]
     inertia = values["capacitance"] / dt
     rest, pull_always = values["leak"] * values["v_leak"], inertia + values["leak"] + gap_weight @ onto[1]
-    front = np.broadcast_shapes(*(np.shape(a)[:-1] for a in (u, inertia, rest, weight, slope, gap_weight)))
+    front = np.broadcast_shapes(
+        *(np.shape(a)[:-1] for a in (u, inertia, rest, weight, slope, midpoint, reversal, gap_weight))
+    )
     state = np.broadcast_to(np.asarray(v, np.float64), (*front, n))
     u = np.broadcast_to(u, (*front, wiring.n_inputs))
     for _ in range(steps):

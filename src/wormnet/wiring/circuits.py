@@ -64,6 +64,8 @@ TAP_CHEMICAL = (
 )
 # Both start at a sensory cell.
 TAP_GAP = (("AVM", "AVD", 1.73), ("PLM", "PVC", 0.039))
+# In the order of the published files.
+TAP_CELLS = ("PVD", "PLM", "AVA", "AVD", "PVC", "AVB", "AVM", "ALM", "DVA", "FWD", "REV")
 TAP_SENSORY = ("PVD", "PLM", "AVM", "ALM")
 
 
@@ -79,7 +81,7 @@ def tap_withdrawal(*, clamped: bool = True) -> Wiring:
             If False, the touch cells are neurons, and the junctions act both ways.
 
     Returns: a Wiring with 4 inputs and 7 neurons, or 11 neurons. Outputs are FWD, REV. Every count is 1; the published
-        weights are those of `wormnet.study.tap.tw_pure`.
+        weights are those of `wormnet.wiring.tap.tw_pure`.
     Source: Hasani et al. 2020, ICML (ordinary neural circuits); cells: Wicks, Roehrig & Rankin 1996, J. Neurosci. 16,
     4017. All 24 synapses between the nine cells are in Cook 2019 and in White 1986. Their signs are fitted to
     behaviour; for touch cells they contradict those predicted from receptors.
@@ -90,14 +92,13 @@ def tap_withdrawal(*, clamped: bool = True) -> Wiring:
     Wiring(0 inputs, 11 neurons, 2 outputs, 26 synapses, 2 gap junctions)
     """
     roles = {"PVD": "sensory", "PLM": "sensory", "AVM": "sensory", "ALM": "sensory", "DVA": "inter"}
-    neurons = ("PVD", "PLM", "AVA", "AVD", "PVC", "AVB", "AVM", "ALM", "DVA", "FWD", "REV")
-    place = {name: i for i, name in enumerate(neurons)}
+    place = {name: i for i, name in enumerate(TAP_CELLS)}
     synapses = [(pre, post, CHEMICAL, sign) for pre, post, sign, _ in TAP_CHEMICAL]
     synapses += [(pre, post, GAP, 0) for pre, post, _ in TAP_GAP]
     wiring = Wiring(
         0,
-        neurons,
-        roles=[roles.get(name, "motor" if name in ("FWD", "REV") else "command") for name in neurons],
+        TAP_CELLS,
+        roles=[roles.get(name, "motor" if name in ("FWD", "REV") else "command") for name in TAP_CELLS],
         outputs=("FWD", "REV"),
         pre=[place[pre] for pre, _, _, _ in synapses],
         post=[place[post] for _, post, _, _ in synapses],
