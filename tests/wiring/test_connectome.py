@@ -344,6 +344,14 @@ def test_a_wiring_names_its_paper():
     assert "10.1038/s41586-019-1352-7" in connectome("cook2019").source
 
 
+@pytest.mark.parametrize(
+    ("polarity", "papers"), [("gaba", ["Wang"]), ("fenyves", ["Fenyves", "Wang"]), ("learned", []), ({"AVA": 1}, [])]
+)
+def test_a_wiring_names_the_papers_of_its_signs(polarity, papers):
+    found = connectome("white1986", polarity=polarity).source
+    assert [name for name in ("Fenyves", "Wang") if name in found] == papers
+
+
 def test_an_unknown_table_gets_near_names():
     with pytest.raises(WiringError, match="unknown table 'cell'; did you mean 'cells'"):
         atlas.source("cell")

@@ -25,6 +25,9 @@ Polarity = str | Mapping[str, int] | Mapping[tuple[str, str], int]
 POLARITIES = ("gaba", "fenyves", "learned")
 WEIGHTS = ("binary", "count", "scaled")
 
+# The tables that the signs of a rule come from.
+_TABLES_OF = {"gaba": ("cells",), "fenyves": ("fenyves2020", "cells")}
+
 
 def connectome(
     name: str,
@@ -72,9 +75,9 @@ def connectome(
         factors = _inflation()
         edges = tuple(edge._replace(weight=edge.weight / factors[edge.gap]) for edge in edges)
     chosen = _chosen(name, edges, cells)
-    source = atlas.source(name)
-    paper = source.paper + (f", doi:{source.doi}" if source.doi else "")
-    return _wiring(edges, chosen, atlas.cells(), polarity, {}, binary=weights == "binary", source=paper)
+    tables = [name, *(_TABLES_OF.get(polarity, ()) if isinstance(polarity, str) else ())]
+    papers = [f"{found.paper}, doi:{found.doi}" if found.doi else found.paper for found in map(atlas.source, tables)]
+    return _wiring(edges, chosen, atlas.cells(), polarity, {}, binary=weights == "binary", source="; ".join(papers))
 
 
 class Coverage(NamedTuple):
@@ -229,7 +232,7 @@ def _check_mapping(polarity: Mapping[Any, int], table: Mapping[str, Cell]) -> No
             raise WiringError(f"polarity has the key {key!r}; it takes a sender or a pair (sender, receiver).")
         for end in ends:
             if end not in known:
-                raise WiringError(unknown("cell or class", end, known))
+                raise WiringError(unknown("cell or class", end, sorted(known)))
         if isinstance(sign, bool) or sign not in (-1, 0, 1):
             raise WiringError(f"polarity gives {key!r} the sign {sign!r}; it takes +1, -1, or 0 to be learned.")
 

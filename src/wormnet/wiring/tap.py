@@ -51,15 +51,17 @@ def _reverses_less(response: NDArray[np.float64], tap: NDArray[np.float64]) -> N
 
 HEAD, TAIL = ("ALM", "AVM"), ("PLM",)
 
+DAVIS = "Wicks & Rankin 1995, as cited by Davis et al. 2021, eLife 10, e67075"
+MAZZOCHETTE = "Mazzochette et al. 2018, Integr. Biol. 10, 450"
+CHALFIE = "implied by Chalfie et al. 1985, J. Neurosci. 5, 956, who removed AVD before touch at the head"
+
 ROWS = (
     Row("tap", HEAD + TAIL, (), "reverses", _reverses, "Rankin 1991, J. Comp. Physiol. A 169, 59"),
-    Row("touch at the head", HEAD, (), "reverses", _reverses, "Chalfie et al. 1985, J. Neurosci. 5, 956"),
-    Row("touch at the tail", TAIL, (), "accelerates", _accelerates, "Chalfie et al. 1985, J. Neurosci. 5, 956"),
-    Row(
-        "tap", HEAD + TAIL, TAIL, "reverses more", _reverses_more, "Wicks & Rankin 1995, by Davis et al. 2021, eLife 10"
-    ),
-    Row("tap", HEAD + TAIL, HEAD, "accelerates", _accelerates, "logic of the two touch circuits; no table was at hand"),
-    Row("tap", HEAD + TAIL, ("AVD",), "reverses less", _reverses_less, "Chalfie et al. 1985, J. Neurosci. 5, 956"),
+    Row("touch at the head", HEAD, (), "reverses", _reverses, MAZZOCHETTE),
+    Row("touch at the tail", TAIL, (), "accelerates", _accelerates, MAZZOCHETTE),
+    Row("tap", HEAD + TAIL, TAIL, "reverses more", _reverses_more, DAVIS),
+    Row("tap", HEAD + TAIL, HEAD, "accelerates", _accelerates, "follows from the rows of touch; no table was at hand"),
+    Row("tap", HEAD + TAIL, ("AVD",), "reverses less", _reverses_less, CHALFIE),
 )
 """The six rows of the test."""
 
