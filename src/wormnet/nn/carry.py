@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from wormnet.errors import WiringError
+from wormnet.models.spec import ParamSpec
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ def carry(old: "Recurrent", new: "Recurrent") -> None:
                     raise WiringError(f"{name} mixes all cells, so it carries over to a wiring of the same cells only.")
                 target.copy_(source)
             else:
-                _copy(
-                    source, target, _keys(old.wiring, old._table, spec.over), _keys(new.wiring, new._table, spec.over)
-                )
+                keys, new_keys = (_keys(layer.wiring, layer._table, spec.over) for layer in (old, new))
+                _copy(source, target, keys, new_keys)
+                if spec.constraint == "polarity":
+                    _polarise(old, new, spec, keys, new_keys)
         if old.lstm is not None and new.lstm is not None:
             rows, new_rows = (
                 [(gate, cell) for gate in range(4) for cell in layer.wiring.neurons] for layer in (old, new)
@@ -47,6 +49,21 @@ def carry(old: "Recurrent", new: "Recurrent") -> None:
             rows = range(old.projection.out_features)
             _copy(old.projection.weight, new.projection.weight, rows, rows, old.wiring.outputs, new.wiring.outputs)
             new.projection.bias.copy_(old.projection.bias)
+
+
+def _polarise(
+    old: "Recurrent", new: "Recurrent", spec: ParamSpec, keys: Sequence[Hashable], new_keys: Sequence[Hashable]
+) -> None:
+    """Keep a value (of a new sign, its magnitude) where it is free in one wiring and bound to a sign in the other."""
+    sign = torch.from_numpy(new._table.sign(spec))
+    before, value = sign.clone(), new.values()[spec.name].double().cpu()
+    _copy(torch.from_numpy(old._table.sign(spec)), before, keys, new_keys)
+    _copy(old.values()[spec.name].double().cpu(), value, keys, new_keys)
+    magnitude = value.abs().clamp(min=1e-12)  # softplus reaches no zero
+    stored = new._table.to_stored(spec, torch.where(sign == 0, value, sign * magnitude), sign)
+    target = getattr(new, spec.stored_as)
+    turned = ((before == 0) != (sign == 0)).to(target.device)
+    target[turned] = stored.to(target)[turned]
 
 
 def _keys(wiring: Wiring, table: "Table", over: str) -> Sequence[Hashable]:
