@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import wormnet
 from wormnet import plot
-from wormnet.errors import ArgumentError, WormnetError
+from wormnet.errors import ArgumentError, DataError, WormnetError
 from wormnet.wiring import GAP, Wiring
 
 
@@ -164,3 +164,27 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(WormnetError, match=r'pip install "wormnet\[plot\]"'):
         plot.wiring(circuit())
+
+
+def test_degrees_are_drawn_beside_those_of_every_null():
+    wiring = wormnet.random(inputs=4, neurons=30, outputs=2, sparsity=0.8)
+    ax = plot.degrees(wiring, wormnet.nulls(wiring, "erdos_renyi", 5))
+    assert len(ax.lines) == 2 * 6
+    received = np.bincount(wiring.post, minlength=34)[4:]
+    line = next(line for line in ax.lines if line.get_label() == "received")
+    at_least = dict(zip(*np.asarray(line.get_data()), strict=True))  # of equal degrees, the last holds
+    k = received.max()
+    assert at_least[k] == pytest.approx(1 / 30)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "received null", "sent null", "received", "sent",
+    ]  # fmt: skip
+
+
+def test_a_drawing_is_saved_by_the_ending_of_its_name(tmp_path):
+    ax = plot.wiring(circuit())
+    plot.save(ax, tmp_path / "circuit.svg")
+    assert "<svg" in (tmp_path / "circuit.svg").read_text(encoding="utf-8")
+    with pytest.raises(ArgumentError, match=r"ends in '\.jpge'; a drawing ends in one of .*\.png"):
+        plot.save(ax, tmp_path / "circuit.jpge")
+    with pytest.raises(DataError, match=r"cannot write .*No such file"):
+        plot.save(ax, tmp_path / "nowhere" / "circuit.png")

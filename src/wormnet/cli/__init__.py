@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from wormnet._version import __version__
-from wormnet.cli import data, study, tap
+from wormnet.cli import data, study, tap, wiring
 from wormnet.errors import WormnetError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="wormnet", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(data.app, name="data")
+app.add_typer(wiring.app, name="wiring")
 app.command()(study.study)
 app.command()(tap.tap)
 

@@ -1,10 +1,10 @@
 """Who is connected to whom. NumPy only."""
 
-from wormnet.wiring import atlas, biophysics, bnn, circuits, tap
+from wormnet.wiring import atlas, biophysics, bnn, catalogue, circuits, tap
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
-from wormnet.wiring.files import from_json, load, save, to_json
+from wormnet.wiring.files import from_json, load, save, to_csv, to_json
 from wormnet.wiring.graphml import from_graphml, to_graphml
 from wormnet.wiring.graphs import from_networkx, to_networkx
 from wormnet.wiring.measure import (
@@ -35,6 +35,7 @@ __all__ = [
     "auto_ncp",
     "biophysics",
     "bnn",
+    "catalogue",
     "circuits",
     "clustering",
     "connectome",
@@ -64,6 +65,7 @@ __all__ = [
     "small_worldness",
     "tap",
     "to_adjacency",
+    "to_csv",
     "to_graphml",
     "to_json",
     "to_networkx",

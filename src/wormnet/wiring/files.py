@@ -3,6 +3,8 @@
 What is read may come from anywhere: it gives a whole wiring or a WiringError that names the place, nothing else.
 """
 
+import csv
+import io
 import json
 import os
 from collections.abc import Iterable
@@ -12,7 +14,7 @@ from typing import Any
 from wormnet.atomic import write_whole
 from wormnet.errors import ArgumentError, DataError, WiringError, unknown
 from wormnet.wiring.check import ROLES, shortened
-from wormnet.wiring.core import Wiring
+from wormnet.wiring.core import KINDS, Wiring
 from wormnet.wiring.formats import (
     FORMAT,
     MAX_BYTES,
@@ -26,7 +28,7 @@ from wormnet.wiring.formats import (
 )
 from wormnet.wiring.graphml import from_graphml, to_graphml
 
-__all__ = ["from_json", "load", "save", "to_json"]
+__all__ = ["from_json", "load", "save", "to_csv", "to_json"]
 
 _COLUMNS: dict[str, tuple[tuple[type, ...], str]] = {
     "inputs": ((str,), "text"),
@@ -98,6 +100,24 @@ def _format_of(path: str | Path) -> tuple[Path, tuple[Any, Any]]:
     if path.suffix.lower() not in formats:
         raise ArgumentError(f"{path} ends in {path.suffix!r}; a wiring's file ends in {' or '.join(formats)}.")
     return path, formats[path.suffix.lower()]
+
+
+def to_csv(wiring: Wiring) -> str:
+    """The synapses as a table with a head: pre, post, kind, sign, count. Roles and outputs are not in it.
+
+    >>> print(to_csv(Wiring(1, 2, pre=[0, 1], post=[1, 2], sign=[1, -1])), end="")
+    pre,post,kind,sign,count
+    in0,n0,chemical,1,1.0
+    n0,n1,chemical,-1,1.0
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["pre", "post", "kind", "sign", "count"])
+    cells = wiring.cells
+    columns = (wiring.pre, wiring.post, wiring.kind, wiring.sign, wiring.count)
+    for pre, post, kind, sign, count in zip(*(column.tolist() for column in columns), strict=True):
+        table.writerow([cells[pre], cells[post], KINDS[kind], sign, count])
+    return text.getvalue()
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------

@@ -1,8 +1,4 @@
-"""Drawings of wirings: the only place that knows matplotlib.
-
-Every function draws on the axes that it is given, or on a new figure of its own that no global state knows; save it
-with `axes.figure.savefig("wiring.png")`, or return it from a notebook cell as `axes.figure`.
-"""
+"""The drawing of a wiring: cells in columns, on a circle or on springs, and the synapses between them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,26 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.errors import ArgumentError, WormnetError, unknown
-from wormnet.wiring.core import CURRENT, GAP, Wiring
+from wormnet.errors import ArgumentError, unknown
+from wormnet.plot.style import ROLE_COLOURS, SIGN_COLOURS, by_sign, changed, counts, new_axes
+from wormnet.wiring.core import CURRENT, Wiring
 from wormnet.wiring.layout import COLUMNS, LAYOUTS, groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LAYOUTS", "ROLE_COLOURS", "SIGN_COLOURS", "adjacency", "wiring"]
-
-ROLE_COLOURS = {
-    "input": "#9AA5B1",
-    "sensory": "#56B4E9",
-    "inter": "#F0C04A",
-    "command": "#CC79A7",
-    "motor": "#2F9E7E",
-    "unknown": "#C9CFD6",
-}
-"""A colour for inputs and for each role; after Okabe & Ito, told apart by colour-blind readers."""
-SIGN_COLOURS = {"excitatory": "#0B6FA4", "inhibitory": "#D1495B", "unsigned": "#7A828C", "gap junction": "#2B2B2B"}
-"""A colour for each sign of a synapse, and for gap junctions."""
+__all__ = ["wiring"]
 
 LABEL_SIZE = 7.0
 """Size of the cells' names, in points."""
@@ -68,9 +53,9 @@ def wiring(
     """
     if layout not in LAYOUTS:
         raise ArgumentError(unknown("layout", layout, LAYOUTS))
-    role_colours = _changed("role", ROLE_COLOURS, role_colours)
-    sign_colours = _changed("sign", SIGN_COLOURS, sign_colours)
-    ax = _new_axes((9.0, 6.0)) if ax is None else ax
+    role_colours = changed("role", ROLE_COLOURS, role_colours)
+    sign_colours = changed("sign", SIGN_COLOURS, sign_colours)
+    ax = new_axes((9.0, 6.0)) if ax is None else ax
     group_of = groups(wiring)
     at, radius = LAYOUTS[layout](wiring, group_of)
     extent = np.ptp(at, axis=0) + 4 * radius.max() if len(at) else np.ones(2)
@@ -84,90 +69,11 @@ def wiring(
         _draw_heads(ax, group_of, at, radius)
     if legend:
         _draw_legend(ax, wiring, group_of, role_colours, sign_colours)
-    ax.set_title(_counts(wiring), fontsize=10, loc="left")
+    ax.set_title(counts(wiring), fontsize=10, loc="left")
     ax.set_aspect("equal")
     ax.margins(0.03)
     ax.set_axis_off()
     return ax
-
-
-def adjacency(wiring: Wiring, ax: "Axes | None" = None, *, sign_colours: Mapping[str, str] | None = None) -> "Axes":
-    """Draw the adjacency matrix: a row for every sender, a column for every receiver, ordered by role.
-
-    A square is a synapse, coloured by sign; a gap junction between neurons is one in both places.
-
-    Args: wiring: what to draw.   ax: where; a new figure if None.   sign_colours: changes to SIGN_COLOURS.
-    Returns: the axes.   Raises: as `wiring` does.
-
-    >>> import wormnet
-    >>> adjacency(wormnet.dense(2, 3)).get_ylabel()
-    'sender'
-    """
-    colours = _changed("sign", SIGN_COLOURS, sign_colours)
-    ax = _new_axes((7.5, 6.5)) if ax is None else ax
-    from matplotlib.colors import to_rgba
-    from matplotlib.patches import Patch
-
-    group_of = groups(wiring)
-    order = np.argsort([COLUMNS.index(group) for group in group_of], kind="stable")
-    place = np.empty(len(order), int)
-    place[order] = np.arange(len(order))
-    image = np.full((len(order), len(order), 4), 0.0)
-    for name, chosen in _by_sign(wiring).items():
-        pre, post = wiring.pre[chosen], wiring.post[chosen]
-        image[place[pre], place[post]] = to_rgba(colours[name])
-        if name == "gap junction":
-            both = pre >= wiring.n_inputs
-            image[place[post[both]], place[pre[both]]] = to_rgba(colours[name])
-    if len(order):
-        ax.imshow(image, interpolation="nearest")
-    n = len(order)
-    first = [int(np.argmax(group_of[order] == group)) for group in COLUMNS if np.any(group_of == group)]
-    for edge in first[1:]:
-        ax.axhline(edge - 0.5, color="#D8DCE0", linewidth=0.8, zorder=0)
-        ax.axvline(edge - 0.5, color="#D8DCE0", linewidth=0.8, zorder=0)
-    names = [group for group in COLUMNS if np.any(group_of == group)]
-    middles = [(a + b - 1) / 2 for a, b in zip(first, [*first[1:], n], strict=False)]
-    ax.set_xticks(middles, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=9)
-    ax.set_yticks(middles, names, fontsize=9)
-    ax.tick_params(length=0)
-    ax.set(xlim=(-0.5, max(n, 1) - 0.5), ylim=(max(n, 1) - 0.5, -0.5), xlabel="receiver", ylabel="sender")
-    ax.set_aspect("equal")
-    for spine in ax.spines.values():
-        spine.set_color("#D8DCE0")
-    ax.set_title(_counts(wiring), fontsize=10, loc="left")
-    if wiring.n_synapses:
-        handles = [Patch(color=colours[name], label=name) for name in _by_sign(wiring)]
-        ax.legend(handles=handles, frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4)
-    return ax
-
-
-# -- what is drawn -----------------------------------------------------------------------------------------------------
-
-
-def _counts(wiring: Wiring) -> str:
-    n_gap, n_current = int((wiring.kind == GAP).sum()), int((wiring.kind == CURRENT).sum())
-    numbers = {
-        "input": wiring.n_inputs,
-        "neuron": wiring.n_neurons,
-        "synapse": wiring.n_synapses - n_gap - n_current,
-        "gap junction": n_gap,
-        "current": n_current,
-    }
-    always = ("input", "neuron", "synapse")
-    return ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for what, n in numbers.items() if n or what in always)
-
-
-def _by_sign(wiring: Wiring) -> dict[str, NDArray[np.int64]]:
-    """The synapses of each colour that has any."""
-    gap = wiring.kind == GAP
-    masks = {
-        "excitatory": ~gap & (wiring.sign > 0),
-        "inhibitory": ~gap & (wiring.sign < 0),
-        "unsigned": ~gap & (wiring.sign == 0),
-        "gap junction": gap,
-    }
-    return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
 
 
 def _draw_synapses(
@@ -180,7 +86,7 @@ def _draw_synapses(
     present = [group for group in COLUMNS if group in set(groups(wiring))]
     column = np.array([present.index(group) for group in groups(wiring)], int)
     alpha, width = float(np.clip(8.0 / np.sqrt(n), 0.09, 0.85)), float(np.clip(15.0 / np.sqrt(n), 0.35, 1.4))
-    for name, chosen in _by_sign(wiring).items():
+    for name, chosen in by_sign(wiring).items():
         pre, post = wiring.pre[chosen], wiring.post[chosen]
         own = pre == post
         style = {"alpha": alpha, "linewidths": width, "zorder": 1}
@@ -365,7 +271,7 @@ def _draw_legend(
     entries = [dot(roles[group], group) for group in COLUMNS if np.any(group_of == group)]
     if wiring.n_outputs < wiring.n_neurons:
         entries.append(dot("white", "output", markeredgecolor="#1F2933"))
-    for name in _by_sign(wiring):
+    for name in by_sign(wiring):
         dashes = "dashed" if name == "gap junction" else "solid"
         entries.append(Line2D([], [], color=signs[name], linestyle=dashes, label=name))
     if np.any(wiring.kind == CURRENT):
@@ -375,18 +281,3 @@ def _draw_legend(
             handles=entries, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=min(len(entries), 7), frameon=False,
             fontsize=8, columnspacing=1.4, handletextpad=0.5,
         )  # fmt: skip
-
-
-def _changed(what: str, known: Mapping[str, str], changes: Mapping[str, str] | None) -> dict[str, str]:
-    for name in changes or {}:
-        if name not in known:
-            raise ArgumentError(unknown(f"{what} to colour", name, known))
-    return {**known, **(changes or {})}
-
-
-def _new_axes(size: tuple[float, float]) -> "Axes":
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise WormnetError('drawing needs matplotlib: pip install "wormnet[plot]"') from None
-    return Figure(figsize=size, layout="constrained").subplots()

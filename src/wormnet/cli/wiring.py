@@ -1,0 +1,93 @@
+"""`wormnet wiring`: what wirings there are, what one is made of, and writing it to a file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from wormnet.atomic import write_whole
+from wormnet.wiring import catalogue, files, graphml, measure
+from wormnet.wiring.core import CURRENT, GAP, ROLES, Wiring
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List, show and export wirings.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="A connectome, a named circuit, or a .json or .graphml file.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """Name the connectomes and circuits that come with wormnet."""
+    table = Table(Column("name", no_wrap=True), "what")
+    for name, what in catalogue.known().items():
+        table.add_row(name, what)
+    Console().print(table)
+
+
+@app.command()
+def show(
+    name: Name,
+    plot: Annotated[Path | None, typer.Option(help="Draw it into this file (.png, .svg, .pdf).")] = None,
+    matrix: Annotated[Path | None, typer.Option(help="Draw its adjacency matrix into this file.")] = None,
+) -> None:
+    """Count a wiring's cells and synapses, name its hubs, and draw it."""
+    wiring = catalogue.find(name)
+    console = Console(highlight=False)
+    console.print(f"[bold]{name}[/bold]: {wiring}")
+    if wiring.source:
+        console.print(wiring.source, style="dim")
+    for table in (_counts(wiring), _hubs(wiring)):
+        console.print(table)
+    if plot or matrix:
+        from wormnet import plot as draw
+
+        for path, function in ((plot, draw.wiring), (matrix, draw.adjacency)):
+            if path:
+                draw.save(function(wiring), path)
+                console.print(f"wrote {path}")
+
+
+@app.command()
+def export(
+    name: Name,
+    to: Annotated[Literal["json", "graphml", "csv"], typer.Option(help="The format.")] = "json",
+    out: Annotated[Path | None, typer.Option(help="The file; without it, standard output.")] = None,
+) -> None:
+    """Write a wiring as JSON, GraphML or a CSV table of its synapses."""
+    write = {"json": files.to_json, "graphml": graphml.to_graphml, "csv": files.to_csv}[to]
+    text = write(catalogue.find(name))
+    if out is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+    else:
+        write_whole(out, text)
+
+
+def _counts(wiring: Wiring) -> Table:
+    table = Table(Column("what"), Column("how many", justify="right"), box=None)
+    chemical = (wiring.kind != GAP) & (wiring.kind != CURRENT)
+    rows = [("inputs", wiring.n_inputs), ("neurons", wiring.n_neurons)]
+    rows += [(f"  {role}", wiring.roles.count(role)) for role in ROLES if role in wiring.roles]
+    rows += [("outputs", wiring.n_outputs), ("chemical synapses", int(chemical.sum()))]
+    signs = (("excitatory", 1), ("inhibitory", -1), ("sign to be learned", 0))
+    rows += [(f"  {word}", int((chemical & (wiring.sign == sign)).sum())) for word, sign in signs]
+    rows += [("gap junctions", int((wiring.kind == GAP).sum())), ("currents", int((wiring.kind == CURRENT).sum()))]
+    for what, number in rows:
+        table.add_row(what, f"{number:,}")
+    table.add_row("density", f"{measure.density(wiring):.3f}")
+    table.add_row("reciprocity", f"{measure.reciprocity(wiring):.3f}")
+    return table
+
+
+def _hubs(wiring: Wiring, most: int = 8) -> Table:
+    table = Table(
+        Column("hub"), "role", Column("receives", justify="right"), Column("sends", justify="right"), box=None
+    )
+    degree = measure.degree(wiring)
+    received, sent = degree.received[wiring.n_inputs :], degree.sent[wiring.n_inputs :]
+    for i in np.argsort(-(received + sent), kind="stable")[:most]:
+        table.add_row(wiring.neurons[i], wiring.roles[i], str(int(received[i])), str(int(sent[i])))
+    return table

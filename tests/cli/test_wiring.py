@@ -1,0 +1,72 @@
+"""`wormnet wiring`: shows and exports what the library gives, and refuses in one line."""
+
+import csv
+import io
+
+import pytest
+
+import wormnet
+from wormnet.cli import main
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(["wiring", *arguments])
+    return int(stop.value.code or 0)
+
+
+def test_every_name_in_the_list_can_be_found(capsys):
+    assert run("list") == 0
+    shown = capsys.readouterr().out
+    for name in wormnet.wiring.catalogue.known():
+        assert name in shown
+        assert wormnet.wiring.catalogue.find(name).n_neurons
+
+
+def test_show_counts_cells_synapses_and_signs(capsys):
+    assert run("show", "tap_withdrawal") == 0
+    shown = capsys.readouterr().out
+    wiring = wormnet.wiring.circuits.tap_withdrawal()
+    for word, number in (("inhibitory", (wiring.sign < 0).sum()), ("excitatory", (wiring.sign > 0).sum())):
+        assert [line.split()[-1] for line in shown.splitlines() if line.strip().startswith(word)] == [str(number)]
+
+
+@pytest.mark.parametrize("to", ["json", "graphml"])
+def test_an_exported_wiring_reads_back_equal(to, tmp_path, capsys):
+    path = tmp_path / f"wiring.{to}"
+    assert run("export", "klinotaxis", "--to", to, "--out", str(path)) == 0
+    assert capsys.readouterr().out == ""
+    assert wormnet.wiring.load(path) == wormnet.wiring.circuits.klinotaxis()
+    assert run("show", str(path)) == 0
+
+
+def test_csv_has_a_row_for_every_synapse_with_names_that_hold_commas(capsys):
+    assert run("export", "cook2019", "--to", "csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    wiring = wormnet.wiring.connectome("cook2019")
+    assert len(rows) == wiring.n_synapses
+    assert sum(float(row["count"]) for row in rows) == wiring.count.sum()
+    odd = wormnet.Wiring(["a,b"], ['say "hi"'], pre=[0], post=[1])
+    assert list(csv.reader(io.StringIO(wormnet.wiring.to_csv(odd))))[1][:2] == ["a,b", 'say "hi"']
+
+
+def test_drawings_are_written(tmp_path):
+    assert run("show", "command", "--plot", str(tmp_path / "a.png"), "--matrix", str(tmp_path / "b.svg")) == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "b.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", "cook2018"), "unknown wiring 'cook2018'; did you mean 'cook2019'"),
+        (("show", "no/such.json"), "there is no file no/such.json"),
+        (("show", "command", "--plot", "a.jpge"), "a.jpge ends in '.jpge'"),
+        (("export", "command", "--out", "no/where.json"), "cannot write no/where.json"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_status_2_and_one_line(arguments, message, capsys):
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
