@@ -120,6 +120,15 @@ def test_a_constant_network_scores_as_the_mean():
     assert fit.score(network, part) == pytest.approx(dataset.baselines["mean"], rel=1e-5)
 
 
+def test_one_class_alone_is_always_right():
+    part = Sequences(np.zeros((5, 3, 1)), [0] * 5)
+    dataset = Dataset("d", part, part, part)
+    network = Network(Constant(), 1, measure.shape_of(dataset))
+    with torch.no_grad():
+        network.read_out.bias.copy_(torch.tensor([1.0, 0.0]))
+    assert fit.score(network, part) == 1.0
+
+
 def test_saved_bytes_are_those_that_the_formulas_need():
     x = torch.randn(10, 7, requires_grad=True)
     # sigmoid saves its result; the second product saves both its factors, one of which is that result.

@@ -79,6 +79,12 @@ def test_a_difference_that_seeds_explain_is_said_to_be_one():
     assert "which holds 0: seeds alone can do this" in text
 
 
+def test_a_worm_network_that_is_ahead_by_luck_does_not_beat():
+    text = sentences({"ncp-ltc": [0.83, 0.79, 0.84], "lstm": [0.80, 0.90, 0.70]})
+    assert "is ahead of the best standard one" in text
+    assert "beats" not in text
+
+
 def test_a_smaller_error_is_the_better_one():
     text = sentences({"ncp-cfc": [0.2, 0.21, 0.22], "lstm": [0.4, 0.42, 0.41]}, task="regress", baseline=0.25)
     assert "ncp-cfc (0.21, 7 parameters), beats the best standard one, lstm (0.41" in text

@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from wormnet.errors import ArgumentError, DataError
+from wormnet.errors import ArgumentError, BackendError, DataError
 from wormnet.study import Plan, Robustness, Training, Tuning, fit, jobs, run, runner
 from wormnet.study.networks import build
 
@@ -204,6 +204,13 @@ def test_a_directory_that_cannot_be_made_is_told(plan, tmp_path):
 def test_an_impossible_number_of_workers_is_refused(plan, tmp_path, workers):
     with pytest.raises(ArgumentError, match=r"workers is .*; it takes a whole number, 1 or more"):
         quiet(plan, tmp_path, workers=workers)
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told_before_training(plan, tmp_path):
+    with pytest.raises(BackendError, match='accelerator is "gpu", and torch finds none here; use "cpu", or "auto"'):
+        quiet(dataclasses.replace(plan, accelerator="gpu"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_worker_ends_with_the_process_that_started_it():

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from wormnet._version import __version__
 from wormnet.data import Dataset, Sequences
@@ -57,8 +58,6 @@ def prepare(dataset: Dataset, training: Training) -> Prepared:
 
 
 def _spec(kind: str, plan: Plan, data: Prepared, network: str, training: Training) -> dict[str, Any]:
-    import torch
-
     return {
         "kind": kind,
         "format": FORMAT,
@@ -99,8 +98,6 @@ def pricing(plan: Plan, data: Prepared, networks: Sequence[str], repeats: int, m
 
 def execute(job: Job) -> dict[str, Any]:
     """Do a job in this process: the record of a run, or of a search. The global random state stays as it was."""
-    import torch
-
     from wormnet.study import fit  # noqa: F401  # pyright: ignore[reportUnusedImport] - its import is not the run's time
 
     threads = torch.get_num_threads()
@@ -120,8 +117,6 @@ def head(job: Job) -> dict[str, Any]:
 
 
 def _fitted(job: Job, training: Training, seed: int) -> tuple[Any, Any]:
-    import torch
-
     from wormnet.study import fit
     from wormnet.study.networks import build
 

@@ -20,7 +20,9 @@ def shape_of(dataset: Dataset, neurons: int = 0) -> Shape:
     """What a network has to know of a data set."""
     dt = dataset.train.dt
     irregular = dt is not None and float(dt.max()) > float(dt.min())
-    return Shape(dataset.n_inputs, dataset.n_outputs, dataset.per, irregular, neurons)
+    # One class alone still takes two scores to compare.
+    n_outputs = max(dataset.n_outputs, 2) if dataset.task == "classify" else dataset.n_outputs
+    return Shape(dataset.n_inputs, n_outputs, dataset.per, irregular, neurons)
 
 
 def standardised(dataset: Dataset) -> tuple[Sequences, Sequences, Sequences]:

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wormnet.errors import ArgumentError, DataError
+import torch
+
+from wormnet.errors import ArgumentError, BackendError, DataError
 from wormnet.study import jobs
 from wormnet.study.jobs import Job, Prepared
 from wormnet.study.plan import Plan
@@ -58,13 +60,17 @@ def run(
 
     Returns: an Outcome. `out` then holds runs/, prices/, plan.json, study.json (what was run), results.json (one long
     table) and report.html.
-    Raises: ArgumentError if `out` holds something and resume is False, or for an impossible number of workers; what
-    `Plan.load` raises.
+    Raises: ArgumentError if `out` holds something and resume is False, or for an impossible number of workers;
+    BackendError for a GPU that is not there; what `Plan.load` raises.
     """
     from wormnet.study.report import report
 
     out, begin = Path(out), time.perf_counter()
     workers = _workers(workers)
+    if plan.accelerator == "gpu" and not torch.accelerator.is_available():
+        raise BackendError(
+            'accelerator is "gpu", and torch finds none here; use "cpu", or "auto" to take what there is.'
+        )
     datasets = plan.load()
     prepared = [jobs.prepare(dataset, plan.training_on(name)) for name, dataset in datasets.items()]
     about = {

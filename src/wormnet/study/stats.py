@@ -21,7 +21,7 @@ def metric(task: str, n_outputs: int) -> "torchmetrics.Metric":
 
     Args:
         task: "classify", scored by accuracy (0 to 1), or "regress", scored by the mean squared error.
-        n_outputs: number of classes, or width of the target.
+        n_outputs: number of classes, at least 2, or width of the target.
 
     Returns: a torchmetrics metric. It takes scores (samples, classes) and classes (samples,), or predictions and
         targets (samples, outputs).
@@ -29,8 +29,7 @@ def metric(task: str, n_outputs: int) -> "torchmetrics.Metric":
     from torchmetrics import MeanSquaredError
     from torchmetrics.classification import MulticlassAccuracy
 
-    # One class alone would be refused, although a data set may hold no other.
-    return MulticlassAccuracy(max(n_outputs, 2), average="micro") if task == "classify" else MeanSquaredError()
+    return MulticlassAccuracy(n_outputs, average="micro") if task == "classify" else MeanSquaredError()
 
 
 def better(task: str) -> int:

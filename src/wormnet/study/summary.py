@@ -217,14 +217,15 @@ def _worm_or_standard(summary: Summary, dataset: str) -> list[str]:
         return [f"{ours}; {theirs}; they have no seed in common, so nothing is tested."]
     test = stats.paired([by_seed[worm][seed] for seed in seeds], [by_seed[standard][seed] for seed in seeds])
     gain = sign * test.difference
-    verb = "ties with" if gain == 0 else "beats" if gain > 0 else "loses to"
+    clear = test.low is not None and test.high is not None and (test.low > 0 or test.high < 0)
+    verb = "ties with" if gain == 0 else "loses to" if gain < 0 else "beats" if clear else "is ahead of"
     sentence = f"The best worm network, {ours}, {verb} the best standard one, {theirs}"
-    if test.low is None or test.high is None:
+    if test.low is None:
         return [f"{sentence}; with one seed nothing is tested."]
     unit = " points" if task == "classify" else ""
     ends = f"{shown(test.low, task)} to {shown(test.high, task)}"
-    clear = "" if test.low > 0 or test.high < 0 else ", which holds 0: seeds alone can do this"
-    return [f"{sentence}. Difference {shown(test.difference, task)}{unit}, 95 % interval {ends}{clear}."]
+    tail = "" if clear else ", which holds 0: seeds alone can do this"
+    return [f"{sentence}. Difference {shown(test.difference, task)}{unit}, 95 % interval {ends}{tail}."]
 
 
 def _price(summary: Summary, dataset: str) -> list[str]:
