@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wormnet.errors import ArgumentError, WiringError
 from wormnet.models import formulas
-from wormnet.models.spec import Model, ParamSpec, Values, add_by, check_choice, check_count, connections
+from wormnet.models.spec import Model, ParamSpec, Values, add_by, check_choice, check_count, check_flag, connections
 from wormnet.wiring.core import Wiring
 
 __all__ = ["ACTIVATIONS", "CfC"]
@@ -69,10 +69,11 @@ class CfC(Model):
 
     def __post_init__(self):
         check_choice("mode", self.mode, MODES)
+        check_flag("fixed_polarity", self.fixed_polarity)
         check_count("backbone_layers", self.backbone_layers, 0)
         check_count("backbone_units", self.backbone_units, 1)
         check_choice("backbone_activation", self.backbone_activation, tuple(ACTIVATIONS))
-        if not 0 <= self.backbone_dropout < 1:
+        if not isinstance(self.backbone_dropout, (int, float, np.number)) or not 0 <= self.backbone_dropout < 1:
             raise ArgumentError(f"backbone_dropout is {self.backbone_dropout!r}; it takes 0 to below 1.")
         if self.backbone_layers and self.fixed_polarity:
             raise ArgumentError("fixed_polarity has no meaning behind a backbone, which mixes all cells; take one.")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wormnet.models.ode import OdeModel
-from wormnet.models.spec import ParamSpec, Values, add_by, connections
+from wormnet.models.spec import ParamSpec, Values, add_by, check_flag, connections
 from wormnet.wiring.core import Wiring
 
 __all__ = ["CTRNN"]
@@ -46,6 +46,7 @@ class CTRNN(OdeModel):
 
     def __post_init__(self):
         self._check_ode()
+        check_flag("fixed_polarity", self.fixed_polarity)
 
     def params(self, wiring: Wiring) -> tuple[ParamSpec, ...]:
         """The parameters; the docstring of the class has the equation."""

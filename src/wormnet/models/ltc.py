@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wormnet.models import formulas
 from wormnet.models.ode import OdeModel
-from wormnet.models.spec import ParamSpec, Values, add_by, check_choice
+from wormnet.models.spec import ParamSpec, Values, add_by, check_choice, check_flag
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
 __all__ = ["LTC"]
@@ -57,6 +57,7 @@ class LTC(OdeModel):
 
     def __post_init__(self):
         self._check_ode()
+        check_flag("fixed_polarity", self.fixed_polarity)
         check_choice("input_map", self.input_map, MAPS)
         check_choice("output_map", self.output_map, MAPS)
 

@@ -86,7 +86,8 @@ def numbers(dt: object, like: Tensor) -> Tensor | None:
             raise TypeError
         return torch.as_tensor(dt, dtype=like.dtype, device=like.device)
     except (TypeError, ValueError, RuntimeError):
-        raise ArgumentError(f"dt is {dt!r}; it takes a number, or a tensor of numbers > 0.") from None
+        given = f"holds {dt.dtype}" if isinstance(dt, Tensor) else f"is {dt!r}"
+        raise ArgumentError(f"dt {given}; it takes a number, or a tensor of numbers > 0.") from None
 
 
 def _lengths(lengths: Tensor | None, batch: int, time: int, device: torch.device) -> Tensor | None:

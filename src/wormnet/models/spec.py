@@ -144,7 +144,7 @@ def shape_of(spec: ParamSpec, wiring: Wiring, n_connections: int) -> tuple[int, 
         "connection": n_connections,
     }
     axes = spec.over if isinstance(spec.over, tuple) else (spec.over,)
-    return tuple(axis if isinstance(axis, int) else size[axis] for axis in axes)
+    return tuple(size[axis] if isinstance(axis, str) else int(axis) for axis in axes)
 
 
 def check_choice(what: str, given: object, known: tuple[object, ...]) -> None:
@@ -157,6 +157,12 @@ def check_count(what: str, given: object, least: int) -> None:
     """Raise ArgumentError unless an option is a whole number of at least `least`."""
     if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < least:
         raise ArgumentError(f"{what} is {given!r}; it takes a whole number of {least} or more.")
+
+
+def check_flag(what: str, given: object) -> None:
+    """Raise ArgumentError unless an option is True or False."""
+    if not isinstance(given, bool):
+        raise ArgumentError(f"{what} is {given!r}; it takes True or False.")
 
 
 def add_by(post: Tensor, values: Tensor, n: int) -> Tensor:

@@ -12,6 +12,7 @@ from wormnet import models
 from wormnet.atomic import write_whole
 from wormnet.errors import ArgumentError, DataError, WormnetError
 from wormnet.kernels.dispatch import check_backend
+from wormnet.models.spec import check_flag
 from wormnet.nn.recurrent import Recurrent
 from wormnet.nn.wired_linear import WiredLinear
 
@@ -84,7 +85,7 @@ def load(
         layer = _build(json.loads(head), backend)
         _fill(layer, tensors)
     except (WormnetError, KeyError, TypeError, ValueError, RecursionError, RuntimeError) as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{path} does not hold a valid layer: {reason}") from None
     return layer.to(device) if device is not None else layer
 
@@ -99,11 +100,12 @@ def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
         )
     wiring = from_json(head["wiring"])
     if head["model"] == "linear":
-        return WiredLinear(wiring, bias=bool(head["bias"]), device="meta")
+        return WiredLinear(wiring, bias=head["bias"], device="meta")
     model = models.named(head["model"], **head["model_options"])
     # Without memory for the weights yet: the file may ask for any size, and nothing is drawn at random.
     options: dict[str, Any] = {name: head[name] for name in ("proj_size", "batch_first", "return_sequences")}
     options["device"] = "meta"
+    check_flag("mixed_memory", head["mixed_memory"])
     if head["mixed_memory"]:
         return layers.MixedMemory(wiring, model, backend=backend, **options)
     kind = {"ltc": layers.LTC, "cfc": layers.CfC, "ctrnn": layers.CTRNN}.get(model.name)

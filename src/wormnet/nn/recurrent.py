@@ -13,7 +13,7 @@ from wormnet.errors import ArgumentError, ShapeError
 from wormnet.kernels.dispatch import Choice, check_backend, choose
 from wormnet.models import Model, named
 from wormnet.models.scan import Samples, arrange, numbers, scan, wrong_width
-from wormnet.models.spec import Values, check_count
+from wormnet.models.spec import Values, check_count, check_flag
 from wormnet.nn.arguments import check_input, check_state
 from wormnet.nn.carry import carry
 from wormnet.nn.describe import Description, describe, parameters_of
@@ -90,6 +90,12 @@ class Recurrent(nn.Module):
             raise ArgumentError(f"model is {model!r}; it takes a model of wormnet.models, or its name.")
         if proj_size is not None:
             check_count("proj_size", proj_size, 1)
+        for name, flag in (
+            ("mixed_memory", mixed_memory),
+            ("batch_first", batch_first),
+            ("return_sequences", return_sequences),
+        ):
+            check_flag(name, flag)
         self.wiring = wiring
         self.model = named(model) if isinstance(model, str) else model
         self.model.check(wiring)
@@ -257,7 +263,7 @@ class Recurrent(nn.Module):
         torch.Size([4, 3])
         """
         check_input(x, self._stored(), f"(batch, {self.n_inputs})")
-        if x.dim() not in (1, 2):
+        if x.dim() not in (1, 2) or x.shape[-1] != self.n_inputs:
             takes = f"(batch, {self.n_inputs}) or ({self.n_inputs},)"
             raise ShapeError(f"x has shape {tuple(x.shape)}; a step takes one sample: {takes}.")
         time = 0 if x.dim() == 1 or not self.batch_first else 1

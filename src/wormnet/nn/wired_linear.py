@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from wormnet.errors import ArgumentError, ShapeError, WiringError
-from wormnet.models.spec import add_by, connections
+from wormnet.models.spec import add_by, check_flag, connections
 from wormnet.nn.arguments import check_input
 from wormnet.nn.parameters import remember_wiring
 from wormnet.wiring.core import Wiring
@@ -54,6 +54,7 @@ class WiredLinear(nn.Module):
                 f"a feed-forward layer takes synapses from inputs alone; synapse {s} goes from neuron {ends}. "
                 "Use random(..., recurrent=False), or a recurrent layer."
             )
+        check_flag("bias", bias)
         self.wiring = wiring
         links = connections(wiring, own=False)
         place = np.full(wiring.n_neurons, -1)
