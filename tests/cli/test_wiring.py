@@ -31,6 +31,18 @@ def test_show_counts_cells_synapses_and_signs(capsys):
         assert [line.split()[-1] for line in shown.splitlines() if line.strip().startswith(word)] == [str(number)]
 
 
+def test_show_tells_what_each_rule_for_the_signs_leaves_undecided(capsys):
+    assert run("show", "cook2019") == 0
+    rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    # 409 + 1,296 signs of 3,709 synapses are predicted; what is left is 54.0 %.
+    assert rows["polarity"] == ["+", "-", "undecided", "share"]
+    assert rows["gaba"] == ["3,495", "214", "0", "0.0%"]
+    assert rows["fenyves"] == ["1,296", "409", "2,004", "54.0%"]
+    assert rows["learned"] == ["0", "0", "3,709", "100.0%"]
+    assert run("show", "klinotaxis") == 0
+    assert "undecided" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("to", ["json", "graphml"])
 def test_an_exported_wiring_reads_back_equal(to, tmp_path, capsys):
     path = tmp_path / f"wiring.{to}"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import SEEDS, wirings
 
 from wormnet import WiringError, auto_ncp
-from wormnet.wiring import CHEMICAL, CURRENT, GAP, Wiring
+from wormnet.wiring import CHEMICAL, CURRENT, GAP, Wiring, atlas, connectome
 
 NAMED = wirings(inputs=(0, 4), neurons=(1, 6))
 
@@ -201,9 +201,9 @@ def test_no_edit_touches_the_wiring_it_starts_from(wiring):
 
 PAIR = Wiring(["touch"], ["AVAL", "AVAR", "DB1"], pre=[0, 1, 1], post=[1, 2, 3], kind=[CURRENT, GAP, CHEMICAL])
 REFUSED = [
-    (lambda w: w.lesion("AVAX"), "unknown cell 'AVAX'; did you mean"),
-    (lambda w: w.lesion(["AVAL"]), "unknown cell ['AVAL']; did you mean"),
-    (lambda w: w.keep("tuoch"), "unknown cell 'tuoch'; did you mean 'touch'?"),
+    (lambda w: w.lesion("AVAX"), "unknown cell or class 'AVAX'; did you mean 'AVA' or"),
+    (lambda w: w.lesion(["AVAL"]), "unknown cell or class ['AVAL']; did you mean"),
+    (lambda w: w.keep("tuoch"), "unknown cell or class 'tuoch'; did you mean 'touch'?"),
     (lambda w: w.lesion(synapses=[("AVAR", "DB1")]), "no synapse goes from 'AVAR' to 'DB1'; 'AVAR' sends to: none."),
     (lambda w: w.lesion(synapses=[("AVAL", "DB2")]), "unknown cell 'DB2'; did you mean 'DB1'?"),
     (lambda w: w.lesion(synapses=[("AVAL", "AVAR", "DB1")]), "it takes pairs (pre, post) of names."),
@@ -224,14 +224,19 @@ REFUSED = [
     (lambda w: w.reorder(["AVAL", "AVAL", "DB1"]), "reorder names a neuron twice"),
     (lambda w: w.reorder(["AVAL", "AVAR", "touch"]), "'touch' is an input; this takes a neuron."),
     (lambda w: w.clamp("touch"), "'touch' is an input; this takes a neuron."),
-    (lambda w: w.clamp("DB11"), "unknown neuron 'DB11'; did you mean 'DB1'?"),
+    (lambda w: w.clamp("DB11"), "unknown neuron or class 'DB11'; did you mean 'DB1' or 'DB'?"),
+    (lambda w: w.clamp("AVA", "AVAL"), "clamp names a neuron twice: AVAL, AVAR, AVAL."),
+    (lambda w: w.clamp("AVAL", "AVAR").read_out("AVA"), "'AVA' is an input; this takes a neuron."),
+    (lambda w: w.clamp("AVD"), "unknown neuron or class 'AVD'; did you mean 'AVA' or"),
+    (lambda w: w.rename({"AVAL": "n0", "AVAR": "n1", "DB1": "n2"}).keep("AVA"), "unknown cell 'AVA'. Known: touch, n0"),
     (lambda w: w.clamp("DB1", "DB1"), "clamp names a neuron twice: DB1, DB1."),
     (lambda w: w.drive({"touch": "DB1"}), "there already is a cell 'touch'; drive makes new inputs."),
-    (lambda w: w.drive({"light": "DB"}), "unknown neuron 'DB'; did you mean 'DB1'?"),
+    (lambda w: w.drive({"light": "DC"}), "unknown neuron or class 'DC'; did you mean 'DB'"),
+    (lambda w: w.drive({"light": ["AVA", "AVAR"]}), "drive, for 'light', names a neuron twice: AVAL, AVAR, AVAR."),
     (lambda w: w.drive({"light": "DB1"}, weight=0), "has count 0.0; a count is finite and > 0"),
     (lambda w: w.drive("light"), "drive is given 'light'; it takes {new input: neurons}."),
     (lambda w: w.drive({"light": 3}), "drive is given 3 for 'light'; it takes the name of a neuron, or several."),
-    (lambda w: w.read_out("DB2"), "unknown neuron 'DB2'; did you mean 'DB1'?"),
+    (lambda w: w.read_out("DB2"), "unknown neuron or class 'DB2'; did you mean 'DB' or 'DB1'?"),
     (lambda w: w.read_out("DB1", "DB1"), "outputs names a neuron twice"),
     (lambda w: w.add("DB1", "touch"), "'touch' is an input; this takes a neuron. Inputs only send."),
     (lambda w: w.add("DB1", "AVAL", kind=CURRENT), "a current is injected by an input."),
@@ -251,6 +256,7 @@ REFUSED = [
     ),
     (lambda w: w.group_by(lambda name: 3), "the new name of 'touch' is 3; it takes text."),
     (lambda w: w.group_by({}, within="keep"), "unknown within 'keep'"),
+    (lambda w: w.group_by("role"), "classes is 'role'; it takes 'class', {cell: class}, or a function."),
 ]
 
 
@@ -258,6 +264,42 @@ REFUSED = [
 def test_what_cannot_be_edited_is_refused_by_name(edit, message):
     with pytest.raises(WiringError, match=re.escape(message)):
         edit(PAIR)
+
+
+def test_a_class_stands_for_its_cells_in_every_edit():
+    worm = connectome("cook2019")
+    motor = [f"DA{i}" for i in range(1, 10)]
+    assert worm.read_out("DA").outputs == tuple(motor)
+    assert worm.keep("AVA", "DA") == worm.keep("AVAL", "AVAR", *motor)
+    assert worm.lesion("AVA", "DVA") == worm.lesion("AVAL", "AVAR", "DVA")
+    assert worm.clamp("PLM", "AVM") == worm.clamp("PLML", "PLMR", "AVM")
+    assert worm.drive({"salt": "ASE", "touch": ["ALM", "AVM"]}) == worm.drive(
+        {"salt": ["ASEL", "ASER"], "touch": ["ALML", "ALMR", "AVM"]}
+    )
+
+
+def test_a_cells_own_name_goes_before_a_class():
+    wiring = Wiring(0, ["AVAL", "AVA", "AVAR"])
+    assert wiring.keep("AVA").cells == ("AVA",)
+    assert wiring.rename({"AVA": "mine"}).keep("AVA").cells == ("AVAL", "AVAR")
+
+
+def test_a_class_that_is_partly_clamped_stands_for_the_rest():
+    wiring = Wiring(0, ["AVAL", "AVAR"]).clamp("AVAL")
+    assert wiring.clamp("AVA").inputs == ("AVAL", "AVAR")
+
+
+def test_cells_group_by_the_classes_of_the_worm():
+    worm = connectome("cook2019").drive({"n": "AVAL"})
+    merged = worm.group_by("class")
+    table = atlas.cells()
+    assert set(merged.neurons) == {table[name].cell_class for name in worm.neurons}
+    assert merged.inputs == ("n",)
+    ava = merged.keep("AVA", "PVC", "n")
+    pairs = [(pre, post) for pre in ("PVCL", "PVCR") for post in ("AVAL", "AVAR")]
+    total = sum(synapse_table(worm).get((*pair, CHEMICAL), (0, 0))[1] for pair in pairs)
+    assert synapse_table(ava)["PVC", "AVA", CHEMICAL][1] == total > 0
+    assert Wiring(0, ["x", "AVAL"]).group_by("class").neurons == ("x", "AVA")
 
 
 def test_edits_chain():

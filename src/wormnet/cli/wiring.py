@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from wormnet.atomic import write_whole
-from wormnet.wiring import catalogue, files, graphml, measure
+from wormnet.wiring import atlas, catalogue, files, graphml, measure
+from wormnet.wiring.connectome import POLARITIES, coverage
 from wormnet.wiring.core import CURRENT, GAP, ROLES, Wiring
 
 __all__ = ["app"]
@@ -40,7 +41,10 @@ def show(
     console.print(f"[bold]{name}[/bold]: {wiring}")
     if wiring.source:
         console.print(wiring.source, style="dim")
-    for table in (_counts(wiring), _hubs(wiring)):
+    tables = [_counts(wiring), _hubs(wiring)]
+    if name in atlas.names():
+        tables.append(_polarities(name))
+    for table in tables:
         console.print(table)
     if plot or matrix:
         from wormnet import plot as draw
@@ -79,6 +83,16 @@ def _counts(wiring: Wiring) -> Table:
         table.add_row(what, f"{number:,}")
     table.add_row("density", f"{measure.density(wiring):.3f}")
     table.add_row("reciprocity", f"{measure.reciprocity(wiring):.3f}")
+    return table
+
+
+def _polarities(name: str) -> Table:
+    """What each rule for the signs decides by itself on the chemical synapses between neurons of a connectome."""
+    right = {"justify": "right", "no_wrap": True}
+    table = Table("polarity", *(Column(word, **right) for word in ("+", "-", "undecided", "share")), box=None)
+    for rule in POLARITIES:
+        found = coverage(name, rule)
+        table.add_row(rule, *(f"{number:,}" for number in found), f"{found.share_undecided:.1%}")
     return table
 
 

@@ -5,14 +5,26 @@ import functools
 import gzip
 import io
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from wormnet.errors import WiringError, unknown
 
-__all__ = ["Cell", "Edge", "Source", "cells", "edges", "find", "names", "predicted_signs", "source"]
+__all__ = [
+    "Cell",
+    "Edge",
+    "Source",
+    "cells",
+    "edges",
+    "find",
+    "members",
+    "names",
+    "no_such",
+    "predicted_signs",
+    "source",
+]
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -146,20 +158,45 @@ def find(wanted: Iterable[str], among: Iterable[str], where: str = "the cell tab
     >>> find(["AVA", "DVA"], cells())
     ('AVAL', 'AVAR', 'DVA')
     """
-    table, there = cells(), list(among)
-    members: dict[str, list[str]] = {}
-    for name in there:
-        members.setdefault(name, []).append(name)
-        if name in table and table[name].cell_class != name:
-            members.setdefault(table[name].cell_class, []).append(name)
+    there = dict.fromkeys(among)
     found: dict[str, None] = {}
     for one in wanted:
-        if not isinstance(one, str) or one not in members:
-            if one in table or one in {cell.cell_class for cell in table.values()}:
+        cells_of_one = members(one, there)
+        if not cells_of_one:
+            if members(one, cells()):
                 raise WiringError(f"{one!r} is not among the {len(there)} cells of {where}; leave it out.")
-            raise WiringError(unknown("cell or class", one, members))
-        found.update(dict.fromkeys(members[one]))
+            raise no_such("cell", one, there)
+        found.update(dict.fromkeys(cells_of_one))
     return tuple(found)
+
+
+def members(name: object, among: Collection[str]) -> tuple[str, ...]:
+    """The cells that a name stands for: the one of exactly that name, or else those of that class; () if none.
+
+    A cell that is not in the cell table has no class.
+    Args: name: of a cell (AVAL) or a class (AVA).   among: the names of the cells there are; theirs is the order.
+
+    >>> members("AVA", ["AVAR", "DA1", "AVAL"]), members("AVA", ["AVA", "AVAL"]), members("AVA", ["n0"])
+    (('AVAR', 'AVAL'), ('AVA',), ())
+    """
+    if not isinstance(name, str):
+        return ()
+    if name in among:
+        return (name,)
+    table = cells()
+    return tuple(cell for cell in among if cell in table and table[cell].cell_class == name)
+
+
+def no_such(what: str, name: object, among: Collection[str]) -> WiringError:
+    """The error for a name that stands for none of the cells there are, with near names and classes.
+
+    >>> no_such("neuron", "AVX", ["AVAL", "AVAR"])
+    WiringError("unknown neuron or class 'AVX'; did you mean 'AVA' or 'AVAR' or 'AVAL'? Known: AVAL, AVAR, AVA.")
+    """
+    table = cells()
+    known = dict.fromkeys([*among, *(table[cell].cell_class for cell in among if cell in table)])
+    with_classes = any(cell in table for cell in among)
+    return WiringError(unknown(f"{what} or class" if with_classes else what, name, known))
 
 
 @functools.cache

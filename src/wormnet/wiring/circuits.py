@@ -9,12 +9,16 @@ Each takes
     dataset: the connectome, see `connectome`. The witvliet sets hold the brain only: a circuit with cells of the body
         is a WiringError there.
     polarity, weights: as of `connectome`.
+The wiring's `source` names the circuit's own papers, then those of the connectome and the signs.
 Which cells belong to a circuit is what its papers describe. Five lists are less settled than the others, only one
 defensible choice, and say so.
 """
 
+from collections.abc import Sequence
+
 from wormnet.wiring.connectome import Polarity, connectome
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
+from wormnet.wiring.edit import replaced
 
 __all__ = [
     "chemotaxis",
@@ -118,12 +122,8 @@ def touch(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: st
     >>> touch()
     Wiring(0 inputs, 16 neurons, 16 outputs, 92 synapses, 34 gap junctions)
     """
-    return connectome(
-        dataset,
-        cells=["PVD", "PLM", "AVA", "AVD", "PVC", "AVB", "AVM", "ALM", "DVA"],
-        polarity=polarity,
-        weights=weights,
-    )
+    papers = "Chalfie et al. 1985, J. Neurosci. 5, 956; Wicks, Roehrig & Rankin 1996, J. Neurosci. 16, 4017"
+    return _cut(papers, ["PVD", "PLM", "AVA", "AVD", "PVC", "AVB", "AVM", "ALM", "DVA"], dataset, polarity, weights)
 
 
 def command(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: str = "count") -> Wiring:
@@ -135,7 +135,8 @@ def command(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: 
     >>> command()
     Wiring(0 inputs, 10 neurons, 10 outputs, 69 synapses, 17 gap junctions)
     """
-    return connectome(dataset, cells=["AVA", "AVB", "AVD", "AVE", "PVC"], polarity=polarity, weights=weights)
+    papers = "Chalfie et al. 1985, J. Neurosci. 5, 956; Piggott et al. 2011; Kawano et al. 2011; Roberts et al. 2016"
+    return _cut(papers, ["AVA", "AVB", "AVD", "AVE", "PVC"], dataset, polarity, weights)
 
 
 def locomotion(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: str = "count") -> Wiring:
@@ -147,11 +148,13 @@ def locomotion(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weight
     >>> locomotion()
     Wiring(0 inputs, 81 neurons, 69 outputs, 618 synapses, 230 gap junctions)
     """
-    return connectome(
+    papers = "White et al. 1986; Haspel & O'Donovan 2011; Xu et al. 2018"
+    return _cut(
+        papers,
+        ["AVA", "AVB", "AVD", "AVE", "PVC", "RIM", "DA", "DB", "VA", "VB", "AS", "DD", "VD"],
         dataset,
-        cells=["AVA", "AVB", "AVD", "AVE", "PVC", "RIM", "DA", "DB", "VA", "VB", "AS", "DD", "VD"],
-        polarity=polarity,
-        weights=weights,
+        polarity,
+        weights,
     )
 
 
@@ -164,7 +167,8 @@ def klinotaxis(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weight
     >>> klinotaxis()
     Wiring(0 inputs, 10 neurons, 4 outputs, 25 synapses, 3 gap junctions)
     """
-    return connectome(dataset, cells=["ASE", "AIY", "AIZ", "SMB"], polarity=polarity, weights=weights)
+    papers = "Izquierdo & Lockery 2010, J. Neurosci. 30, 12908; Izquierdo & Beer 2013"
+    return _cut(papers, ["ASE", "AIY", "AIZ", "SMB"], dataset, polarity, weights)
 
 
 def navigation(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: str = "count") -> Wiring:
@@ -176,11 +180,13 @@ def navigation(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weight
     >>> navigation()
     Wiring(0 inputs, 32 neurons, 10 outputs, 229 synapses, 42 gap junctions)
     """
-    return connectome(
+    papers = "Gray, Hill & Bargmann 2005, PNAS 102, 3184"
+    return _cut(
+        papers,
+        ["AWC", "ASE", "ASK", "AIA", "AIB", "AIY", "AIZ", "RIA", "RIM", "RIB", "SMD", "SMB", "RIV", "AVA"],
         dataset,
-        cells=["AWC", "ASE", "ASK", "AIA", "AIB", "AIY", "AIZ", "RIA", "RIM", "RIB", "SMD", "SMB", "RIV", "AVA"],
-        polarity=polarity,
-        weights=weights,
+        polarity,
+        weights,
     )
 
 
@@ -193,11 +199,9 @@ def nociception(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weigh
     >>> nociception()
     Wiring(0 inputs, 20 neurons, 20 outputs, 130 synapses, 31 gap junctions)
     """
-    return connectome(
-        dataset,
-        cells=["ASH", "ADL", "AIA", "AIB", "RIM", "RIC", "AVA", "AVB", "AVD", "AVE"],
-        polarity=polarity,
-        weights=weights,
+    papers = "Piggott et al. 2011; Mellem et al. 2002"
+    return _cut(
+        papers, ["ASH", "ADL", "AIA", "AIB", "RIM", "RIC", "AVA", "AVB", "AVD", "AVE"], dataset, polarity, weights
     )
 
 
@@ -210,9 +214,8 @@ def social_hub(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weight
     >>> social_hub()
     Wiring(0 inputs, 18 neurons, 18 outputs, 35 synapses, 19 gap junctions)
     """
-    return connectome(
-        dataset, cells=["RMG", "URX", "ASK", "ADL", "AWB", "ASH", "IL2"], polarity=polarity, weights=weights
-    )
+    papers = "Macosko et al. 2009"
+    return _cut(papers, ["RMG", "URX", "ASK", "ADL", "AWB", "ASH", "IL2"], dataset, polarity, weights)
 
 
 def pharynx(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: str = "count") -> Wiring:
@@ -224,7 +227,8 @@ def pharynx(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: 
     >>> pharynx()
     Wiring(0 inputs, 20 neurons, 10 outputs, 141 synapses, 32 gap junctions)
     """
-    return connectome(dataset, cells=_PHARYNX, polarity=polarity, weights=weights)
+    papers = "Albertson & Thomson 1976; Cook et al. 2020; Trojanowski et al. 2014"
+    return _cut(papers, _PHARYNX, dataset, polarity, weights)
 
 
 def chemotaxis(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: str = "count") -> Wiring:
@@ -236,12 +240,8 @@ def chemotaxis(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weight
     >>> chemotaxis()
     Wiring(0 inputs, 20 neurons, 4 outputs, 93 synapses, 17 gap junctions)
     """
-    return connectome(
-        dataset,
-        cells=["AWC", "AIY", "AIB", "AIA", "AIZ", "RIA", "RIM", "AVA", "SMB"],
-        polarity=polarity,
-        weights=weights,
-    )
+    papers = "Chalasani et al. 2007; Iino & Yoshida 2009"
+    return _cut(papers, ["AWC", "AIY", "AIB", "AIA", "AIZ", "RIA", "RIM", "AVA", "SMB"], dataset, polarity, weights)
 
 
 def thermotaxis(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: str = "count") -> Wiring:
@@ -253,11 +253,9 @@ def thermotaxis(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weigh
     >>> thermotaxis()
     Wiring(0 inputs, 28 neurons, 14 outputs, 176 synapses, 36 gap junctions)
     """
-    return connectome(
-        dataset,
-        cells=["AFD", "AWC", "AIY", "AIZ", "AIB", "RIA", "RIM", "SMD", "SMB", "RMD"],
-        polarity=polarity,
-        weights=weights,
+    papers = "Mori & Ohshima 1995; Kuhara et al. 2008"
+    return _cut(
+        papers, ["AFD", "AWC", "AIY", "AIZ", "AIB", "RIA", "RIM", "SMD", "SMB", "RMD"], dataset, polarity, weights
     )
 
 
@@ -270,11 +268,9 @@ def oxygen(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: s
     >>> oxygen()
     Wiring(0 inputs, 18 neurons, 18 outputs, 63 synapses, 10 gap junctions)
     """
-    return connectome(
-        dataset,
-        cells=["URX", "AQR", "PQR", "BAG", "SDQ", "RMG", "AUA", "AIY", "RIA", "AVA"],
-        polarity=polarity,
-        weights=weights,
+    papers = "Gray et al. 2004; Zimmer et al. 2009"
+    return _cut(
+        papers, ["URX", "AQR", "PQR", "BAG", "SDQ", "RMG", "AUA", "AIY", "RIA", "AVA"], dataset, polarity, weights
     )
 
 
@@ -287,9 +283,8 @@ def nictation(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights
     >>> nictation()
     Wiring(0 inputs, 31 neurons, 14 outputs, 174 synapses, 39 gap junctions)
     """
-    return connectome(
-        dataset, cells=["IL2", "RMG", "RIH", "URA", "RME", "RMD", "RIP", "IL1"], polarity=polarity, weights=weights
-    )
+    papers = "Lee et al. 2012"
+    return _cut(papers, ["IL2", "RMG", "RIH", "URA", "RME", "RMD", "RIP", "IL1"], dataset, polarity, weights)
 
 
 def egg_laying(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weights: str = "count") -> Wiring:
@@ -301,7 +296,14 @@ def egg_laying(dataset: str = "cook2019", *, polarity: Polarity = "gaba", weight
     >>> egg_laying()
     Wiring(0 inputs, 8 neurons, 8 outputs, 21 synapses, 7 gap junctions)
     """
-    return connectome(dataset, cells=["HSN", "VC"], polarity=polarity, weights=weights)
+    papers = "Collins et al. 2016"
+    return _cut(papers, ["HSN", "VC"], dataset, polarity, weights)
 
 
 _PHARYNX = ("I1", "I2", "I3", "I4", "I5", "I6", "M1", "M2", "M3", "M4", "M5", "MC", "MI", "NSM")
+
+
+def _cut(papers: str, cells: Sequence[str], dataset: str, polarity: Polarity, weights: str) -> Wiring:
+    """The cells of a circuit and the synapses between them, with the circuit's papers in front of the connectome's."""
+    wiring = connectome(dataset, cells=cells, polarity=polarity, weights=weights)
+    return replaced(wiring, source=f"{papers}; {wiring.source}")

@@ -1,6 +1,9 @@
 """Wiring -> Wiring: cells and synapses taken out, put in, renamed, clamped. Each is a method of `Wiring`.
 
 An edit keeps `source`: what is left still comes from there. Models built on an edited wiring start with new parameters.
+
+Where an edit takes cells it also takes classes of the worm: AVA for AVAL and AVAR, DA for DA1 to DA9. A cell of exactly
+that name goes before a class; a class stands for those of its cells that are in the wiring, in the wiring's order.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring import check
+from wormnet.wiring import atlas, check
 from wormnet.wiring.check import CHEMICAL, CURRENT, GAP
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ def lesion(wiring: "Wiring", *cells: str, synapses: ArrayLike | Iterable[tuple[s
     """Take out cells with all their synapses, and single synapses.
 
     Args:
-        cells: names of inputs and neurons. A lesioned output is read out no more.
+        cells: names or classes of inputs and neurons. A lesioned output is read out no more.
         synapses: (pre, post) names, each pair with all its kinds and a gap junction from either end; or places in
             `wiring.pre`; or a boolean mask (synapses,) that is True where a synapse goes.
 
@@ -31,11 +34,13 @@ def lesion(wiring: "Wiring", *cells: str, synapses: ArrayLike | Iterable[tuple[s
     >>> chain = Wiring(1, ["a", "b", "c"], pre=[0, 1, 2], post=[1, 2, 3])
     >>> chain.lesion("b")
     Wiring(1 input, 2 neurons, 2 outputs, 1 synapse)
+    >>> Wiring(0, ["AVAL", "AVAR", "DA1"]).lesion("AVA").cells
+    ('DA1',)
     >>> chain.lesion(synapses=[("a", "b")])
     Wiring(1 input, 3 neurons, 3 outputs, 2 synapses)
     """
     gone = np.zeros(len(wiring.cells), bool)
-    gone[[wiring.cell(name) for name in cells]] = True
+    gone[_cells(wiring, cells)] = True
     stays = ~(gone[wiring.pre] | gone[wiring.post])
     if synapses is not None:
         stays &= ~_chosen(wiring, synapses)
@@ -45,6 +50,7 @@ def lesion(wiring: "Wiring", *cells: str, synapses: ArrayLike | Iterable[tuple[s
 def keep(wiring: "Wiring", *cells: str) -> "Wiring":
     """Keep these inputs and neurons, with the synapses between them, and nothing else. The opposite of `lesion`.
 
+    Args: cells: names or classes.
     Raises: WiringError for a cell that is not there.
 
     >>> from wormnet import Wiring
@@ -52,7 +58,7 @@ def keep(wiring: "Wiring", *cells: str) -> "Wiring":
     Wiring(1 input, 2 neurons, 2 outputs, 1 synapse)
     """
     stays = np.zeros(len(wiring.cells), bool)
-    stays[[wiring.cell(name) for name in cells]] = True
+    stays[_cells(wiring, cells)] = True
     return _subset(wiring, stays, stays[wiring.pre] & stays[wiring.post])
 
 
@@ -115,15 +121,18 @@ def clamp(wiring: "Wiring", *neurons: str) -> "Wiring":
     Their incoming synapses go, and so do gap junctions between two of them; what they send stays, and starts from an
     input. They follow the inputs there are, in the order given. A clamped output is read out no more.
 
+    Args: neurons: names or classes.
     Raises: WiringError for a neuron that is not there or already is an input.
 
     >>> from wormnet import Wiring
     >>> Wiring(1, ["a", "b"], pre=[0, 1], post=[1, 2]).clamp("a")
     Wiring(2 inputs, 1 neuron, 1 output, 1 synapse)
+    >>> Wiring(0, ["ALML", "ALMR", "AVM", "AVDL"]).clamp("ALM", "AVM").inputs
+    ('ALML', 'ALMR', 'AVM')
     """
-    held = [_neuron(wiring, name) for name in neurons]
-    if len(set(held)) != len(held):
-        raise WiringError(f"clamp names a neuron twice: {', '.join(neurons)}.")
+    names = _neurons(wiring, neurons)
+    _check_once("clamp", names)
+    held = [wiring.cell(name) for name in names]
     n_cells = len(wiring.cells)
     is_held = np.isin(np.arange(n_cells), held)
     order = [*range(wiring.n_inputs), *held, *(np.flatnonzero(~is_held[wiring.n_inputs :]) + wiring.n_inputs)]
@@ -139,7 +148,7 @@ def clamp(wiring: "Wiring", *neurons: str) -> "Wiring":
         inputs=[wiring.cells[i] for i in order[: wiring.n_inputs + len(held)]],
         neurons=[name for name, is_free in zip(wiring.neurons, free) if is_free],
         roles=[role for role, is_free in zip(wiring.roles, free) if is_free],
-        outputs=[name for name in wiring.outputs if name not in neurons],
+        outputs=[name for name in wiring.outputs if name not in names],
         layers=wiring.layers[free],
         pre=place[pre][stays],
         post=place[post][stays],
@@ -151,7 +160,7 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
     """Add inputs that inject current into neurons, like an electrode.
 
     Args:
-        inputs: {name of the new input: the neuron, or neurons, it drives}.
+        inputs: {name of the new input: the neuron, or neurons, it drives, by name or class}.
         weight: `count` of each new synapse, > 0.   sign: +1, -1, or 0 to be learned.
 
     Raises: WiringError if a neuron is not there or an input's name is taken.
@@ -159,6 +168,8 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
     >>> from wormnet import Wiring
     >>> Wiring(0, ["a", "b"]).drive({"touch": ["a", "b"], "light": "b"})
     Wiring(2 inputs, 2 neurons, 2 outputs, 0 synapses, 3 currents)
+    >>> Wiring(0, ["ASEL", "ASER"]).drive({"salt": "ASE"})
+    Wiring(1 input, 2 neurons, 2 outputs, 0 synapses, 2 currents)
     """
     if not isinstance(inputs, Mapping):
         raise WiringError(f"drive is given {check.shortened(inputs)}; it takes {{new input: neurons}}.")
@@ -173,9 +184,10 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
             raise WiringError(
                 f"drive is given {check.shortened(driven)} for {name!r}; it takes the name of a neuron, or several."
             )
-        targets = [driven] if isinstance(driven, str) else list(driven)
+        targets = _neurons(wiring, [driven] if isinstance(driven, str) else list(driven))
+        _check_once(f"drive, for {name!r},", targets)
         pre += [wiring.n_inputs + i] * len(targets)
-        post += [_neuron(wiring, target) + len(inputs) for target in targets]
+        post += [wiring.cell(target) + len(inputs) for target in targets]
     moved = wiring.pre + np.where(wiring.pre >= wiring.n_inputs, len(inputs), 0)
     return appended(
         replaced(wiring, inputs=[*wiring.inputs, *inputs], pre=moved, post=wiring.post + len(inputs)),
@@ -190,15 +202,16 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
 def read_out(wiring: "Wiring", *neurons: str) -> "Wiring":
     """Read out these neurons, in this order, instead of those read out now.
 
+    Args: neurons: names or classes.
     Raises: WiringError for a neuron that is not there, or named twice.
 
     >>> from wormnet import Wiring
     >>> Wiring(1, ["a", "b"]).read_out("b").outputs
     ('b',)
+    >>> Wiring(0, ["DA1", "AVAL", "AVAR"]).read_out("AVA", "DA1").outputs
+    ('AVAL', 'AVAR', 'DA1')
     """
-    for name in neurons:
-        _neuron(wiring, name)
-    return replaced(wiring, outputs=neurons)
+    return replaced(wiring, outputs=_neurons(wiring, neurons))
 
 
 def add(wiring: "Wiring", pre: str, post: str, kind: int = CHEMICAL, sign: int = 0, count: float = 1.0) -> "Wiring":
@@ -252,13 +265,48 @@ def renaming(wiring: "Wiring", new: Mapping[str, str] | Callable[[str], str]) ->
     return {old: check.text(f"the new name of {old!r}", name) for old, name in renamed.items()}
 
 
+def _cells(wiring: "Wiring", wanted: Iterable[str]) -> list[int]:
+    """The cell numbers of names and classes."""
+    found = []
+    for name in wanted:
+        of_name = atlas.members(name, wiring.cells)
+        if not of_name:
+            raise atlas.no_such("cell", name, wiring.cells)
+        found += [wiring.cell(cell) for cell in of_name]
+    return found
+
+
+def _neurons(wiring: "Wiring", wanted: Iterable[str]) -> list[str]:
+    """The names of the neurons that names and classes stand for."""
+    found = []
+    for name in wanted:
+        if isinstance(name, str) and name in wiring.inputs:
+            raise _is_input(name)
+        of_name = atlas.members(name, wiring.neurons)
+        if not of_name:
+            raise (
+                _is_input(name) if atlas.members(name, wiring.inputs) else atlas.no_such("neuron", name, wiring.neurons)
+            )
+        found += of_name
+    return found
+
+
 def _neuron(wiring: "Wiring", name: str) -> int:
-    """The cell number of a neuron."""
+    """The cell number of one neuron, by its own name."""
     if isinstance(name, str) and name in wiring.inputs:
-        raise WiringError(f"{name!r} is an input; this takes a neuron. Inputs only send.")
+        raise _is_input(name)
     if not isinstance(name, str) or name not in wiring.neurons:
         raise WiringError(unknown("neuron", name, wiring.neurons))
     return wiring.cell(name)
+
+
+def _is_input(name: str) -> WiringError:
+    return WiringError(f"{name!r} is an input; this takes a neuron. Inputs only send.")
+
+
+def _check_once(what: str, names: list[str]) -> None:
+    if len(set(names)) != len(names):
+        raise WiringError(f"{what} names a neuron twice: {', '.join(names)}.")
 
 
 def _subset(wiring: "Wiring", cells: NDArray[np.bool_], synapses: NDArray[np.bool_]) -> "Wiring":

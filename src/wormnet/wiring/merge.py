@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring import check
+from wormnet.wiring import atlas, check
 from wormnet.wiring.check import CURRENT, GAP
 from wormnet.wiring.edit import renaming, replaced
 
@@ -77,7 +77,9 @@ def join(wiring: "Wiring", other: "Wiring", connect: Mapping[str, str] | None = 
     )
 
 
-def group_by(wiring: "Wiring", classes: Mapping[str, str] | Callable[[str], str], *, within: str = "self") -> "Wiring":
+def group_by(
+    wiring: "Wiring", classes: Mapping[str, str] | Callable[[str], str] | str, *, within: str = "self"
+) -> "Wiring":
     """Merge cells into classes, for example AVAL and AVAR into AVA.
 
     Synapses that come to lie between the same two classes become one per kind: their counts add up; a sign on which
@@ -85,7 +87,8 @@ def group_by(wiring: "Wiring", classes: Mapping[str, str] | Callable[[str], str]
     all agree, else "unknown", and the earliest of their layers. Classes are in the order of their first cells.
 
     Args:
-        classes: {cell: class}, cells left out stay alone; or a function from cell to class, applied to all cells.
+        classes: "class", the worm's classes (muscles by tissue); {cell: class}; or a function from cell to class,
+            applied to all cells. Cells left out, or without a class in the worm, stay alone.
         within: what becomes of chemical synapses inside a class: "self", they become a synapse of the class with
             itself; "drop", they vanish. Gap junctions inside a class vanish: they would carry no current.
 
@@ -96,9 +99,16 @@ def group_by(wiring: "Wiring", classes: Mapping[str, str] | Callable[[str], str]
     >>> merged = pair.group_by({"AVAL": "AVA", "AVAR": "AVA"})
     >>> merged.neurons, merged.sign, merged.count
     (('AVA', 'DA1'), array([1, 0], dtype=int8), array([2., 2.]))
+    >>> pair.group_by("class").neurons
+    ('AVA', 'DA')
     """
     if within not in ("self", "drop"):
         raise WiringError(unknown("within", within, ("self", "drop")))
+    if isinstance(classes, str):
+        if classes != "class":
+            raise WiringError(f"classes is {classes!r}; it takes 'class', {{cell: class}}, or a function.")
+        table = atlas.cells()
+        classes = {name: table[name].cell_class for name in wiring.cells if name in table}
     class_of = renaming(wiring, classes)
     inputs = list(dict.fromkeys(class_of[name] for name in wiring.inputs))
     neurons = list(dict.fromkeys(class_of[name] for name in wiring.neurons))

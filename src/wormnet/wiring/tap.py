@@ -184,8 +184,7 @@ def _outcome(found: NDArray[np.float64]) -> Outcome:
 def _members(wiring: Wiring, name: str, among: tuple[str, ...] | None = None) -> list[int]:
     """Places, among all cells or those given, of a cell or of the members of a class."""
     among = wiring.cells if among is None else among
-    table = atlas.cells()
-    found = [i for i, cell in enumerate(among) if cell == name or (cell in table and table[cell].cell_class == name)]
+    found = [among.index(cell) for cell in atlas.members(name, among)]
     if not found:
         what = "neuron" if among is wiring.neurons else "input" if among is wiring.inputs else "cell"
         raise WiringError(f"the tap test needs {name}: " + unknown(what, name, among))
