@@ -1,0 +1,121 @@
+"""What Triton makes of the kernels for cards that need not be there: the launches of real calls, compiled."""
+
+import re
+
+import pytest
+import torch
+
+from wormnet import Recurrent, Wiring
+from wormnet.models import CTRNN, LTC
+from wormnet.wiring import CHEMICAL, CURRENT, GAP
+
+triton = pytest.importorskip("triton", reason="triton is not installed")
+if triton.knobs.runtime.interpret:
+    pytest.skip("Triton's interpreter compiles nothing", allow_module_level=True)
+
+from triton.backends.compiler import GPUTarget  # noqa: E402
+from triton.compiler import ASTSource  # noqa: E402
+
+from wormnet.kernels.gpu import engine, samples, sequence  # noqa: E402
+
+KERNELS = {
+    "forward": sequence,
+    "backward": sequence,
+    "from_inputs": samples,
+    "neuron_sums": samples,
+    "edge_sums": samples,
+    "to_inputs": samples,
+}
+TYPES = {torch.float32: "*fp32", torch.float64: "*fp64", torch.int32: "*i32", torch.int64: "*i64"}
+WIRING = Wiring(
+    2,
+    40,
+    outputs=[1, 0],
+    pre=[*range(42), 3, 0, 1],
+    post=[2] * 42 + [4, 2, 3],
+    kind=[CHEMICAL] * 42 + [GAP, CURRENT, GAP],
+)
+
+
+class Recorder:
+    def __init__(self, kernel, launches):
+        self.kernel, self.launches = kernel, launches
+
+    def __getitem__(self, grid):
+        return lambda *args, **kwargs: self.launches.append((self.kernel, args, kwargs))
+
+
+def launches_of_a_training_step(monkeypatch, model, dtype, lanes, *, dt_per_sample=True):
+    launches = []
+    with monkeypatch.context() as patch:
+        for name, module in KERNELS.items():
+            patch.setattr(module, name, Recorder(getattr(module, name), launches))
+        x = torch.zeros(3, 2, 2, dtype=dtype, requires_grad=True)
+        dt = torch.ones(3, 2, dtype=dtype, requires_grad=True) if dt_per_sample else torch.ones(1, 1, dtype=dtype)
+        lengths = torch.tensor([2, 0, 1]) if dt_per_sample else None
+        values = Recurrent(WIRING, model, dtype=dtype).values()
+        v0 = torch.zeros(3, 40, dtype=dtype)
+        kept, _ = engine.run(model, WIRING, values, x, dt, lengths, v0, None, lanes=lanes)
+        kept.sum().backward()
+    return launches
+
+
+def ptx_of(launch, capability):
+    """As the launch would compile it: whole numbers that are 1 are constants, as Triton has it."""
+    kernel, args, kwargs = launch
+    options = {"num_warps": kwargs["num_warps"]}
+    given = {**dict(zip(kernel.arg_names, args, strict=False)), **kwargs}
+    signature, constants = {}, {}
+    for param in kernel.params:
+        value = given[param.name]
+        if param.is_constexpr or (isinstance(value, int) and value == 1):
+            signature[param.name], constants[param.name] = "constexpr", value
+        else:
+            signature[param.name] = TYPES[value.dtype] if isinstance(value, torch.Tensor) else "i32"
+    target = GPUTarget("cuda", capability, 32)
+    compiled = triton.compile(ASTSource(kernel, signature, constants), target=target, options=options)
+    assert compiled.asm["cubin"]
+    return compiled.asm["ptx"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+
+
+@pytest.mark.parametrize("capability", [80, 90, 120])
+@pytest.mark.parametrize(
+    ("model", "dtype", "lanes"), [(LTC(), torch.float32, 1), (CTRNN(), torch.float64, 4)], ids=["ltc-32", "ctrnn-64"]
+)
+def test_every_launch_of_a_training_step_compiles_for_the_card(model, dtype, lanes, capability, monkeypatch):
+    launches = launches_of_a_training_step(monkeypatch, model, dtype, lanes)
+    assert {kernel.__name__ for kernel, _, _ in launches} == set(KERNELS)
+    for launch in launches:
+        assert re.search(rf"\.target sm_{capability}", ptx_of(launch, capability))
+
+
+@pytest.mark.parametrize("model", [LTC(), CTRNN()], ids=["ltc", "ctrnn"])
+def test_a_pass_is_a_fixed_number_of_launches_whatever_its_length(model, monkeypatch):
+    launched = [
+        [kernel.__name__ for kernel, _, _ in launches_of_a_training_step(monkeypatch, model, torch.float32, 1)]
+        for model in (model, type(model)(unfolds=50))
+    ]
+    assert launched[0] == launched[1]
+    assert launched[0].count("forward") == launched[0].count("backward") == 1
+
+
+def test_what_threads_hand_to_each_other_is_behind_a_barrier_and_never_read_from_a_stale_cache(monkeypatch):
+    # ld.global.nc reads through a cache that writes of the same launch do not reach; an atomic sum has no order.
+    for launch in launches_of_a_training_step(monkeypatch, LTC(), torch.float32, 4):
+        ptx = ptx_of(launch, 90)
+        assert "ld.global.nc" not in ptx
+        assert not re.search(r"^\s*(atom|red)\.", ptx, re.MULTILINE)
+        # Two a sub-step and, backward, one after the start: more would mean that tiles change their layout on the way.
+        if launch[0].__name__ in ("forward", "backward"):
+            assert launch[2]["num_warps"] > 1
+            assert len(re.findall(r"bar\.sync|barrier\.sync", ptx)) == {"forward": 2, "backward": 3}[launch[0].__name__]
+
+
+def test_a_call_without_lengths_or_gradient_of_dt_compiles_too(monkeypatch):
+    for launch in launches_of_a_training_step(monkeypatch, LTC(unfolds=1), torch.float32, 1, dt_per_sample=False):
+        assert ".target sm_90" in ptx_of(launch, 90)

@@ -1,0 +1,262 @@
+"""The Triton kernels against the reference engine: on a CUDA device, or in Triton's interpreter on the CPU.
+
+The interpreter is chosen before Triton is imported, so test_interpreter.py runs this file in a process of its own.
+"""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from strategies import SEEDS, wirings
+from tolerances import close
+
+from wormnet import Recurrent
+from wormnet.models import CTRNN, LTC
+from wormnet.models.scan import arrange, scan
+from wormnet.wiring import CHEMICAL, CURRENT, GAP, Wiring
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not (INTERPRETED or torch.cuda.is_available()), reason="no CUDA device"),
+    # The sigmoid lets exp overflow to infinity; NumPy, on which the interpreter computes, says so.
+    pytest.mark.filterwarnings("ignore:overflow encountered in exp"),
+]
+DEVICE = "cpu" if INTERPRETED else "cuda"
+MODELS = st.sampled_from([LTC(unfolds=1), LTC(unfolds=2), CTRNN(unfolds=1), CTRNN(unfolds=3)])
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_to_chance():
+    """Empty memory is filled with NaN, and an operation of torch whose order of summation may vary raises."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+class Case:
+    """The numbers of a call: every tensor that may take a gradient, by name, and the rest."""
+
+    def __init__(self, wiring, model, batch, time, seed, *, dtype=torch.float64, dt="sample", lengths=True, keep=True):
+        self.wiring, self.model = wiring, model
+        random = np.random.default_rng(seed)
+
+        def put(values):
+            return torch.tensor(values, dtype=dtype, device=DEVICE)
+
+        shape_of_dt = {"one": (), "sample": (batch, time)}[dt]
+        self.tensors = {
+            "x": put(random.normal(size=(batch, time, wiring.n_inputs))),
+            "dt": put(random.uniform(0.05, 1.5, shape_of_dt)),
+            "v0": put(random.normal(size=(batch, wiring.n_neurons))),
+        }
+        layer = Recurrent(wiring, model, dtype=dtype)
+        for spec in model.params(wiring):
+            if spec.over in ("input", "output"):
+                continue
+            shape = layer.values()[spec.name].shape
+            drawn = random.uniform(0.1, 1.5, shape) if spec.constraint == "positive" else random.normal(size=shape)
+            self.tensors[spec.name] = put(drawn * (3.0 if spec.name == "slope" else 1.0))
+        self.lengths = torch.tensor(random.integers(0, time + 1, batch), device=DEVICE) if lengths else None
+        self.keep = torch.tensor(wiring.output_index, device=DEVICE) if keep else None
+        width = wiring.n_outputs if keep else wiring.n_neurons
+        self.upstream = [
+            put(random.normal(size=(batch, time, width))),
+            put(random.normal(size=self.tensors["v0"].shape)),
+        ]
+
+    def to(self, dtype):
+        """The same numbers in another dtype."""
+        other = object.__new__(Case)
+        other.__dict__ = {**self.__dict__, "upstream": [values.to(dtype) for values in self.upstream]}
+        other.tensors = {name: values.to(dtype) for name, values in self.tensors.items()}
+        return other
+
+    def kernels(self, tensors, lanes):
+        from wormnet.kernels.gpu import engine
+
+        s = arrange(tensors["x"], tensors["dt"], self.lengths, self.wiring.n_inputs)
+        return engine.run(self.model, self.wiring, tensors, s.x, s.dt, s.lengths, tensors["v0"], self.keep, lanes=lanes)
+
+    def reference(self, tensors):
+        at = {name: torch.tensor(i, device=DEVICE) for name, i in self.model.indices(self.wiring).items()}
+        ready = self.model.prepare(tensors, at)
+        samples = arrange(tensors["x"], tensors["dt"], self.lengths, self.wiring.n_inputs)
+
+        def step(state, x, dt):
+            return (self.model.step(ready, at, state[0], x, dt),)
+
+        kept, (final,) = scan(step, (tensors["v0"],), samples, self.keep)
+        return kept, final
+
+    def outputs_and_gradients(self, run, *, frozen=()):
+        """By name; a gradient that nothing depends on is zero."""
+        tensors = {name: values.clone().requires_grad_(name not in frozen) for name, values in self.tensors.items()}
+        kept, final = run(tensors)
+        free = {name: values for name, values in tensors.items() if name not in frozen}
+        loss = sum((out * up).sum() for out, up in zip((kept, final), self.upstream, strict=True))
+        gradients = torch.autograd.grad(loss, list(free.values()), allow_unused=True, materialize_grads=True)
+        return {"kept": kept.detach(), "final": final.detach()}, dict(zip(free, gradients, strict=True))
+
+
+def assert_equal_to_the_reference(case, lanes=2, dtype=torch.float64, **options):
+    """In `dtype` against the reference in double precision."""
+    # What single precision cannot hold of the drawn numbers is no error of the kernels.
+    case = case.to(dtype)
+    got = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, lanes), **options)
+    double = case.to(torch.float64)
+    expected = double.outputs_and_gradients(double.reference, **options)
+    for gradient in (False, True):
+        for name, values in expected[gradient].items():
+            try:
+                close(got[gradient][name], values.to(dtype), backend="gpu", gradient=gradient)
+            except AssertionError as error:
+                raise AssertionError(f"{'gradient of ' * gradient}{name}: {error}") from None
+
+
+# To shrink a case in the interpreter takes minutes.
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True)
+@given(
+    wiring=wirings(inputs=(0, 3), neurons=(1, 5)),
+    model=MODELS,
+    batch=st.sampled_from([1, 3]),
+    time=st.integers(0, 3),
+    seed=SEEDS,
+    dt=st.sampled_from(["one", "sample"]),
+    lengths=st.booleans(),
+    keep=st.booleans(),
+    lanes=st.sampled_from([1, 2, 4]),
+    dtype=st.sampled_from([torch.float64, torch.float32]),
+)
+def test_outputs_and_all_gradients_equal_the_reference(
+    wiring, model, batch, time, seed, dt, lengths, keep, lanes, dtype
+):
+    case = Case(wiring, model, batch, time, seed, dt=dt, lengths=lengths, keep=keep)
+    assert_equal_to_the_reference(case, lanes, dtype)
+
+
+def crowd(kind=CHEMICAL):
+    """Cells 1 to 20 all send to cell 3 and most hear from cell 4, so that both have three rows; cell 21 is alone."""
+    pairs = [(cell, 3) for cell in range(1, 21)] + [(4, cell) for cell in range(5, 21)] + [(0, 5), (0, 6)]
+    if kind == GAP:
+        pairs = sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
+    pre, post = zip(*pairs, strict=True)
+    return Wiring(1, 21, outputs=[2, 20, 4], pre=pre, post=post, kind=kind)
+
+
+@pytest.mark.parametrize("tile", [8, 1024])
+@pytest.mark.parametrize(
+    ("wiring", "model"),
+    [
+        (crowd(), LTC(unfolds=2)),
+        (crowd(GAP), LTC(unfolds=1)),
+        (crowd(), CTRNN(unfolds=2)),
+    ],
+    ids=["ltc", "ltc-gap", "ctrnn"],
+)
+def test_a_hub_of_several_rows_and_neurons_of_several_tiles_are_summed_in_full(wiring, model, tile, monkeypatch):
+    from wormnet.kernels.gpu import arguments
+
+    monkeypatch.setattr(arguments, "TILE", tile)
+    assert_equal_to_the_reference(Case(wiring, model, 3, 2, seed=1), lanes=4)
+
+
+SMALL = Wiring(
+    2,
+    3,
+    outputs=[2, 0],
+    pre=[0, 1, 2, 3, 4, 4, 2, 0, 1],
+    post=[2, 3, 3, 4, 4, 2, 4, 3, 2],
+    kind=[CHEMICAL] * 6 + [GAP, GAP, CURRENT],
+)
+"""Every kind of synapse, a self-synapse, and a gap junction from an input."""
+
+
+@pytest.mark.parametrize("model", [LTC(unfolds=1), CTRNN(unfolds=2)], ids=["ltc", "ctrnn"])
+@pytest.mark.parametrize(("batch", "lanes"), [(33, 16), (16, 16), (4, 1)])
+def test_a_batch_that_fills_its_blocks_and_one_that_does_not(model, batch, lanes):
+    assert_equal_to_the_reference(Case(SMALL, model, batch, 1, seed=2), lanes)
+
+
+@pytest.mark.parametrize("programs", [1, 6, 10**6])
+def test_gradients_do_not_depend_on_how_time_is_divided(programs, monkeypatch):
+    from wormnet.kernels.gpu import arguments
+
+    monkeypatch.setattr(arguments, "PROGRAMS", programs)
+    assert_equal_to_the_reference(Case(SMALL, LTC(unfolds=2), 3, 5, seed=3), lanes=2)
+
+
+def test_no_neurons_no_sequences_and_no_samples():
+    assert_equal_to_the_reference(Case(Wiring(2, 1), LTC(unfolds=2), 1, 1, seed=4))
+    assert_equal_to_the_reference(Case(SMALL, LTC(unfolds=2), 0, 3, seed=4))
+    assert_equal_to_the_reference(Case(SMALL, CTRNN(unfolds=2), 3, 0, seed=4))
+
+
+@pytest.mark.parametrize("free", [("x",), ("dt",), ("v0",), ("conductance", "midpoint"), ("gap_conductance",)])
+def test_frozen_tensors_leave_the_other_gradients_as_they_are(free):
+    case = Case(SMALL, LTC(unfolds=2), 3, 2, seed=5)
+    assert_equal_to_the_reference(case, frozen=tuple(set(case.tensors) - set(free)))
+
+
+@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=3)], ids=["ltc", "ctrnn"])
+def test_the_same_call_gives_the_same_bits_with_or_without_gradients_and_for_any_block(model):
+    case = Case(SMALL, model, 3, 3, seed=6)
+    first = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, 2))
+    second = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, 2))
+    assert all(torch.equal(first[1][name], values) for name, values in second[1].items())
+    for lanes in (1, 2, 4):
+        kept, final = case.kernels(case.tensors, lanes)
+        assert torch.equal(kept, first[0]["kept"])
+        assert torch.equal(final, first[0]["final"])
+
+
+def test_tensors_that_are_not_contiguous_are_read_by_their_strides():
+    case = Case(SMALL, LTC(unfolds=1), 4, 4, seed=7, lengths=False)
+    x, dt, v0 = (case.tensors[name] for name in ("x", "dt", "v0"))
+    plain = case.kernels({**case.tensors, "dt": dt[:, :1].expand(4, 4).contiguous()}, 2)
+    tensors = {
+        **case.tensors,
+        "x": x.transpose(0, 2).contiguous().transpose(0, 2),
+        "dt": dt[:, :1].expand(4, 4),
+        "v0": v0.t().contiguous().t(),
+        "slope": case.tensors["slope"].repeat_interleave(2)[::2],
+    }
+    assert all(torch.equal(a, b) for a, b in zip(plain, case.kernels(tensors, 2), strict=True))
+
+
+@pytest.mark.parametrize("dt", [1e-6, 1e6])
+@pytest.mark.parametrize("slope", [1e-3, 1e4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_extreme_times_and_slopes_keep_the_state_between_the_potentials_that_pull_on_it(dt, slope, dtype):
+    wiring = Wiring(1, 3, pre=[0, 1, 2, 3], post=[1, 2, 3, 1], kind=[CHEMICAL, CHEMICAL, GAP, CHEMICAL])
+    case = Case(wiring, LTC(unfolds=3), 3, 3, seed=8, dtype=dtype, lengths=False)
+    case.tensors["dt"].fill_(dt)
+    case.tensors["slope"].mul_(slope)
+    kept, final = case.kernels(case.tensors, 1)
+    pulls = torch.cat([case.tensors[name].flatten() for name in ("v0", "v_leak", "reversal", "x")])
+    slack = 1e-5 if dtype == torch.float32 else 1e-12
+    for values in (kept, final):
+        assert values.min() >= pulls.min() - slack
+        assert values.max() <= pulls.max() + slack
+
+
+@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=2)], ids=["ltc", "ctrnn"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_nan_and_infinity_come_out_where_the_reference_has_them_and_in_no_other_sequence(model, bad):
+    case = Case(SMALL, model, 3, 2, seed=9, lengths=False, keep=False)
+    case.tensors["x"][1, 0, 0] = bad
+    for got, expected in zip(case.kernels(case.tensors, 4), case.reference(case.tensors), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12, equal_nan=True)
+        assert torch.isfinite(got[[0, 2]]).all()
+
+
+def test_a_second_backward_pass_through_the_gradient_is_refused():
+    case = Case(SMALL, LTC(unfolds=1), 1, 1, seed=10)
+    tensors = {name: values.requires_grad_() for name, values in case.tensors.items()}
+    kept, _ = case.kernels(tensors, 1)
+    (gradient,) = torch.autograd.grad((kept**2).sum(), tensors["v0"], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
