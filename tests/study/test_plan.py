@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -149,3 +151,9 @@ def test_the_plan_that_ships_is_an_example_of_every_section():
 
     content = tomllib.loads(files("wormnet.study").joinpath("default.toml").read_text())
     assert {"training", "data", "tuning", "robustness", "datasets", "networks", "seeds", "reference"} <= set(content)
+
+
+def test_a_missing_package_is_one_sentence_with_the_command():
+    code = "import sys; sys.modules['scipy'] = None; import wormnet.study"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stderr.rstrip().endswith('WormnetError: wormnet.study needs scipy: pip install "wormnet[study]"')

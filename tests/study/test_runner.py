@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from wormnet.errors import ArgumentError, BackendError, DataError
+from wormnet.errors import ArgumentError, BackendError, DataError, WiringError
 from wormnet.study import Plan, Robustness, Training, Tuning, fit, jobs, run, runner
 from wormnet.study.networks import build
 
@@ -204,6 +204,13 @@ def test_a_directory_that_cannot_be_made_is_told(plan, tmp_path):
 def test_an_impossible_number_of_workers_is_refused(plan, tmp_path, workers):
     with pytest.raises(ArgumentError, match=r"workers is .*; it takes a whole number, 1 or more"):
         quiet(plan, tmp_path, workers=workers)
+
+
+def test_a_wiring_that_cannot_be_is_told_before_training(plan, tmp_path):
+    plan = dataclasses.replace(plan, training=Training(neurons=2))
+    with pytest.raises(WiringError, match=r"training.mine: no ncp-ltc can be wired: neurons is 2; it takes 3 or more"):
+        quiet(plan, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU")

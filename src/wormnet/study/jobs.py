@@ -12,10 +12,11 @@ import torch
 
 from wormnet._version import __version__
 from wormnet.data import Dataset, Sequences
-from wormnet.study.networks import Shape
+from wormnet.errors import WiringError
+from wormnet.study.networks import Shape, parse, wiring_of
 from wormnet.study.plan import Plan, Training
 
-__all__ = ["FORMAT", "Job", "Prepared", "execute", "head", "prepare", "pricing", "trainings", "tunings"]
+__all__ = ["FORMAT", "Job", "Prepared", "check", "execute", "head", "prepare", "pricing", "trainings", "tunings"]
 
 FORMAT = 1
 """Of the records; a record of another format is never reused."""
@@ -55,6 +56,16 @@ def prepare(dataset: Dataset, training: Training) -> Prepared:
             content.update(b"-" if array is None else f"{array.dtype}{array.shape}".encode() + array.tobytes())
     shape = shape_of(dataset, training.neurons)
     return Prepared(dataset.name, shape, *standardised(dataset), content.hexdigest())
+
+
+def check(plan: Plan, data: Prepared) -> None:
+    """Raises the WiringError of a wiring that the plan asks for and that cannot be, with its place."""
+    for recipe in map(parse, plan.networks):
+        if recipe.family != "standard":
+            try:
+                wiring_of(recipe, data.shape)
+            except WiringError as error:
+                raise WiringError(f"training.{data.name}: no {recipe.name} can be wired: {error}") from None
 
 
 def _spec(kind: str, plan: Plan, data: Prepared, network: str, training: Training) -> dict[str, Any]:

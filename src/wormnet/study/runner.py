@@ -71,20 +71,12 @@ def run(
         raise BackendError(
             'accelerator is "gpu", and torch finds none here; use "cpu", or "auto" to take what there is.'
         )
-    datasets = plan.load()
-    prepared = [jobs.prepare(dataset, plan.training_on(name)) for name, dataset in datasets.items()]
-    about = {
-        "plan": plan.to_dict(),
-        "reference": plan.reference_network,
-        "comparisons": [list(pair) for pair in plan.comparisons()],
-        "datasets": {data.name: describe(datasets[data.name], data.shape) for data in prepared},
-        "environment": environment(workers),
-        "began": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    _open(out, resume)
-    _write(out / "plan.json", about["plan"])
+    _check_free(out, resume)
     folder = out / "runs"
     with _bar(progress) as bar:
+        prepared, about = _ready(plan, workers, bar)
+        _open(out)
+        _write(out / "plan.json", about["plan"])
         searches = [job for data in prepared for job in jobs.tunings(plan, data)]
         counts = [_do(searches, folder, workers, bar, "tuning")]
         rates = _rates(searches, folder)
@@ -104,6 +96,25 @@ def run(
     report(out)
     failed = sum((_read(folder, job) or {"error": ""}).keys() >= {"error"} for job in (*searches, *trainings))
     return Outcome(out, done, reused, failed)
+
+
+def _ready(plan: Plan, workers: int, bar: "Bar") -> tuple[list[Prepared], dict[str, Any]]:
+    """The data sets for the workers, and what is told of the study; raises for a plan that cannot be run."""
+    datasets, prepared, described = plan.load(), [], {}
+    bar.start("loading", len(datasets))
+    for name, dataset in datasets.items():
+        prepared.append(jobs.prepare(dataset, plan.training_on(name)))
+        jobs.check(plan, prepared[-1])
+        described[name] = describe(dataset, prepared[-1].shape)
+        bar.tick()
+    return prepared, {
+        "plan": plan.to_dict(),
+        "reference": plan.reference_network,
+        "comparisons": [list(pair) for pair in plan.comparisons()],
+        "datasets": described,
+        "environment": environment(workers),
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _rates(searches: list[Job], folder: Path) -> dict[str, dict[str, float]]:
@@ -241,7 +252,7 @@ def _bar(shown: bool) -> Iterator[Bar]:
 # -- the directory -----------------------------------------------------------------------------------------------------
 
 
-def _open(out: Path, resume: bool) -> None:
+def _check_free(out: Path, resume: bool) -> None:
     if out.exists() and not out.is_dir():
         raise ArgumentError(f"out is {str(out)!r}, which is a file; name a directory.")
     if out.exists() and any(out.iterdir()) and not resume:
@@ -249,6 +260,9 @@ def _open(out: Path, resume: bool) -> None:
             f"out is {str(out)!r}, which is not empty; resume (--resume) to go on with the study in it, "
             "or name another directory."
         )
+
+
+def _open(out: Path) -> None:
     try:
         for folder in ("runs", "prices"):
             (out / folder).mkdir(parents=True, exist_ok=True)
