@@ -16,7 +16,8 @@ if triton.knobs.runtime.interpret:
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from wormnet.kernels.gpu import engine, samples, sequence  # noqa: E402
+from wormnet.kernels.gpu import samples, sequence  # noqa: E402
+from wormnet.kernels.gpu.engine import engine_of  # noqa: E402
 
 KERNELS = {
     "forward": sequence,
@@ -55,7 +56,8 @@ def launches_of_a_training_step(monkeypatch, model, dtype, lanes, *, dt_per_samp
         lengths = torch.tensor([2, 0, 1]) if dt_per_sample else None
         values = Recurrent(WIRING, model, dtype=dtype).values()
         v0 = torch.zeros(3, 40, dtype=dtype)
-        kept, _ = engine.run(model, WIRING, values, x, dt, lengths, v0, None, lanes=lanes)
+        run = engine_of(model, WIRING, x.device, lanes=lanes)
+        kept, _ = run(model, WIRING, values, x, dt, lengths, v0, None)
         kept.sum().backward()
     return launches
 

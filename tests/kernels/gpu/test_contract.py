@@ -75,11 +75,12 @@ class Case:
         other.tensors = {name: values.to(dtype) for name, values in self.tensors.items()}
         return other
 
-    def kernels(self, tensors, lanes):
-        from wormnet.kernels.gpu import engine
+    def kernels(self, tensors, lanes, **options):
+        from wormnet.kernels.gpu.engine import engine_of
 
         s = arrange(tensors["x"], tensors["dt"], self.lengths, self.wiring.n_inputs)
-        return engine.run(self.model, self.wiring, tensors, s.x, s.dt, s.lengths, tensors["v0"], self.keep, lanes=lanes)
+        run = engine_of(self.model, self.wiring, s.x.device, lanes=lanes, **options)
+        return run(self.model, self.wiring, tensors, s.x, s.dt, s.lengths, tensors["v0"], self.keep)
 
     def reference(self, tensors):
         at = {name: torch.tensor(i, device=DEVICE) for name, i in self.model.indices(self.wiring).items()}
@@ -258,5 +259,43 @@ def test_a_second_backward_pass_through_the_gradient_is_refused():
     tensors = {name: values.requires_grad_() for name, values in case.tensors.items()}
     kept, _ = case.kernels(tensors, 1)
     (gradient,) = torch.autograd.grad((kept**2).sum(), tensors["v0"], create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
+    with pytest.raises(RuntimeError, match="no autograd formula"):
         gradient.sum().backward()
+
+
+@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=2)], ids=["ltc", "ctrnn"])
+def test_a_traced_call_gives_the_same_bits_without_a_break_in_its_graph(model):
+    from wormnet.kernels.gpu.engine import engine_of
+
+    case = Case(SMALL, model, 3, 2, seed=11)
+    run = engine_of(model, SMALL, case.tensors["x"].device, lanes=2)
+
+    def call(tensors):
+        names = ("x", "dt", "v0")
+        x, dt, v0 = (tensors[name] for name in names)
+        return run(model, SMALL, tensors, x, dt, case.lengths, v0, case.keep)
+
+    eager = case.outputs_and_gradients(call)
+    traced = case.outputs_and_gradients(torch.compile(call, fullgraph=True, backend="aot_eager"))
+    for gradient in (False, True):
+        assert all(torch.equal(traced[gradient][name], values) for name, values in eager[gradient].items())
+
+
+@pytest.mark.parametrize("dt", ["one", "sample"])
+def test_checkpoints_keep_spans_of_the_square_root_of_time_and_change_no_result(dt, monkeypatch):
+    from wormnet.kernels.gpu import launch
+
+    case = Case(SMALL, LTC(unfolds=1), 3, 5, seed=12, dt=dt)
+    expected = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, 4))
+    plain, spans = launch.forward, []
+
+    def recorded(plan, call):
+        spans.append(call.x.shape[1])
+        return plain(plan, call)
+
+    monkeypatch.setattr(launch, "forward", recorded)
+    got = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, 4, checkpoint=True))
+    assert spans == [3, 2, 2, 3]
+    assert all(torch.equal(got[0][name], values) for name, values in expected[0].items())
+    for name, values in expected[1].items():
+        close(got[1][name], values, backend="gpu", gradient=True)
