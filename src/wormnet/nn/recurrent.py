@@ -111,6 +111,7 @@ class Recurrent(nn.Module):
         self.projection = nn.Linear(wiring.n_outputs, proj_size, device=device, dtype=dtype) if proj_size else None
         remember_wiring(self)
         self.reset_parameters()
+        self._indices()
 
     # -- parameters ----------------------------------------------------------------------------------------------------
 
@@ -383,5 +384,8 @@ class Recurrent(nn.Module):
             arrays["outputs"] = self.wiring.output_index
             # Kept for later calls too, which may need gradients even if this one does not.
             with torch.inference_mode(False):
-                self._at = {name: torch.tensor(values, device=device) for name, values in arrays.items()}
+                at = {name: torch.tensor(values, device=device) for name, values in arrays.items()}
+            if torch.compiler.is_compiling():
+                return at  # what is made while a graph is traced belongs to the graph
+            self._at = at
         return self._at

@@ -67,6 +67,7 @@ class WiredLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(wiring.n_outputs, device=device, dtype=dtype)) if bias else None
         remember_wiring(self)
         self.reset_parameters()
+        self._indices()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, from torch's global generator."""
@@ -97,7 +98,10 @@ class WiredLinear(nn.Module):
         """Sender and output of each weight on its device. They follow from the wiring and so are no buffers."""
         if not self._at or self._at[0].device != self.weight.device:
             with torch.inference_mode(False):
-                self._at = tuple(torch.tensor(ends, device=self.weight.device) for ends in (self._pre, self._post))
+                at = tuple(torch.tensor(ends, device=self.weight.device) for ends in (self._pre, self._post))
+            if torch.compiler.is_compiling():
+                return at  # what is made while a graph is traced belongs to the graph
+            self._at = at
         return self._at
 
     def extra_repr(self) -> str:
