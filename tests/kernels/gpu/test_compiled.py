@@ -46,18 +46,17 @@ class Recorder:
         return lambda *args, **kwargs: self.launches.append((self.kernel, args, kwargs))
 
 
-def launches_of_a_training_step(monkeypatch, model, dtype, lanes, *, dt_per_sample=True):
+def launches_of_a_training_step(monkeypatch, model, dtype, lanes, *, wiring=WIRING, batch=3, time=2, simple=False):
     launches = []
     with monkeypatch.context() as patch:
         for name, module in KERNELS.items():
             patch.setattr(module, name, Recorder(getattr(module, name), launches))
-        x = torch.zeros(3, 2, 2, dtype=dtype, requires_grad=True)
-        dt = torch.ones(3, 2, dtype=dtype, requires_grad=True) if dt_per_sample else torch.ones(1, 1, dtype=dtype)
-        lengths = torch.tensor([2, 0, 1]) if dt_per_sample else None
-        values = Recurrent(WIRING, model, dtype=dtype).values()
-        v0 = torch.zeros(3, 40, dtype=dtype)
-        run = engine_of(model, WIRING, x.device, lanes=lanes)
-        kept, _ = run(model, WIRING, values, x, dt, lengths, v0, None)
+        x = torch.zeros(batch, time, wiring.n_inputs, dtype=dtype, requires_grad=True)
+        dt = torch.ones(1, 1, dtype=dtype) if simple else torch.ones(batch, time, dtype=dtype, requires_grad=True)
+        lengths = None if simple else torch.arange(batch) % (time + 1)
+        values = Recurrent(wiring, model, dtype=dtype).values()
+        v0 = torch.zeros(batch, wiring.n_neurons, dtype=dtype)
+        kept, _ = engine_of(model, wiring, x.device, lanes=lanes)(model, wiring, values, x, dt, lengths, v0, None)
         kept.sum().backward()
     return launches
 
@@ -118,6 +117,12 @@ def test_what_threads_hand_to_each_other_is_behind_a_barrier_and_never_read_from
             assert len(re.findall(r"bar\.sync|barrier\.sync", ptx)) == {"forward": 2, "backward": 3}[launch[0].__name__]
 
 
-def test_a_call_without_lengths_or_gradient_of_dt_compiles_too(monkeypatch):
-    for launch in launches_of_a_training_step(monkeypatch, LTC(unfolds=1), torch.float32, 1, dt_per_sample=False):
-        assert ".target sm_90" in ptx_of(launch, 90)
+@pytest.mark.parametrize("model", [LTC(unfolds=1), CTRNN(unfolds=1)], ids=["ltc", "ctrnn"])
+def test_a_call_whose_sizes_are_all_one_compiles_too(model, monkeypatch):
+    # Triton makes constants of whole numbers that are 1, and constants are not all that numbers are.
+    one = Wiring(1, 1, pre=[0, 1, 0, 0], post=[1, 1, 1, 1], kind=[CHEMICAL, CHEMICAL, GAP, CURRENT])
+    for simple in (False, True):
+        for launch in launches_of_a_training_step(
+            monkeypatch, model, torch.float32, 1, wiring=one, batch=1, time=1, simple=simple
+        ):
+            assert ".target sm_90" in ptx_of(launch, 90)

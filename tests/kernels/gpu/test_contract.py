@@ -299,3 +299,11 @@ def test_checkpoints_keep_spans_of_the_square_root_of_time_and_change_no_result(
     assert all(torch.equal(got[0][name], values) for name, values in expected[0].items())
     for name, values in expected[1].items():
         close(got[1][name], values, backend="gpu", gradient=True)
+
+
+def test_an_engine_first_used_without_gradients_still_trains():
+    wiring = Wiring(1, 2, pre=[0, 1], post=[1, 2], source="only here")
+    case = Case(wiring, LTC(unfolds=1), 2, 1, seed=13)
+    with torch.inference_mode():
+        case.kernels(case.tensors, 1)
+    assert_equal_to_the_reference(case, lanes=1)

@@ -102,7 +102,9 @@ def engine_of(
     model: Model, wiring: Wiring, device: torch.device, *, checkpoint: bool = False, lanes: int | None = None
 ) -> Engine:
     """The engine for a model on a wiring, its tables on a device. What `kernels.gpu.unable` gives no reason against."""
-    leaves = pytree.tree_leaves(build(model, wiring, device))
+    # Kept for later calls too, which may need gradients even if this one does not.
+    with torch.inference_mode(False):
+        leaves = pytree.tree_leaves(build(model, wiring, device))
     tensors, sizes = (tuple(leaf for leaf in leaves if isinstance(leaf, kind)) for kind in (Tensor, int))
     return Engine(tensors, sizes, checkpoint, lanes)  # pyright: ignore[reportArgumentType]
 
