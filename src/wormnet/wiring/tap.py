@@ -1,6 +1,6 @@
 """The tap withdrawal test: does a circuit do what the worm does when touched, whole and with cells removed?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +46,7 @@ def _reverses_more(response: NDArray[np.float64], tap: NDArray[np.float64]) -> N
 
 def _reverses_less(response: NDArray[np.float64], tap: NDArray[np.float64]) -> NDArray[np.float64]:
     # Without a reversal there is none to reduce.
-    return np.minimum(response - tap, -tap)
+    return (response - tap).clip(max=-tap)
 
 
 HEAD, TAIL = ("ALM", "AVM"), ("PLM",)
@@ -126,19 +126,25 @@ def run(circuit: Biophysical, *, forward: str = "FWD", reverse: str = "REV") -> 
 
 
 def responses(
-    wiring: Wiring, values: Values, *, forward: str = "FWD", reverse: str = "REV", seconds: float = SECONDS
+    wiring: Wiring,
+    values: Values,
+    *,
+    forward: str = "FWD",
+    reverse: str = "REV",
+    seconds: float = SECONDS,
+    rows: Sequence[Row] = ROWS,
 ) -> NDArray[np.float64]:
-    """(..., 6) mV, the responses in the six rows; `values` may have more axes in front, for many circuits at once."""
+    """(..., rows) mV, the responses in the six rows, or in others.
+
+    `values` may have more axes in front, for many circuits at once.
+    """
     ahead, back = (_members(wiring, name, wiring.neurons) for name in (forward, reverse))
     found = []
-    for row in ROWS:
-        gone = np.isin(np.arange(len(wiring.cells)), [i for name in row.removed for i in _members(wiring, name)])
-        left = _without(wiring, values, gone)
+    for row in rows:
+        left = _without(wiring, values, row.removed)
         movement = []
         for touched in (row.touched, ()):
-            v = np.full(wiring.n_inputs, REST)
-            v[[i for name in touched for i in _members(wiring, name, wiring.inputs)]] = FULL
-            end = simulate(wiring, left, v, seconds)
+            end = simulate(wiring, left, clamped(wiring, touched), seconds)
             movement.append(end[..., ahead].mean(-1) - end[..., back].mean(-1))
         found.append(movement[0] - movement[1])
     return np.stack(found, axis=-1)
@@ -176,6 +182,20 @@ def nulls(
     return _outcome(responses(circuit.wiring, values, forward=forward, reverse=reverse))
 
 
+def clamped(wiring: Wiring, touched: Sequence[str]) -> NDArray[np.float64]:
+    """(inputs,) mV, the potentials of the touch cells while these cells or classes are touched."""
+    v = np.full(wiring.n_inputs, REST)
+    v[[i for name in touched for i in _members(wiring, name, wiring.inputs)]] = FULL
+    return v
+
+
+def staying(wiring: Wiring, removed: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Which conductances are left without these cells or classes: (chemical synapses,) and (gap junctions,)."""
+    gone = np.isin(np.arange(len(wiring.cells)), [i for name in removed for i in _members(wiring, name)])
+    stays = ~(gone[wiring.pre] | gone[wiring.post])
+    return {"conductance": stays[wiring.of_kind(CHEMICAL)], "gap_conductance": stays[wiring.of_kind(GAP)]}
+
+
 def _outcome(found: NDArray[np.float64]) -> Outcome:
     tap = found[..., 0]
     return Outcome(found, np.stack([row.margin(found[..., i], tap) for i, row in enumerate(ROWS)], axis=-1))
@@ -191,11 +211,10 @@ def _members(wiring: Wiring, name: str, among: tuple[str, ...] | None = None) ->
     return found
 
 
-def _without(wiring: Wiring, values: Values, gone: NDArray[np.bool_]) -> Values:
+def _without(wiring: Wiring, values: Values, removed: Sequence[str]) -> Values:
     """The values with the synapses of removed cells silent."""
-    stays = ~(gone[wiring.pre] | gone[wiring.post])
     left = dict(values)
-    for name, kind in (("conductance", CHEMICAL), ("gap_conductance", GAP)):
+    for name, stays in staying(wiring, removed).items():
         if name in left:
-            left[name] = left[name] * stays[wiring.of_kind(kind)]
+            left[name] = left[name] * stays
     return left

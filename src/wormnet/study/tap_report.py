@@ -1,0 +1,109 @@
+"""What training the tap withdrawal circuit showed, as Markdown tables and a figure."""
+
+import io
+from typing import Any
+
+import numpy as np
+
+from wormnet.study import stats
+from wormnet.study.tap_training import FREEDOMS, KINDS
+
+__all__ = ["figure", "tables"]
+
+NAMES = {"worm": "worm (Cook 2019)", "rewire": "rewired, same degrees", "signs": "signs shuffled"}
+COLOURS = {"worm": "#0b6e4f", "rewire": "#c46210", "signs": "#7a9cc6"}
+
+Results = dict[str, Any]
+
+
+def tables(results: Results) -> str:
+    """How many starts hold all trained rows, how soon and by how much; and what the held-out rows then do.
+
+    Args: results: of `tap_training.run`.
+    """
+    return "\n\n".join([*(_successes(results, freedom) for freedom in FREEDOMS), _held_out(results)])
+
+
+def _of(results: Results, freedom: str, kind: str) -> list[dict[str, Any]]:
+    return [one for one in results["wirings"] if (one["freedom"], one["kind"]) == (freedom, kind)]
+
+
+def _share(part: int, of: int) -> str:
+    if not of:
+        return "none to judge"
+    found = stats.wilson(part, of)
+    return f"{part} of {of}: {found.mean:.0%} ({found.low:.0%} to {found.high:.0%})"
+
+
+def _successes(results: Results, freedom: str) -> str:
+    lines = [
+        f'Freedom "{freedom}", {results["settings"]["parameters"][freedom]} parameters:',
+        "",
+        "| wirings | n | same synapses | same signs | starts that succeed (95 %) | per wiring: least, median, most | "
+        "as many as the worm | median step | smallest margin at its largest, mV: quartiles over starts |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    worm = next(sum(start["holds"] for start in one["starts"]) for one in _of(results, freedom, "worm"))
+    for kind in KINDS:
+        wirings = _of(results, freedom, kind)
+        starts = [start for one in wirings for start in one["starts"]]
+        per = [sum(start["holds"] for start in one["starts"]) for one in wirings]
+        steps = [start["step"] for start in starts if start["holds"]]
+        as_many = "" if kind == "worm" else f"{sum(n >= worm for n in per)} of {len(per)}"
+        best = np.percentile([start["best"] for start in starts], [25, 50, 75])
+        lines.append(
+            f"| {NAMES[kind]} | {len(wirings)} | {np.mean([w['same_synapses'] for w in wirings]):.0%} | "
+            f"{np.mean([w['same_signs'] for w in wirings]):.0%} | {_share(sum(per), len(starts))} | "
+            f"{min(per)}, {np.median(per):g}, {max(per)} | {as_many} | {np.median(steps) if steps else np.nan:.0f} | "
+            f"{best[0]:.1f}, {best[1]:.1f}, {best[2]:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def _held_out(results: Results) -> str:
+    """Of the starts that succeed, the share in which each held-out row holds."""
+    head = [f"{freedom}: {NAMES[kind]}" for freedom in FREEDOMS for kind in KINDS]
+    lines = ["| held-out row | source | " + " | ".join(head) + " |", "|---" * (len(head) + 2) + "|"]
+    for i, row in enumerate(results["held_out"]):
+        cells = []
+        for freedom in FREEDOMS:
+            for kind in KINDS:
+                starts = [s for one in _of(results, freedom, kind) for s in one["starts"] if s["holds"]]
+                cells.append(_share(sum(s["held_out"][i] > 0 for s in starts), len(starts)))
+        name = f"{row['row']}, without {row['removed']}: {row['worm']}"
+        lines.append(f"| {name} | {row['source'] or 'none at hand'} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def figure(results: Results) -> str:
+    """An SVG: the share of starts that hold all trained rows against steps; thin lines are single nulls."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    style = {"svg.fonttype": "none", "svg.hashsalt": "tap", "font.size": 9, "axes.spines.top": False}
+    with rc_context({**style, "axes.spines.right": False}):  # pyright: ignore[reportArgumentType]
+        drawn = Figure(figsize=(8.4, 3.4), layout="constrained")
+        grid = drawn.subplots(1, 2, sharey=True)
+        steps = np.arange(results["settings"]["steps"])
+        for axes, freedom in zip(grid, FREEDOMS):
+            for kind in reversed(KINDS):
+                curves = [_curve(one["starts"], steps) for one in _of(results, freedom, kind)]
+                for curve in curves if len(curves) > 1 else ():
+                    axes.plot(steps, curve, color=COLOURS[kind], linewidth=0.5, alpha=0.3)
+                axes.plot(steps, np.mean(curves, 0), color=COLOURS[kind], linewidth=2.2, label=NAMES[kind])
+            parameters = results["settings"]["parameters"][freedom]
+            axes.set_title(f'freedom "{freedom}": {parameters} parameters', loc="left", fontweight="bold")
+            axes.set_xlabel("training step")
+        margin = results["settings"]["margin"]
+        grid[0].set_ylabel(f"share of starts that held\nall five rows by {margin:g} mV")
+        grid[0].set_ylim(0, 1.03)
+        handles, labels = grid[1].get_legend_handles_labels()
+        grid[1].legend(handles[::-1], labels[::-1], loc="lower right", frameon=False)
+        out = io.StringIO()
+        drawn.savefig(out, format="svg", metadata={"Date": None})
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _curve(starts: list[dict[str, Any]], steps: np.ndarray) -> np.ndarray:
+    reached = np.array([start["step"] if start["holds"] else np.inf for start in starts])
+    return (reached[:, None] <= steps).mean(0)
