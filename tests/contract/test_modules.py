@@ -147,6 +147,24 @@ def test_many_networks_at_once_by_vmap(case, backend):
         close(one, rnn(x)[0])
 
 
+def test_it_compiles_into_one_graph(case, backend):
+    if case not in ("ltc", "cfc", "ctrnn-memory"):
+        pytest.skip("one of each model; a loop over time takes long to trace")
+    rnn = build(case, backend)
+    x, dt = draw(2, 3, N), times(2, 3)
+    torch.compiler.reset()
+    compiled = torch.compile(rnn, backend="eager", fullgraph=True)
+    for state in (None, start(rnn, 2)):
+        y, last = compiled(x, state, dt)
+        expected, expected_last = rnn(x, state, dt)
+        close(y, expected, backend=backend)
+        for one, other in zip(parts(last), parts(expected_last), strict=True):
+            close(one, other, backend=backend)
+    y.sum().backward()
+    assert all(p.grad is not None for p in rnn.parameters())
+    torch.compiler.reset()
+
+
 def test_a_first_call_without_gradients_spoils_no_later_one(case, backend):
     rnn = build(case, backend)
     with torch.inference_mode():

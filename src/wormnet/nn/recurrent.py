@@ -101,6 +101,7 @@ class Recurrent(nn.Module):
         self.model.check(wiring)
         self.mixed_memory, self.proj_size = mixed_memory, proj_size
         self.batch_first, self.return_sequences = batch_first, return_sequences
+        self._reads_all = wiring.outputs == wiring.neurons
         self._backend = check_backend(backend)
         self._table = Table(self.model.params(wiring), wiring, own=self.model.own_state)
         self._at: dict[str, Tensor] = {}
@@ -367,8 +368,7 @@ class Recurrent(nn.Module):
         return values.to(self._stored().dtype) if isinstance(values, Tensor) and values.is_floating_point() else values
 
     def _outputs(self) -> Tensor | None:
-        all_in_order = np.array_equal(self.wiring.output_index, np.arange(self.wiring.n_neurons))
-        return None if all_in_order else self._indices()["outputs"]
+        return None if self._reads_all else self._indices()["outputs"]
 
     def _stored(self) -> Tensor:
         return next(iter(self._parameters.values()))  # pyright: ignore[reportReturnType]
