@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import SEEDS, wirings
 from tolerances import close
 
-from wormnet import Recurrent
+from wormnet import Recurrent, random
 from wormnet.models import CTRNN, LTC
 from wormnet.models.scan import arrange, scan
 from wormnet.wiring import CHEMICAL, CURRENT, GAP, Wiring
@@ -119,7 +119,7 @@ def assert_equal_to_the_reference(case, lanes=2, dtype=torch.float64, **options)
 
 
 # To shrink a case in the interpreter takes minutes.
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True)
+@settings(max_examples=30, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True)
 @given(
     wiring=wirings(inputs=(0, 3), neurons=(1, 5)),
     model=MODELS,
@@ -152,9 +152,9 @@ def crowd(kind=CHEMICAL):
 @pytest.mark.parametrize(
     ("wiring", "model"),
     [
-        (crowd(), LTC(unfolds=2)),
+        (crowd(), LTC(unfolds=1)),
         (crowd(GAP), LTC(unfolds=1)),
-        (crowd(), CTRNN(unfolds=2)),
+        (crowd(), CTRNN(unfolds=1)),
     ],
     ids=["ltc", "ltc-gap", "ctrnn"],
 )
@@ -163,6 +163,13 @@ def test_a_hub_of_several_rows_and_neurons_of_several_tiles_are_summed_in_full(w
 
     monkeypatch.setattr(arguments, "TILE", tile)
     assert_equal_to_the_reference(Case(wiring, model, 3, 2, seed=1), lanes=4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_nervous_system_of_302_neurons_and_3700_synapses(dtype):
+    wiring = random(inputs=8, neurons=302, outputs=3, sparsity=1 - 3700 / (302 * 310))
+    assert wiring.n_synapses == 3700
+    assert_equal_to_the_reference(Case(wiring, LTC(unfolds=1), 5, 1, seed=14), lanes=4, dtype=dtype)
 
 
 SMALL = Wiring(
@@ -182,12 +189,12 @@ def test_a_batch_that_fills_its_blocks_and_one_that_does_not(model, batch, lanes
     assert_equal_to_the_reference(Case(SMALL, model, batch, 1, seed=2), lanes)
 
 
-@pytest.mark.parametrize("programs", [1, 6, 10**6])
+@pytest.mark.parametrize("programs", [1, 6])
 def test_gradients_do_not_depend_on_how_time_is_divided(programs, monkeypatch):
     from wormnet.kernels.gpu import arguments
 
     monkeypatch.setattr(arguments, "PROGRAMS", programs)
-    assert_equal_to_the_reference(Case(SMALL, LTC(unfolds=2), 3, 5, seed=3), lanes=2)
+    assert_equal_to_the_reference(Case(SMALL, LTC(unfolds=1), 3, 5, seed=3), lanes=2)
 
 
 def test_no_neurons_no_sequences_and_no_samples():

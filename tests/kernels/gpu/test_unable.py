@@ -1,0 +1,53 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from wormnet.kernels import gpu
+from wormnet.models import CTRNN, LTC, CfC
+
+CUDA, CPU = torch.device("cuda"), torch.device("cpu")
+
+
+@pytest.fixture
+def card(monkeypatch):
+    monkeypatch.setattr(gpu, "find_spec", lambda name: object())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+
+
+@pytest.mark.parametrize("model", [LTC(), LTC(unfolds=1), CTRNN()])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.usefixtures("card")
+def test_nothing_is_said_against_a_model_that_has_kernels_on_a_card(model, dtype):
+    assert gpu.unable(model, CUDA, dtype) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "dtype", "reason"),
+    [
+        (CfC(), CUDA, torch.float32, "cfc has no GPU kernel"),
+        (LTC(solver="rk4"), CUDA, torch.float32, "solver 'rk4' runs on the reference engine only"),
+        (LTC(), CUDA, torch.bfloat16, "the GPU kernels take torch.float32 and torch.float64, not torch.bfloat16"),
+        (LTC(), CPU, torch.float32, "the layer is on cpu, not on a CUDA device"),
+    ],
+)
+@pytest.mark.usefixtures("card")
+def test_the_reason_names_what_the_kernels_do_not_take(model, device, dtype, reason):
+    assert gpu.unable(model, device, dtype) == reason
+
+
+@pytest.mark.usefixtures("card")
+def test_the_reason_names_what_the_machine_lacks(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert gpu.unable(LTC(), CUDA, torch.float32) == "the CUDA device has compute capability 7.5; the kernels need 8.0"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.unable(LTC(), CUDA, torch.float32) == "no CUDA device"
+    monkeypatch.setattr(gpu, "find_spec", lambda name: None)
+    assert gpu.unable(LTC(), CUDA, torch.float32) == "triton is not installed"
+
+
+def test_asking_imports_no_triton():
+    code = "import sys, wormnet.kernels.gpu; sys.exit('triton' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
