@@ -1,7 +1,7 @@
 """The recurrent layer: a wiring times a neuron model."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from wormnet.errors import ArgumentError, ShapeError
+from wormnet.errors import ArgumentError, BackendError, ShapeError
 from wormnet.kernels.dispatch import Choice, check_backend, choose
 from wormnet.models import Model, named
 from wormnet.models.scan import Samples, arrange, numbers, scan, wrong_width
@@ -44,7 +44,10 @@ class Recurrent(nn.Module):
         proj_size: None, or the width of a linear map behind the outputs.
         batch_first: x and y are (batch, time, ...); if False (time, batch, ...), dt per sample likewise.
         return_sequences: y for every sample; if False only after the last one of each sequence, (batch, outputs).
-        backend: "auto", or the name of an engine; a named one never falls back. `rnn.backend` tells what runs and why.
+        backend: "auto", "reference", "cpu" or "gpu"; a named engine never falls back. `rnn.backend` tells what runs and
+            why.
+        checkpoint: on the way back compute states anew from a few that were kept, so that memory grows with the square
+            root of the number of samples, not with the number.
         device, dtype: of the parameters, as for torch's layers.
 
     Call:
@@ -80,6 +83,7 @@ class Recurrent(nn.Module):
         batch_first: bool = True,
         return_sequences: bool = True,
         backend: str = "auto",
+        checkpoint: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ):
@@ -94,6 +98,7 @@ class Recurrent(nn.Module):
             ("mixed_memory", mixed_memory),
             ("batch_first", batch_first),
             ("return_sequences", return_sequences),
+            ("checkpoint", checkpoint),
         ):
             check_flag(name, flag)
         self.wiring = wiring
@@ -102,7 +107,8 @@ class Recurrent(nn.Module):
         self.mixed_memory, self.proj_size = mixed_memory, proj_size
         self.batch_first, self.return_sequences = batch_first, return_sequences
         self._reads_all = wiring.outputs == wiring.neurons
-        self._backend = check_backend(backend)
+        self._backend, self.checkpoint = check_backend(backend), checkpoint
+        self._choice: tuple[Any, Choice] | None = None
         self._table = Table(self.model.params(wiring), wiring, own=self.model.own_state)
         self._at: dict[str, Tensor] = {}
         for spec in self._table.specs.values():
@@ -112,7 +118,21 @@ class Recurrent(nn.Module):
         self.projection = nn.Linear(wiring.n_outputs, proj_size, device=device, dtype=dtype) if proj_size else None
         remember_wiring(self)
         self.reset_parameters()
+        self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Find what follows from wiring and device now rather than in a call, which may be traced."""
         self._indices()
+        # A named engine may be out of reach until the layer is moved to its device; the call tells.
+        with suppress(BackendError):
+            _ = self.backend
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_at": {}, "_choice": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._get_ready()
 
     # -- parameters ----------------------------------------------------------------------------------------------------
 
@@ -224,7 +244,11 @@ class Recurrent(nn.Module):
     def backend(self) -> Choice:
         """What runs, and why."""
         stored = self._stored()
-        return choose(self._backend, self.model, stored.device, stored.dtype)
+        key = (stored.device, stored.dtype, self.training)
+        if self._choice is None or self._choice[0] != key:
+            options = {"mixed_memory": self.mixed_memory, "training": self.training, "checkpoint": self.checkpoint}
+            self._choice = key, choose(self._backend, self.model, self.wiring, *key[:2], **options)
+        return self._choice[1]
 
     def extra_repr(self) -> str:
         """The wiring and the model, for print."""
@@ -295,10 +319,13 @@ class Recurrent(nn.Module):
         self, samples: Samples, states: tuple[Tensor, ...], keep: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         with _own_precision(samples.x.device):
-            at, p = self._indices(), self.values()
-            ready = self.model.prepare(p, at)
+            run, at, p = self.backend.run, self._indices(), self.values()
             if self.lstm is None:
                 samples = samples._replace(x=self.model.read_in(p, samples.x))
+            if run is not None:
+                kept, v = run(self.model, self.wiring, p, *samples, states[0], keep)
+                return kept, (v,)
+            ready = self.model.prepare(p, at)
             return scan(self._step(ready, at), states, samples, keep)
 
     def _step(self, p: Values, at: Values) -> Callable[..., tuple[Tensor, ...]]:

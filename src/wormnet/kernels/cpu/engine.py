@@ -1,0 +1,229 @@
+"""The kernels as operators that torch can differentiate and trace, and the engine that calls them."""
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wormnet.errors import BackendError
+from wormnet.kernels.cpu import LANES
+from wormnet.kernels.cpu.plans import PLANS, edges_of
+from wormnet.kernels.cpu.pool import run_tasks, workers
+from wormnet.models import Model
+from wormnet.models.spec import Values
+from wormnet.wiring.core import Wiring
+
+__all__ = ["Engine", "engine_of"]
+
+GROUPS = 32
+"""Into how many sums the blocks' gradients go at most. A number of its own, since bits must not follow the threads'."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Runs a model on a wiring over whole batches; what it is called with, `kernels.dispatch.Run` tells."""
+
+    name: str
+    edges: Tensor
+    option: int
+    checkpoint: bool = False
+
+    def __call__(
+        self,
+        model: Model,
+        wiring: Wiring,
+        p: Values,
+        x: Tensor,
+        dt: Tensor,
+        lengths: Tensor | None,
+        v0: Tensor,
+        keep: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """(batch, time, kept), (batch, neurons)"""
+        given = x.dtype
+        if given not in (torch.float32, torch.float64):
+            p, (x, dt, v0) = {name: one.float() for name, one in p.items()}, (one.float() for one in (x, dt, v0))
+        packed, time = torch.cat([p[name] for name in PLANS[self.name].parameters if name in p]), x.shape[1]
+        keep = torch.arange(v0.shape[1]) if keep is None else keep
+        needed = torch.is_grad_enabled() and any(one.requires_grad for one in (packed, x, dt, v0))
+        span = -1 if not needed else isqrt(max(time - 1, 0)) + 1 if self.checkpoint and time > 1 else time
+        dt = dt.expand(x.shape[0], time)
+        # Traced, an operator is one node; torch.func differentiates autograd functions only.
+        run = torch.ops.wormnet.cpu_forward if torch.compiler.is_compiling() else _Forward.apply
+        kept, last, _ = run(packed, self.edges, x, dt, lengths, v0, keep, self.name, self.option, span)
+        return kept.to(given), last.to(given)
+
+
+def engine_of(model: Model, wiring: Wiring, checkpoint: bool) -> Engine:
+    """The engine for a model on a wiring. What `kernels.cpu.unable` gives no reason against."""
+    return Engine(model.name, edges_of(model.name, wiring), PLANS[model.name].option(model), checkpoint)
+
+
+def _kernels(name: str) -> Any:
+    """The compiled functions; importing them imports Numba."""
+    from wormnet.kernels.cpu import ltc
+
+    return {"ltc": ltc}[name]
+
+
+def _blocks(batch: Any) -> Any:
+    return (batch + LANES - 1) // LANES
+
+
+def _saved_size(batch: int, time: int, n: int, name: str, option: int, span: int) -> int:
+    rows = 0 if span < 0 else PLANS[name].history(n, time, option) if span == time else (time + span - 1) // span * n
+    return _blocks(batch) * rows * LANES
+
+
+def _flat(values: Tensor) -> np.ndarray:
+    return values.detach().contiguous().numpy().reshape(-1)
+
+
+def _numbers(lengths: Tensor | None, like: Tensor) -> np.ndarray:
+    return (like.new_empty(0) if lengths is None else lengths.to(like.dtype)).contiguous().numpy()
+
+
+def _room(tasks: int, rows: int, like: Tensor) -> np.ndarray:
+    return torch.empty(workers(tasks), rows * LANES, dtype=like.dtype).numpy()
+
+
+def _like(values: Tensor, fill: float | None = None) -> Tensor:
+    made = torch.empty_like(values, memory_format=torch.contiguous_format)
+    return made if fill is None else made.fill_(fill)
+
+
+def _forward(
+    p: Tensor,
+    edges: Tensor,
+    x: Tensor,
+    dt: Tensor,
+    lengths: Tensor | None,
+    v0: Tensor,
+    keep: Tensor,
+    name: str,
+    option: int,
+    span: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    (batch, time, inputs), n, kernels = x.shape, v0.shape[1], _kernels(name)
+    sizes = (n, inputs, batch, time, len(keep), option, span)
+    kept, last = x.new_zeros(batch, time, len(keep)), _like(v0)
+    saved = x.new_empty(_saved_size(batch, time, n, name, option, span))
+    room = _room(_blocks(batch), PLANS[name].room(n, inputs), x)
+    shared = (_flat(p), edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, x), _flat(v0), keep.numpy())
+    out = (kept.numpy().reshape(-1), last.numpy().reshape(-1), saved.numpy())
+    run_tasks(_blocks(batch), lambda block, worker: kernels.forward(*shared, *out, block, room[worker]))
+    return kept, last, saved
+
+
+def _backward(
+    p: Tensor,
+    edges: Tensor,
+    x: Tensor,
+    dt: Tensor,
+    lengths: Tensor | None,
+    keep: Tensor,
+    saved: Tensor,
+    g_kept: Tensor,
+    g_last: Tensor,
+    name: str,
+    option: int,
+    span: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    (batch, time, inputs), n, kernels = x.shape, g_last.shape[1], _kernels(name)
+    sizes = (n, inputs, batch, time, len(keep), option, span)
+    # Behind a sequence's end nothing is written.
+    g_x, g_dt, g_v0, g_p = _like(x, 0.0), _like(dt, 0.0), _like(g_last), _like(p)
+    groups = min(_blocks(batch), GROUPS)
+    sums = x.new_empty(groups, len(p)).numpy()
+    history = PLANS[name].history(n, span, option) if span != time else 0
+    room = _room(groups, history + PLANS[name].room_back(n, inputs, len(p)), x)
+    numbers, wiring = _flat(p), edges.numpy()
+    shared = (numbers, wiring, sizes, _flat(x), _flat(dt), _numbers(lengths, x), keep.numpy(), saved.numpy())
+    out = (_flat(g_kept), _flat(g_last), *(one.numpy().reshape(-1) for one in (g_x, g_dt, g_v0)))
+    run_tasks(groups, lambda group, worker: kernels.backward(*shared, *out, sums[group], group, groups, room[worker]))
+    kernels.finish(numbers, wiring, n, sums, g_p.numpy())
+    return g_p, g_x, g_dt, g_v0
+
+
+# -- what torch has to know of them ------------------------------------------------------------------------------------
+
+_library = torch.library.Library("wormnet", "FRAGMENT")
+_GIVEN, _OPTIONS = "Tensor p, Tensor edges, Tensor x, Tensor dt, Tensor? lengths", "str name, int option, int span"
+for _name, _arguments, _results, _function in (
+    ("cpu_forward", "Tensor v0, Tensor keep", "Tensor, Tensor, Tensor", _forward),
+    (
+        "cpu_backward",
+        "Tensor keep, Tensor saved, Tensor g_kept, Tensor g_last",
+        "Tensor, Tensor, Tensor, Tensor",
+        _backward,
+    ),
+):
+    _library.define(f"{_name}({_GIVEN}, {_arguments}, {_OPTIONS}) -> ({_results})", tags=(torch.Tag.pt2_compliant_tag,))
+    _library.impl(_name, _function, "CPU")
+
+
+@torch.library.register_fake("wormnet::cpu_forward", lib=_library)
+def _(p, edges, x, dt, lengths, v0, keep, name, option, span):
+    batch, time, _ = x.shape
+    saved = _saved_size(batch, time, v0.shape[1], name, option, span)
+    return x.new_empty(batch, time, keep.shape[0]), _like(v0), x.new_empty(saved)
+
+
+@torch.library.register_fake("wormnet::cpu_backward", lib=_library)
+def _(p, edges, x, dt, lengths, keep, saved, g_kept, g_last, name, option, span):
+    return _like(p), _like(x), _like(dt), _like(g_last)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    p, edges, x, dt, lengths, _, keep, *ctx.options = inputs
+    ctx.save_for_backward(p, edges, x, dt, lengths, keep, output[2])
+
+
+def _pass_back(ctx: Any, g_kept: Tensor, g_last: Tensor, _: Any) -> tuple[Any, ...]:
+    run = torch.ops.wormnet.cpu_backward if torch.compiler.is_compiling() else _Backward.apply
+    g_p, g_x, g_dt, g_v0 = run(*ctx.saved_tensors, g_kept, g_last, *ctx.options)
+    return g_p, None, g_x, g_dt, None, g_v0, None, None, None, None
+
+
+def _no_second_derivative(ctx: Any, *_: Any) -> Any:
+    raise BackendError(
+        "the cpu kernels have first derivatives only; for a derivative of a gradient build the layer with "
+        'backend="reference".'
+    )
+
+
+torch.library.register_autograd("wormnet::cpu_forward", _pass_back, setup_context=_setup, lib=_library)
+torch.library.register_autograd("wormnet::cpu_backward", _no_second_derivative, lib=_library)
+
+
+class _Forward(torch.autograd.Function):
+    forward, setup_context = staticmethod(_forward), staticmethod(_setup)
+    backward = staticmethod(_pass_back)  # pyright: ignore[reportAssignmentType]
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
+        return _one_by_one(_Forward, info, in_dims, arguments)
+
+
+class _Backward(torch.autograd.Function):
+    forward, backward = staticmethod(_backward), staticmethod(_no_second_derivative)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """A second derivative does not exist, so nothing is kept for it."""
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:
+        return _one_by_one(_Backward, info, in_dims, arguments)
+
+
+def _one_by_one(function: Any, info: Any, in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> tuple[Any, Any]:
+    results = [
+        function.apply(*[one if d is None else one.select(d, i) for one, d in zip(arguments, in_dims, strict=True)])
+        for i in range(info.batch_size)
+    ]
+    stacked = tuple(torch.stack(parts) for parts in zip(*results, strict=True))
+    return stacked, (0,) * len(stacked)

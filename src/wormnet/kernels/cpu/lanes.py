@@ -1,0 +1,260 @@
+# pyright: reportOptionalCall=false
+"""A Numba type for one number of each of sixteen sequences: LLVM's own vectors, with arithmetic.
+
+The sequences of a batch are computed alike, so a block of them is one vector, and every value of a kernel is such a
+vector. Spelling that as a type, instead of loops that a compiler may or may not vectorise, keeps sums in registers
+and makes the scalar source of `models.formulas` compile for a block as it stands.
+"""
+
+import operator
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.datamodel import PrimitiveModel, register_default
+from numba.core.imputils import lower_builtin, lower_cast
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic
+
+from wormnet.kernels.cpu import LANES
+
+__all__ = [
+    "Lanes",
+    "all_lanes",
+    "clamp",
+    "collect",
+    "fold4",
+    "load",
+    "power_of_two",
+    "select_less",
+    "spread",
+    "store",
+    "total",
+]
+
+
+class Lanes(types.Type):
+    """One number for each lane."""
+
+    def __init__(self, number: types.Float):
+        self.number = number
+        super().__init__(name=f"Lanes({number} x {LANES})")
+
+    def can_convert_from(self, typingctx, other):
+        """A plain number is the same in every lane."""
+        return typingctx.can_convert(other, self.number) if isinstance(other, types.Number) else None
+
+
+@register_default(Lanes)
+class _LanesModel(PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, ir.VectorType(dmm.lookup(fe_type.number).get_value_type(), LANES))
+
+
+def _broadcast(builder, value):
+    kind = ir.VectorType(value.type, LANES)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), _indices([0] * LANES))
+
+
+def _indices(numbers):
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), list(numbers))
+
+
+@lower_cast(types.Number, Lanes)
+def _cast(context, builder, fromty, toty, val):
+    return _broadcast(builder, context.cast(builder, val, fromty, toty.number))
+
+
+_OPERATIONS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
+
+
+class _Arithmetic(AbstractTemplate):
+    def generic(self, args, kws):
+        lanes = [one for one in args if isinstance(one, Lanes)]
+        if len(args) == 2 and lanes and all(isinstance(one, (Lanes, types.Number)) for one in args):
+            return signature(lanes[0], lanes[0], lanes[0])
+        return None
+
+
+def _register(operation, name):
+    infer_global(operation)(type(f"Lanes_{name}", (_Arithmetic,), {"key": operation}))
+
+    @lower_builtin(operation, Lanes, Lanes)
+    def _lower(context, builder, sig, args):
+        return getattr(builder, name)(*args, flags=("contract",))
+
+
+for _operation, _name in _OPERATIONS.items():
+    _register(_operation, _name)
+
+
+@infer_global(operator.neg)
+class _Negative(AbstractTemplate):
+    key = operator.neg
+
+    def generic(self, args, kws):
+        return signature(args[0], args[0]) if len(args) == 1 and isinstance(args[0], Lanes) else None
+
+
+@lower_builtin(operator.neg, Lanes)
+def _lower_negative(context, builder, sig, args):
+    return builder.fsub(ir.Constant(args[0].type, [-0.0] * LANES), args[0])
+
+
+def _pointer(context, builder, array_type, array, offset):
+    data = context.make_array(array_type)(context, builder, array).data
+    kind = ir.VectorType(context.get_data_type(array_type.dtype), LANES)
+    return builder.bitcast(builder.gep(data, [offset]), kind.as_pointer()), array_type.dtype.bitwidth // 8
+
+
+@intrinsic
+def load(typingctx, array, offset):
+    """The sixteen numbers of a flat array from `offset` on."""
+
+    def generate(context, builder, sig, args):
+        pointer, align = _pointer(context, builder, sig.args[0], args[0], args[1])
+        return builder.load(pointer, align=align)
+
+    return Lanes(array.dtype)(array, types.intp), generate
+
+
+@intrinsic
+def store(typingctx, array, offset, value):
+    """Write a block to a flat array from `offset` on."""
+
+    def generate(context, builder, sig, args):
+        pointer, align = _pointer(context, builder, sig.args[0], args[0], args[1])
+        builder.store(args[2], pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, Lanes(array.dtype)), generate
+
+
+@intrinsic
+def all_lanes(typingctx, array, number):
+    """A number in every lane, in the type of `array`."""
+
+    def generate(context, builder, sig, args):
+        return _broadcast(builder, args[1])
+
+    return Lanes(array.dtype)(array, array.dtype), generate
+
+
+@intrinsic
+def select_less(typingctx, a, b, if_less, otherwise):
+    """Lane by lane `if_less` where a < b, else `otherwise`; also where a or b is NaN."""
+
+    def generate(context, builder, sig, args):
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
+
+    return a(a, a, a, a), generate
+
+
+@intrinsic
+def clamp(typingctx, a, low, high):
+    """Each lane between two numbers; NaN stays NaN."""
+
+    def generate(context, builder, sig, args):
+        value, low, high = args[0], _broadcast(builder, args[1]), _broadcast(builder, args[2])
+        value = builder.select(builder.fcmp_ordered(">", value, high), high, value)
+        return builder.select(builder.fcmp_ordered("<", value, low), low, value)
+
+    return a(a, a.number, a.number), generate
+
+
+def _interleave(builder, a, b, width):
+    """Add the halves of each 128-bit part of two vectors, neighbours of `width` lanes at a time, side by side."""
+    low = [part + i + side for part in range(0, LANES, 4) for i in range(0, 2, width) for side in (0, LANES)]
+    low = [at + i for at in low for i in range(width)]
+    return builder.fadd(
+        builder.shuffle_vector(a, b, _indices(low)), builder.shuffle_vector(a, b, _indices([at + 2 for at in low]))
+    )
+
+
+@intrinsic
+def fold4(typingctx, a, b, c, d):
+    """One block of which every fourth lane, from 0, 1, 2 and 3 on, adds up to the sum of all lanes of a, b, c and d.
+
+    Shuffles that stay within 128 bits are cheap; what is left of the sum can wait for the end.
+    """
+
+    def generate(context, builder, sig, args):
+        ab, cd = _interleave(builder, args[0], args[1], 1), _interleave(builder, args[2], args[3], 1)
+        return _interleave(builder, ab, cd, 2)
+
+    return a(a, a, a, a), generate
+
+
+def _fold_within(builder, v):
+    half = v.type.count // 2
+    low, high = _indices(range(half)), _indices(range(half, 2 * half))
+    return builder.fadd(builder.shuffle_vector(v, v, low), builder.shuffle_vector(v, v, high))
+
+
+@intrinsic
+def total(typingctx, a):
+    """The sum over all lanes, in a fixed order."""
+
+    def generate(context, builder, sig, args):
+        value = args[0]
+        while value.type.count > 1:
+            value = _fold_within(builder, value)
+        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+    return a.number(a), generate
+
+
+@intrinsic
+def power_of_two(typingctx, shifted):
+    """2^n of each lane, for shifted = n + bias + 1.5 2^m with m the bits of the mantissa: its low bits, moved up.
+
+    n from -bias (which gives 0) to bias + 1 (which gives inf).
+    """
+
+    def generate(context, builder, sig, args):
+        bits, mantissa = (32, 23) if sig.args[0].number == types.float32 else (64, 52)
+        whole = ir.VectorType(ir.IntType(bits), LANES)
+        moved = builder.shl(builder.bitcast(args[0], whole), ir.Constant(whole, [mantissa] * LANES))
+        return builder.bitcast(moved, args[0].type)
+
+    return shifted(shifted), generate
+
+
+def _lane(builder, count, lane):
+    """A lane's number, or the last one's below count, and whether it is below."""
+    here = ir.Constant(count.type, lane)
+    below = builder.icmp_signed("<", here, count)
+    return builder.select(below, here, builder.sub(count, ir.Constant(count.type, 1))), below
+
+
+@intrinsic
+def collect(typingctx, array, offset, stride, count):
+    """The numbers at offset, offset + stride, ... of a flat array, in `count` (1 or more) lanes; 0 in the others."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        result = ir.Constant(ir.VectorType(data.type.pointee, LANES), ir.Undefined)
+        for lane in range(LANES):
+            at, below = _lane(builder, args[3], lane)
+            number = builder.load(builder.gep(data, [builder.add(args[1], builder.mul(at, args[2]))]))
+            number = builder.select(below, number, ir.Constant(number.type, 0.0))
+            result = builder.insert_element(result, number, ir.Constant(ir.IntType(32), lane))
+        return result
+
+    return Lanes(array.dtype)(array, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def spread(typingctx, array, offset, stride, count, value):
+    """Write the first `count` (1 or more) lanes to offset, offset + stride, ... of a flat array."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        # The lanes above `count` write to the last place below, which is written after them.
+        for lane in reversed(range(LANES)):
+            at, _ = _lane(builder, args[3], lane)
+            number = builder.extract_element(args[4], ir.Constant(ir.IntType(32), lane))
+            builder.store(number, builder.gep(data, [builder.add(args[1], builder.mul(at, args[2]))]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, types.intp, Lanes(array.dtype)), generate

@@ -1,0 +1,395 @@
+# pyright: reportCallIssue=false, reportOperatorIssue=false
+"""Liquid time-constant neurons under the semi-implicit solver: the kernels.
+
+A task is a block of sequences, computed from its first sample to its last, and back. All arrays are flat; a block's
+row holds LANES numbers for each neuron or input. Arguments that the kernels share:
+
+    p       parameters, one behind the other: capacitance, leak, v_leak (neurons each); conductance, slope, midpoint,
+            reversal (chemical synapses each); gap_conductance (gap junctions); current (currents)
+    edges   the wiring, whole numbers one behind the other, see `plans`
+    sizes   (neurons, inputs, batch, time, kept, unfolds, span): span is -1 to keep no history, `time` to keep all of
+            it, or the samples between two states that are kept, from which the way back recomputes the rest
+"""
+
+from wormnet.kernels.cpu import LANES
+from wormnet.kernels.cpu.compiled import device, inlined, kernel
+from wormnet.kernels.cpu.elementary import (
+    d_gate_argument,
+    d_semi_implicit,
+    d_sigmoid,
+    gate_argument,
+    semi_implicit,
+    sigmoid,
+)
+from wormnet.kernels.cpu.lanes import all_lanes, collect, fold4, load, select_less, spread, store, total
+
+__all__ = ["backward", "finish", "forward"]
+
+
+@device
+def split(edges, n):
+    """The three kinds of edges: for each, where a neuron's begin and where those from neurons begin; then the edges."""
+    n_chemical, n_gap, n_current = edges[0], edges[1], edges[2]
+    at = 3
+    chemical = edges[at : at + 2 * n + 1]
+    at += 2 * n + 1
+    gap = edges[at : at + 2 * n + 1]
+    at += 2 * n + 1
+    current = edges[at : at + 2 * n + 1]
+    at += 2 * n + 1
+    pre = edges[at : at + n_chemical]
+    at += n_chemical
+    gap_pre = edges[at : at + n_gap]
+    at += n_gap
+    gap_synapse = edges[at : at + n_gap]
+    at += n_gap
+    current_pre = edges[at : at + n_current]
+    return chemical, pre, gap, gap_pre, gap_synapse, current, current_pre
+
+
+@device
+def gather(x, block, batch, time, width, t, row, at):
+    """Turn one sample of a block's sequences into a row; lanes without a sequence hold 0."""
+    count = min(LANES, batch - block * LANES)
+    base = (block * LANES * time + t) * width
+    for i in range(width):
+        store(row, at + i * LANES, collect(x, base + i, time * width, count))
+
+
+@device
+def scatter(row, at, block, batch, time, width, t, out):
+    """Turn a row into one sample of a block's sequences."""
+    count = min(LANES, batch - block * LANES)
+    base = (block * LANES * time + t) * width
+    for i in range(width):
+        spread(out, base + i, time * width, count, load(row, at + i * LANES))
+
+
+@inlined
+def copy(row, at, to, to_at, width):
+    """Copy a row."""
+    for i in range(width):
+        store(to, to_at + i * LANES, load(row, at + i * LANES))
+
+
+@inlined
+def clear(row, at, width):
+    """Set a row to 0."""
+    none = all_lanes(row, row.dtype.type(0))
+    for i in range(width):
+        store(row, at + i * LANES, none)
+
+
+@inlined
+def per_lane(values, block, batch, time, t):
+    """One number for each sequence of a block from (batch, time); 1 in lanes without a sequence."""
+    count = min(LANES, batch - block * LANES)
+    found = collect(values, block * LANES * time + t, time, count)
+    none = all_lanes(values, values.dtype.type(0))
+    return select_less(none, found, found, all_lanes(values, values.dtype.type(1)))
+
+
+@inlined
+def ends(lengths, block, batch, time):
+    """The lengths of a block's sequences (batch,), the shortest, and the longest."""
+    count = min(LANES, batch - block * LANES)
+    shortest = longest = time
+    if len(lengths):
+        shortest, longest = time, 0
+        for lane in range(count):
+            length = int(lengths[block * LANES + lane])
+            shortest, longest = min(shortest, length), max(longest, length)
+        return collect(lengths, block * LANES, 1, count), shortest, longest
+    return all_lanes(lengths, lengths.dtype.type(time)), shortest, longest
+
+
+@inlined
+def sums(p, n, s, first, last, pre, u, at, drive, pull):
+    """Add to drive and pull of one neuron what its chemical synapses first..last bring from the cells of row u."""
+    conductance, slope, midpoint, reversal = 3 * n, 3 * n + s, 3 * n + 2 * s, 3 * n + 3 * s
+    for e in range(first, last):
+        gate = sigmoid(gate_argument(load(u, at + pre[e] * LANES), p[slope + e], p[midpoint + e]))
+        drive = drive + gate * (p[conductance + e] * p[reversal + e])
+        pull = pull + gate * p[conductance + e]
+    return drive, pull
+
+
+@inlined
+def gap_sums(p, base, first, last, pre, synapse, u, at, drive, pull):
+    """The same for gap junctions."""
+    for e in range(first, last):
+        drive = drive + load(u, at + pre[e] * LANES) * p[base + synapse[e]]
+        pull = pull + p[base + synapse[e]]
+    return drive, pull
+
+
+@device
+def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, inverse_at, now, ring, row):
+    """Run sample t of a block from row `now` of v; returns the number of the row that it ends in.
+
+    Rows follow each other, each with a row of inverse denominators from inverse_at on; or two take turns in a ring,
+    without inverses. `row` is room for inputs, held states, drive and pull.
+    """
+    n, inputs, batch, time, _, unfolds, _ = sizes
+    chemical, pre, gap, gap_pre, gap_synapse, current, current_pre = split(edges, n)
+    s, wide = len(pre), n * LANES
+    gaps, currents = 3 * n + 4 * s, len(p) - len(current_pre)
+    held, drives, pulls = inputs * LANES, inputs * LANES + wide, inputs * LANES + 2 * wide
+    gather(x, block, batch, time, inputs, t, row, 0)
+    h = per_lane(dt, block, batch, time, t) / p.dtype.type(unfolds)
+    for i in range(n):
+        drive, pull = all_lanes(p, p[n + i] * p[2 * n + i]), all_lanes(p, p[n + i])
+        drive, pull = sums(p, n, s, chemical[2 * i], chemical[2 * i + 1], pre, row, 0, drive, pull)
+        drive, pull = gap_sums(p, gaps, gap[2 * i], gap[2 * i + 1], gap_pre, gap_synapse, row, 0, drive, pull)
+        for e in range(current[2 * i], current[2 * i + 1]):
+            drive = drive + load(row, current_pre[e] * LANES) * p[currents + e]
+        store(row, drives + i * LANES, drive)
+        store(row, pulls + i * LANES, pull)
+        if t >= shortest:
+            store(row, held + i * LANES, load(v, v_at + now * wide + i * LANES))
+    for _ in range(unfolds):
+        after = 1 - now if ring else now + 1
+        old, new, inverse = v_at + now * wide, v_at + after * wide, inverse_at + now * wide
+        for i in range(n):
+            at = i * LANES
+            drive, pull = load(row, drives + at), load(row, pulls + at)
+            drive, pull = sums(p, n, s, chemical[2 * i + 1], chemical[2 * i + 2], pre, v, old, drive, pull)
+            drive, pull = gap_sums(p, gaps, gap[2 * i + 1], gap[2 * i + 2], gap_pre, gap_synapse, v, old, drive, pull)
+            capacitance = all_lanes(p, p[i])
+            store(v, new + at, semi_implicit(load(v, old + at), capacitance, drive, pull, h))
+            if not ring:
+                store(v, inverse + at, 1.0 / (capacitance + h * pull))
+        now = after
+    if t >= shortest:
+        here = all_lanes(p, p.dtype.type(t))
+        for i in range(n):
+            at = v_at + now * wide + i * LANES
+            store(v, at, select_less(here, lengths, load(v, at), load(row, held + i * LANES)))
+    return now
+
+
+@device
+def write_kept(row, at, keep, kept, sizes, ended, shortest, block, t):
+    """Copy the kept neurons of a row out to (batch, time, kept); 0 behind a sequence's end."""
+    _, _, batch, time, width, _, _ = sizes
+    count = min(LANES, batch - block * LANES)
+    base = (block * LANES * time + t) * width
+    here, none = all_lanes(row, row.dtype.type(t)), all_lanes(row, row.dtype.type(0))
+    for i in range(width):
+        value = load(row, at + keep[i] * LANES)
+        if t >= shortest:
+            value = select_less(here, ended, value, none)
+        spread(kept, base + i, time * width, count, value)
+
+
+@kernel
+def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block, scratch):
+    """Run one block: writes kept (batch, time, kept), last (batch, neurons) and, unless span is 0, saved.
+
+    A history holds time x unfolds + 1 rows of states, then time x unfolds rows of inverse denominators.
+    """
+    n, _, batch, time, _, unfolds, span = sizes
+    wide = n * LANES
+    ended, shortest, longest = ends(lengths, block, batch, time)
+    # Rows of v: the block's history in `saved`, or two in turn at the front of scratch.
+    whole = span == time
+    v, ring = (saved, 0) if whole else (scratch, 1)
+    v_at = block * history(time, unfolds) * wide if whole else 0
+    inverse_at = v_at + (time * unfolds + 1) * wide
+    row = scratch[2 * wide :]
+    gather(v0, block, batch, 1, n, 0, v, v_at)
+    now = 0
+    for t in range(longest):
+        if not whole and span > 0 and t % span == 0:
+            mark = (block * ((time + span - 1) // span) + t // span) * wide
+            copy(v, v_at + now * wide, saved, mark, n)
+        now = run_sample(p, edges, sizes, x, dt, ended, shortest, block, t, v, v_at, inverse_at, now, ring, row)
+        write_kept(v, v_at + now * wide, keep, kept, sizes, ended, shortest, block, t)
+    scatter(v, v_at + now * wide, block, batch, 1, n, 0, last)
+
+
+@device
+def history(time, unfolds):
+    """How many rows a history of `time` samples has."""
+    return 2 * time * unfolds + 1
+
+
+@inlined
+def add_to(row, at, value):
+    """Add a block to a place in a row."""
+    store(row, at, load(row, at) + value)
+
+
+@inlined
+def chemical_back(p, n, s, first, last, pre, u, at, q, q_new, to, to_at, parts, parts_at, work):
+    """Pass the gradient of one neuron's drive (q) and pull (q_new, sign turned) on to its chemical synapses.
+
+    Adds to the senders' gradients in `to`, and to the synapses' sums in `parts` (see fold4): gradient of conductance,
+    q x gate, gradient of the gate's argument / conductance, that x (u - midpoint). Returns the work: the sum of
+    conductance x its gradient.
+    """
+    conductance, slope, midpoint, reversal = 3 * n, 3 * n + s, 3 * n + 2 * s, 3 * n + 3 * s
+    for e in range(first, last):
+        sender = pre[e] * LANES
+        u_pre = load(u, at + sender)
+        gate = sigmoid(gate_argument(u_pre, p[slope + e], p[midpoint + e]))
+        by_u, by_slope, _ = d_gate_argument(u_pre, p[slope + e], p[midpoint + e])
+        opened = q * p[reversal + e] - q_new
+        argument = opened * d_sigmoid(gate)
+        by_conductance = opened * gate
+        work = work + by_conductance * p[conductance + e]
+        store(to, to_at + sender, load(to, to_at + sender) + argument * (p[conductance + e] * by_u))
+        add_to(parts, parts_at + e * LANES, fold4(by_conductance, q * gate, argument, argument * by_slope))
+    return work
+
+
+@inlined
+def gap_back(p, base, first, last, pre, synapse, u, at, q, q_new, to, to_at, lanes, lanes_at, work):
+    """The same for gap junctions, whose gradients are summed lane by lane."""
+    for e in range(first, last):
+        sender, own = pre[e] * LANES, lanes_at + synapse[e] * LANES
+        g = q * load(u, at + sender) - q_new
+        work = work + g * p[base + synapse[e]]
+        store(lanes, own, load(lanes, own) + g)
+        store(to, to_at + sender, load(to, to_at + sender) + q * p[base + synapse[e]])
+    return work
+
+
+@kernel
+def backward(
+    p, edges, sizes, x, dt, lengths, keep, saved, g_kept, g_last, g_x, g_dt, g_v0, sums, group, groups, scratch
+):
+    """Run every `groups`-th block back, from number `group` on: writes g_x, g_dt, g_v0 and this group's sums.
+
+    sums: (4 x chemical synapses + 3 neurons + gap junctions + currents,), the first as chemical_back says.
+    """
+    n, inputs, batch, time, width, unfolds, span = sizes
+    chemical, pre, gap, gap_pre, gap_synapse, current, current_pre = split(edges, n)
+    s, wide = len(pre), n * LANES
+    gaps, currents = 3 * n + 4 * s, len(p) - len(current_pre)
+    whole = span == time
+    rows = 0 if whole else history(span, unfolds) * wide
+    row, room = scratch[rows : rows + inputs * LANES + 3 * wide], scratch[rows + inputs * LANES + 3 * wide :]
+    g, g_old, g_held, q_sum, q_new_sum = 0, wide, 2 * wide, 3 * wide, 4 * wide
+    g_row, lanes = 5 * wide, 5 * wide + inputs * LANES
+    parts = lanes + (len(p) - 4 * s) * LANES
+    clear(room, lanes, len(p) - 3 * s)
+    v = saved if whole else scratch
+    for block in range(group, (batch + LANES - 1) // LANES, groups):
+        ended, shortest, longest = ends(lengths, block, batch, time)
+        v_at = block * history(time, unfolds) * wide if whole else 0
+        inverse_at = v_at + (span * unfolds + 1) * wide
+        gather(g_last, block, batch, 1, n, 0, room, g)
+        for back in range(longest):
+            t = longest - 1 - back
+            begin = 0 if whole else t // span * span
+            if not whole and (back == 0 or (t + 1) % span == 0):
+                mark = (block * ((time + span - 1) // span) + t // span) * wide
+                copy(saved, mark, v, 0, n)
+                now = 0
+                for again in range(begin, t + 1):
+                    now = run_sample(
+                        p, edges, sizes, x, dt, ended, shortest, block, again, v, 0, inverse_at, now, 0, row
+                    )
+            here = all_lanes(p, p.dtype.type(t))
+            none = all_lanes(p, p.dtype.type(0))
+            count, base = min(LANES, batch - block * LANES), (block * LANES * time + t) * width
+            for i in range(width):
+                given = collect(g_kept, base + i, time * width, count)
+                if t >= shortest:
+                    given = select_less(here, ended, given, none)
+                add_to(room, g + keep[i] * LANES, given)
+            if t >= shortest:
+                # A sequence that has ended passes its gradient by.
+                for i in range(n):
+                    at = i * LANES
+                    now_g = load(room, g + at)
+                    store(room, g_held + at, select_less(here, ended, none, now_g))
+                    store(room, g + at, select_less(here, ended, now_g, none))
+            h = per_lane(dt, block, batch, time, t) / p.dtype.type(unfolds)
+            gather(x, block, batch, time, inputs, t, row, 0)
+            clear(room, q_sum, 2 * n + inputs)
+            work = none
+            for unfold in range(unfolds):
+                k = (t - begin + 1) * unfolds - 1 - unfold
+                old = v_at + k * wide
+                clear(room, g_old, n)
+                # From the last row and neuron to the first: memory is read in one direction.
+                for i in range(n - 1, -1, -1):
+                    at = i * LANES
+                    capacitance = all_lanes(p, p[i])
+                    by_v, by_capacitance, by_drive, by_pull, _ = d_semi_implicit(
+                        load(v, old + at),
+                        capacitance,
+                        load(v, old + wide + at),
+                        load(v, inverse_at + k * wide + at),
+                        none,
+                        none,
+                        h,
+                    )
+                    g_new = load(room, g + at)
+                    q, q_new = g_new * by_drive, -(g_new * by_pull)
+                    add_to(room, g_old + at, g_new * by_v)
+                    add_to(room, lanes + at, g_new * by_capacitance)
+                    add_to(room, q_sum + at, q)
+                    add_to(room, q_new_sum + at, q_new)
+                    first, last = chemical[2 * i + 1], chemical[2 * i + 2]
+                    work = chemical_back(p, n, s, first, last, pre, v, old, q, q_new, room, g_old, room, parts, work)
+                    first, last, own = gap[2 * i + 1], gap[2 * i + 2], lanes + 3 * wide
+                    work = gap_back(
+                        p, gaps, first, last, gap_pre, gap_synapse, v, old, q, q_new, room, g_old, room, own, work
+                    )
+                g, g_old = g_old, g
+            for i in range(n):
+                at = i * LANES
+                q, q_new = load(room, q_sum + at), load(room, q_new_sum + at)
+                by_leak = q * p[2 * n + i] - q_new
+                work = work + by_leak * p[n + i]
+                add_to(room, lanes + wide + at, by_leak)
+                add_to(room, lanes + 2 * wide + at, q * p[n + i])
+                first, last = chemical[2 * i], chemical[2 * i + 1]
+                work = chemical_back(p, n, s, first, last, pre, row, 0, q, q_new, room, g_row, room, parts, work)
+                first, last, own = gap[2 * i], gap[2 * i + 1], lanes + 3 * wide
+                work = gap_back(
+                    p, gaps, first, last, gap_pre, gap_synapse, row, 0, q, q_new, room, g_row, room, own, work
+                )
+                own = lanes + (3 * n + currents - gaps) * LANES
+                for e in range(current[2 * i], current[2 * i + 1]):
+                    by_current = q * load(row, current_pre[e] * LANES)
+                    work = work + by_current * p[currents + e]
+                    add_to(room, own + e * LANES, by_current)
+                    add_to(room, g_row + current_pre[e] * LANES, q * p[currents + e])
+                if t >= shortest:
+                    add_to(room, g + at, load(room, g_held + at))
+            scatter(room, g_row, block, batch, time, inputs, t, g_x)
+            store(row, 0, work / (h * p.dtype.type(unfolds)))
+            scatter(row, 0, block, batch, time, 1, t, g_dt)
+        scatter(room, g, block, batch, 1, n, 0, g_v0)
+    for e in range(s):
+        for k in range(4):
+            at = parts + e * LANES + k
+            sums[4 * e + k] = (room[at] + room[at + 4]) + (room[at + 8] + room[at + 12])
+    for i in range(len(p) - 4 * s):
+        sums[4 * s + i] = total(load(room, lanes + i * LANES))
+
+
+@kernel
+def finish(p, edges, n, sums, g_p):
+    """Turn the groups' sums, (groups, ...), into the parameters' gradients, in a fixed order."""
+    s = edges[0]
+    conductance, slope, midpoint, reversal = 3 * n, 3 * n + s, 3 * n + 2 * s, 3 * n + 3 * s
+    for i in range(sums.shape[1]):
+        number = p.dtype.type(0)
+        for group in range(len(sums)):
+            number += sums[group, i]
+        e = i // 4
+        if i >= 4 * s:
+            g_p[i - 4 * s if i < 4 * s + 3 * n else i] = number
+        elif i % 4 == 0:
+            g_p[conductance + e] = number
+        elif i % 4 == 1:
+            g_p[reversal + e] = number * p[conductance + e]
+        elif i % 4 == 2:
+            g_p[midpoint + e] = -number * p[conductance + e] * p[slope + e]
+        else:
+            g_p[slope + e] = number * p[conductance + e]
