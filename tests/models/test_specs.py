@@ -4,14 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from cases import CASES, DENSE, MIXED
 from hypothesis import given, settings
 from strategies import wirings
 
+import wormnet
 from wormnet import models
 from wormnet.errors import ArgumentError, WiringError
 from wormnet.models.spec import Model, connections, shape_of
-from wormnet.wiring import CHEMICAL, GAP, Wiring
+from wormnet.wiring import CHEMICAL, CURRENT, GAP, Wiring
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -81,3 +83,24 @@ def test_a_backbone_is_refused_where_it_would_join_what_the_wiring_does_not():
         model.check(DENSE.lesion(synapses=[2]))
     with pytest.raises(WiringError, match="this one updates its neurons in several layers"):
         model.check(Wiring(**{**DENSE.to_dict(), "layers": [0, 0, 1, 1, 1]}))
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("ltc", "conductance"), ("ltc", "gap_conductance"), ("ltc", "current"), ("ctrnn", "weight"), ("cfc", "g_weight")],
+)
+def test_a_synapse_starts_as_strong_as_its_count_says_beside_others_of_its_kind(model, name):
+    wiring = MIXED if model == "ltc" else MIXED.lesion(synapses=np.flatnonzero(MIXED.kind != CHEMICAL))
+    counted, plain = wiring, Wiring(**{**wiring.to_dict(), "count": 1.0, "sign": np.abs(wiring.sign).tolist()})
+    started = []
+    for one in (counted, plain):
+        torch.manual_seed(0)
+        started.append(wormnet.Recurrent(one, model, dtype=torch.float64).values()[name].abs().detach().numpy())
+    kind = {"gap_conductance": GAP, "current": CURRENT}.get(name, CHEMICAL)
+    count = wiring.count[wiring.of_kind(kind)]
+    expected = count / count.mean()
+    if model == "cfc":
+        links = connections(wiring, own=True)
+        expected = np.where(links.synapse < 0, 1.0, np.append(wiring.count, 0.0)[links.synapse] / count.mean())
+    assert len(set(count)) > 1
+    np.testing.assert_allclose(started[0] / started[1], expected, rtol=1e-9)
