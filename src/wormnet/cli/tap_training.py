@@ -16,7 +16,7 @@ def tap_training(
     out: Annotated[Path, typer.Option(help="The folder for tap_withdrawal.json and .svg.")] = Path(),
     starts: Annotated[int, typer.Option(min=1, help="Random starts of each wiring.")] = 20,
     nulls: Annotated[int, typer.Option(min=1, help="Wirings of each null model.")] = 20,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 200,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same result.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="2 starts, 1 null, 3 steps: to see that it runs.")] = False,
 ) -> None:
@@ -29,7 +29,7 @@ def tap_training(
         starts, nulls, steps = 2, 1, 3
     results = study.run(starts=starts, nulls=nulls, steps=steps, seed=seed, tell=Console(stderr=True).print)
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "tap_withdrawal.json", json.dumps(results, indent=1) + "\n")
+    write_whole(out / "tap_withdrawal.json", json.dumps(results, separators=(",", ":")) + "\n")
     write_whole(out / "tap_withdrawal.svg", tap_report.figure(results))
     console.print(tap_report.tables(results), markup=False)
     console.print(f"wrote tap_withdrawal.json and .svg into {out}, after {results['seconds']:.0f} s", markup=False)

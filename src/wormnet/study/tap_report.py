@@ -40,12 +40,15 @@ def _successes(results: Results, freedom: str) -> str:
         f'Freedom "{freedom}", {results["settings"]["parameters"][freedom]} parameters:',
         "",
         "| wirings | n | same synapses | same signs | starts that succeed (95 %) | per wiring: least, median, most | "
-        "as many as the worm | median step | smallest margin at its largest, mV: quartiles over starts |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "as many as the worm | median step | smallest margin at its largest, mV: quartiles over starts | "
+        "held-out rows with a source that hold | as many as the worm |",
+        "|---" * 11 + "|",
     ]
     worm = next(sum(start["holds"] for start in one["starts"]) for one in _of(results, freedom, "worm"))
+    worm_held = _sourced(results, _of(results, freedom, "worm"))
     for kind in KINDS:
         wirings = _of(results, freedom, kind)
+        shares = worm_held if kind == "worm" else _sourced(results, wirings)
         starts = [start for one in wirings for start in one["starts"]]
         per = [sum(start["holds"] for start in one["starts"]) for one in wirings]
         steps = [start["step"] for start in starts if start["holds"]]
@@ -55,9 +58,23 @@ def _successes(results: Results, freedom: str) -> str:
             f"| {NAMES[kind]} | {len(wirings)} | {np.mean([w['same_synapses'] for w in wirings]):.0%} | "
             f"{np.mean([w['same_signs'] for w in wirings]):.0%} | {_share(sum(per), len(starts))} | "
             f"{min(per)}, {np.median(per):g}, {max(per)} | {as_many} | {np.median(steps) if steps else np.nan:.0f} | "
-            f"{best[0]:.1f}, {best[1]:.1f}, {best[2]:.1f} |"
+            f"{best[0]:.1f}, {best[1]:.1f}, {best[2]:.1f} | {_also_held(shares, worm_held)} |"
         )
     return "\n".join(lines)
+
+
+def _sourced(results: Results, wirings: list[dict[str, Any]]) -> np.ndarray:
+    """For each wiring with a start that succeeds, the share of the held-out rows with a source that then hold."""
+    rows = [i for i, row in enumerate(results["held_out"]) if row["source"]]
+    held = [[[s["held_out"][i] > 0 for i in rows] for s in one["starts"] if s["holds"]] for one in wirings]
+    return np.array([np.mean(one) for one in held if one])
+
+
+def _also_held(shares: np.ndarray, worm: np.ndarray) -> str:
+    if not len(shares):
+        return "none to judge |"
+    beside = f"{(shares >= worm[0]).sum()} of {len(shares)}" if len(worm) and shares is not worm else ""
+    return f"{shares.mean():.0%} | {beside}"
 
 
 def _held_out(results: Results) -> str:
@@ -89,7 +106,7 @@ def figure(results: Results) -> str:
             for kind in reversed(KINDS):
                 curves = [_curve(one["starts"], steps) for one in _of(results, freedom, kind)]
                 for curve in curves if len(curves) > 1 else ():
-                    axes.plot(steps, curve, color=COLOURS[kind], linewidth=0.5, alpha=0.3)
+                    axes.plot(steps, curve, color=COLOURS[kind], linewidth=0.6, alpha=0.45)
                 axes.plot(steps, np.mean(curves, 0), color=COLOURS[kind], linewidth=2.2, label=NAMES[kind])
             parameters = results["settings"]["parameters"][freedom]
             axes.set_title(f'freedom "{freedom}": {parameters} parameters', loc="left", fontweight="bold")
@@ -98,7 +115,7 @@ def figure(results: Results) -> str:
         grid[0].set_ylabel(f"share of starts that held\nall five rows by {margin:g} mV")
         grid[0].set_ylim(0, 1.03)
         handles, labels = grid[1].get_legend_handles_labels()
-        grid[1].legend(handles[::-1], labels[::-1], loc="lower right", frameon=False)
+        grid[0].legend(handles[::-1], labels[::-1], loc="lower right", frameon=False)
         out = io.StringIO()
         drawn.savefig(out, format="svg", metadata={"Date": None})
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
