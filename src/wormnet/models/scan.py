@@ -64,7 +64,8 @@ def arrange(
         if padded_dt.shape[1] == time and padded_dt.shape[0] == batch:
             padded_dt = torch.where(valid, padded_dt, torch.ones((), dtype=x.dtype, device=x.device))
         samples = Samples(x, padded_dt, lengths)
-    _check_positive(samples.dt)
+    if dt is not None:
+        _check_positive(samples.dt)
     return samples
 
 
@@ -126,7 +127,10 @@ def _dt(dt: float | Tensor | None, x: Tensor, batch_first: bool) -> Tensor:
 
 
 def _check_positive(dt: Tensor) -> None:
-    if _may_look(dt) and not bool(((dt > 0) & torch.isfinite(dt)).all()):
+    if not _may_look(dt) or not dt.numel():
+        return
+    least, most = torch.aminmax(dt)  # NaN if any is
+    if not (least.item() > 0 and most.item() < float("inf")):
         row, column = torch.nonzero(~((dt > 0) & torch.isfinite(dt)))[0].tolist()
         raise ArgumentError(
             f"dt holds {dt[row, column].item():g} (sequence {row}, sample {column}); it is the time since the previous "

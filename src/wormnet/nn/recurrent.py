@@ -267,11 +267,13 @@ class Recurrent(nn.Module):
         if isinstance(x, PackedSequence):
             return self._packed(x, state, dt, lengths)
         samples, states = self._arranged(x, state, dt, lengths)
-        kept, states = self._scan(samples, states, self._outputs())
-        if not self.return_sequences:
-            y = self._read_out(states[0][:, self._indices()["outputs"]])
-        else:
-            y = self._read_out(kept)
+        with _own_precision(samples.x.device):
+            p = self.values()
+            kept, states = self._scan(p, samples, states, self._outputs())
+            kept = kept if self.return_sequences else states[0][:, self._indices()["outputs"]]
+            y = self.model.read_out(p, kept)
+            y = y if self.projection is None else self.projection(y)
+        if self.return_sequences:
             valid = samples.valid()
             y = y if valid is None else torch.where(valid[:, :, None], y, torch.zeros_like(y))
         if x.dim() == 2:
@@ -310,23 +312,22 @@ class Recurrent(nn.Module):
         torch.Size([4, 7, 3])
         """
         samples, states = self._arranged(x, state, dt, lengths)
-        kept = self._scan(samples, states, None)[0]
+        with _own_precision(samples.x.device):
+            kept = self._scan(self.values(), samples, states, None)[0]
         if x.dim() == 2:
             return kept[0]
         return kept if self.batch_first else kept.transpose(0, 1)
 
     def _scan(
-        self, samples: Samples, states: tuple[Tensor, ...], keep: Tensor | None
+        self, p: Values, samples: Samples, states: tuple[Tensor, ...], keep: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        with _own_precision(samples.x.device):
-            run, at, p = self.backend.run, self._indices(), self.values()
-            if self.lstm is None:
-                samples = samples._replace(x=self.model.read_in(p, samples.x))
-            if run is not None:
-                kept, v = run(self.model, self.wiring, p, *samples, states[0], keep)
-                return kept, (v,)
-            ready = self.model.prepare(p, at)
-            return scan(self._step(ready, at), states, samples, keep)
+        run, at = self.backend.run, self._indices()
+        if self.lstm is None:
+            samples = samples._replace(x=self.model.read_in(p, samples.x))
+        if run is not None:
+            kept, v = run(self.model, self.wiring, p, *samples, states[0], keep)
+            return kept, (v,)
+        return scan(self._step(self.model.prepare(p, at), at), states, samples, keep)
 
     def _step(self, p: Values, at: Values) -> Callable[..., tuple[Tensor, ...]]:
         lstm = self.lstm
@@ -338,11 +339,6 @@ class Recurrent(nn.Module):
             return self.model.step(p, at, h, self.model.read_in(p, x), dt, self.training), c
 
         return step
-
-    def _read_out(self, kept: Tensor) -> Tensor:
-        with _own_precision(kept.device):
-            y = self.model.read_out(self.values(), kept)
-            return y if self.projection is None else self.projection(y)
 
     def _packed(self, x: PackedSequence, state: Any, dt: Any, lengths: Any) -> tuple[Any, State]:
         if lengths is not None:
