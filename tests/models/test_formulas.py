@@ -15,6 +15,8 @@ DERIVED = {
     "d_semi_implicit": (formulas.semi_implicit, ("v", "capacitance", "drive", "pull", "h")),
     "d_exponential_euler": (formulas.exponential_euler, ("v", "rest", "decay")),
     "d_mix": (formulas.mix, ("first", "second", "gate")),
+    "d_gated": (formulas.gated, ("first", "second", "gate")),
+    "d_decayed": (formulas.decayed, ("rest", "g", "decay")),
 }
 ARITHMETIC_ALONE = {
     "affine": (formulas.affine, (2.0, 3.0, 0.5), 4.0),
@@ -25,6 +27,8 @@ ARITHMETIC_ALONE = {
     "semi_implicit": (formulas.semi_implicit, (2.0, 4.0, 3.0, 0.5, 0.2), 8.6 / 4.1),
     "exponential_euler": (formulas.exponential_euler, (2.0, 1.0, 0.25), 1.25),
     "mix": (formulas.mix, (2.0, 4.0, 0.25), 2.5),
+    "gated": (formulas.gated, (2.0, 4.0, 0.25), 3.0),
+    "decayed": (formulas.decayed, (2.0, 3.0, 0.25), 0.5),
 }
 
 
@@ -55,7 +59,9 @@ def test_a_derivative_is_that_of_autograd(name):
         # Its docstring gives the order v, capacitance, drive, pull, h.
         assert len(found) == 5
     for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one.detach().expand(50), other, rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(
+            torch.as_tensor(one, dtype=other.dtype).detach().expand(50), other, rtol=1e-12, atol=1e-13
+        )
 
 
 @pytest.mark.parametrize("name", ARITHMETIC_ALONE)

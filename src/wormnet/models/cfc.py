@@ -189,11 +189,11 @@ class CfC(Model):
     def _update(self, p: Values, neurons: Tensor, heads: tuple[Tensor, ...], dt: Tensor) -> Tensor:
         if self.mode == "pure":
             rest, rate = p["A"][neurons], p["w_tau"][neurons].abs() + heads[0].abs()
-            return rest - rest * torch.exp(-dt * rate) * heads[0]
+            return formulas.decayed(rest, heads[0], torch.exp(-dt * rate))
         g, h, a, b = heads
         gate = torch.sigmoid(formulas.affine(a, b, dt))
         if self.mode == "no_gate":
-            return torch.tanh(g) + gate * torch.tanh(h)
+            return formulas.gated(torch.tanh(g), torch.tanh(h), gate)
         return formulas.mix(torch.tanh(g), torch.tanh(h), gate)
 
     @staticmethod

@@ -8,16 +8,20 @@ arguments.
 
 __all__ = [
     "affine",
+    "d_decayed",
     "d_explicit_euler",
     "d_exponential_euler",
     "d_gate_argument",
+    "d_gated",
     "d_mix",
     "d_semi_implicit",
     "d_sigmoid",
     "d_tanh",
+    "decayed",
     "explicit_euler",
     "exponential_euler",
     "gate_argument",
+    "gated",
     "mix",
     "rk4_sum",
     "semi_implicit",
@@ -103,3 +107,23 @@ def mix(first, second, gate):
 def d_mix(first, second, gate):
     """Derivatives of mix by first, second, gate."""
     return 1.0 - gate, gate, second - first
+
+
+def gated(first, second, gate):
+    """A CfC neuron's new state without the opposite gate on `first`."""
+    return first + gate * second
+
+
+def d_gated(first, second, gate):
+    """Derivatives of gated by first, second, gate."""
+    return 1.0, gate, second
+
+
+def decayed(rest, g, decay):
+    """A CfC neuron's new state in the closed form itself: rest - rest decay g."""
+    return rest - rest * decay * g
+
+
+def d_decayed(rest, g, decay):
+    """Derivatives of decayed by rest, g, decay."""
+    return 1.0 - decay * g, -(rest * decay), -(rest * g)

@@ -5,7 +5,7 @@ Importing this package imports no Numba; the first call does.
 
 import torch
 
-from wormnet.models import LTC
+from wormnet.models import CTRNN, LTC, CfC
 from wormnet.models.spec import Model
 
 __all__ = ["LANES", "unable"]
@@ -14,15 +14,18 @@ LANES = 16
 """How many sequences make a block, the smallest piece of work."""
 
 
-def unable(model: Model, device: torch.device, dtype: torch.dtype, *, training: bool = False) -> str | None:
+def unable(model: Model, device: torch.device, dtype: torch.dtype) -> str | None:
     """Why the kernels cannot run a model on a device in a dtype; None if they can.
 
     >>> unable(LTC(solver="rk4"), torch.device("cpu"), torch.float32)
     "solver 'rk4' runs on the reference engine only"
     """
-    if not isinstance(model, LTC):
+    if isinstance(model, CfC):
+        if model.backbone_layers:
+            return "a CfC's backbone runs on the reference engine only"
+    elif not isinstance(model, (LTC, CTRNN)):
         return f"{model.name} has no CPU kernel"
-    if model.solver != "semi_implicit":
+    elif model.solver != "semi_implicit":
         return f"solver {model.solver!r} runs on the reference engine only"
     if device.type != "cpu":
         return f"the layer is on {device.type}, not on the CPU"

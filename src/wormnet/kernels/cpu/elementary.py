@@ -16,13 +16,17 @@ from wormnet.models import formulas
 
 __all__ = [
     "affine",
+    "d_decayed",
     "d_gate_argument",
+    "d_gated",
     "d_mix",
     "d_semi_implicit",
     "d_sigmoid",
     "d_tanh",
+    "decayed",
     "exp",
     "gate_argument",
+    "gated",
     "mix",
     "semi_implicit",
     "sigmoid",
@@ -30,6 +34,8 @@ __all__ = [
 ]
 
 affine, mix, d_mix = inlined(formulas.affine), inlined(formulas.mix), inlined(formulas.d_mix)
+gated, d_gated = inlined(formulas.gated), inlined(formulas.d_gated)
+decayed, d_decayed = inlined(formulas.decayed), inlined(formulas.d_decayed)
 d_sigmoid, d_tanh = inlined(formulas.d_sigmoid), inlined(formulas.d_tanh)
 gate_argument, d_gate_argument = inlined(formulas.gate_argument), inlined(formulas.d_gate_argument)
 semi_implicit, d_semi_implicit = inlined(formulas.semi_implicit), inlined(formulas.d_semi_implicit)

@@ -1,5 +1,6 @@
 """The kernels as operators that torch can differentiate and trace, and the engine that calls them."""
 
+import importlib
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -63,9 +64,7 @@ def engine_of(model: Model, wiring: Wiring, checkpoint: bool) -> Engine:
 
 def _kernels(name: str) -> Any:
     """The compiled functions; importing them imports Numba."""
-    from wormnet.kernels.cpu import ltc
-
-    return {"ltc": ltc}[name]
+    return importlib.import_module(f"wormnet.kernels.cpu.{name}")
 
 
 def _way(function: type[torch.autograd.Function], operator: Any, plain: Any) -> Any:

@@ -21,7 +21,19 @@ from wormnet.kernels.cpu.elementary import (
     semi_implicit,
     sigmoid,
 )
-from wormnet.kernels.cpu.lanes import all_lanes, collect, fold4, load, select_less, spread, store, total
+from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, select_less, store, total
+from wormnet.kernels.cpu.rows import (
+    add_to,
+    clear,
+    copy,
+    ends,
+    gather,
+    hold_ended,
+    per_lane,
+    scatter,
+    take_kept,
+    write_kept,
+)
 
 __all__ = ["backward", "finish", "forward"]
 
@@ -45,62 +57,6 @@ def split(edges, n):
     at += n_gap
     current_pre = edges[at : at + n_current]
     return chemical, pre, gap, gap_pre, gap_synapse, current, current_pre
-
-
-@device
-def gather(x, block, batch, time, width, t, row, at):
-    """Turn one sample of a block's sequences into a row; lanes without a sequence hold 0."""
-    count = min(LANES, batch - block * LANES)
-    base = (block * LANES * time + t) * width
-    for i in range(width):
-        store(row, at + i * LANES, collect(x, base + i, time * width, count))
-
-
-@device
-def scatter(row, at, block, batch, time, width, t, out):
-    """Turn a row into one sample of a block's sequences."""
-    count = min(LANES, batch - block * LANES)
-    base = (block * LANES * time + t) * width
-    for i in range(width):
-        spread(out, base + i, time * width, count, load(row, at + i * LANES))
-
-
-@inlined
-def copy(row, at, to, to_at, width):
-    """Copy a row."""
-    for i in range(width):
-        store(to, to_at + i * LANES, load(row, at + i * LANES))
-
-
-@inlined
-def clear(row, at, width):
-    """Set a row to 0."""
-    none = all_lanes(row, row.dtype.type(0))
-    for i in range(width):
-        store(row, at + i * LANES, none)
-
-
-@inlined
-def per_lane(values, block, batch, time, t):
-    """One number for each sequence of a block from (batch, time); 1 in lanes without a sequence."""
-    count = min(LANES, batch - block * LANES)
-    found = collect(values, block * LANES * time + t, time, count)
-    none = all_lanes(values, values.dtype.type(0))
-    return select_less(none, found, found, all_lanes(values, values.dtype.type(1)))
-
-
-@inlined
-def ends(lengths, block, batch, time):
-    """The lengths of a block's sequences (batch,), the shortest, and the longest."""
-    count = min(LANES, batch - block * LANES)
-    shortest = longest = time
-    if len(lengths):
-        shortest, longest = time, 0
-        for lane in range(count):
-            length = int(lengths[block * LANES + lane])
-            shortest, longest = min(shortest, length), max(longest, length)
-        return collect(lengths, block * LANES, 1, count), shortest, longest
-    return all_lanes(lengths, lengths.dtype.type(time)), shortest, longest
 
 
 @inlined
@@ -168,20 +124,6 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, inv
     return now
 
 
-@device
-def write_kept(row, at, keep, kept, sizes, ended, shortest, block, t):
-    """Copy the kept neurons of a row out to (batch, time, kept); 0 behind a sequence's end."""
-    _, _, batch, time, width, _, _ = sizes
-    count = min(LANES, batch - block * LANES)
-    base = (block * LANES * time + t) * width
-    here, none = all_lanes(row, row.dtype.type(t)), all_lanes(row, row.dtype.type(0))
-    for i in range(width):
-        value = load(row, at + keep[i] * LANES)
-        if t >= shortest:
-            value = select_less(here, ended, value, none)
-        spread(kept, base + i, time * width, count, value)
-
-
 @kernel
 def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block, scratch):
     """Run one block: writes kept (batch, time, kept), last (batch, neurons) and, unless span is 0, saved.
@@ -212,12 +154,6 @@ def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block,
 def history(time, unfolds):
     """How many rows a history of `time` samples has."""
     return 2 * time * unfolds + 1
-
-
-@inlined
-def add_to(row, at, value):
-    """Add a block to a place in a row."""
-    store(row, at, load(row, at) + value)
 
 
 @inlined
@@ -263,7 +199,7 @@ def backward(
 
     sums: (4 x chemical synapses + 3 neurons + gap junctions + currents,), the first as chemical_back says.
     """
-    n, inputs, batch, time, width, unfolds, span = sizes
+    n, inputs, batch, time, _, unfolds, span = sizes
     chemical, pre, gap, gap_pre, gap_synapse, current, current_pre = split(edges, n)
     s, wide = len(pre), n * LANES
     gaps, currents = 3 * n + 4 * s, len(p) - len(current_pre)
@@ -291,21 +227,10 @@ def backward(
                     now = run_sample(
                         p, edges, sizes, x, dt, ended, shortest, block, again, v, 0, inverse_at, now, 0, row
                     )
-            here = all_lanes(p, p.dtype.type(t))
             none = all_lanes(p, p.dtype.type(0))
-            count, base = min(LANES, batch - block * LANES), (block * LANES * time + t) * width
-            for i in range(width):
-                given = collect(g_kept, base + i, time * width, count)
-                if t >= shortest:
-                    given = select_less(here, ended, given, none)
-                add_to(room, g + keep[i] * LANES, given)
+            take_kept(g_kept, room, g, keep, sizes, ended, shortest, block, t)
             if t >= shortest:
-                # A sequence that has ended passes its gradient by.
-                for i in range(n):
-                    at = i * LANES
-                    now_g = load(room, g + at)
-                    store(room, g_held + at, select_less(here, ended, none, now_g))
-                    store(room, g + at, select_less(here, ended, now_g, none))
+                hold_ended(room, g, g_held, n, ended, t)
             h = per_lane(dt, block, batch, time, t) / p.dtype.type(unfolds)
             gather(x, block, batch, time, inputs, t, row, 0)
             clear(room, q_sum, 2 * n + inputs)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wormnet.models import Model
+from wormnet.models.spec import connections
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
 __all__ = ["PLANS", "Plan", "edges_of"]
@@ -49,6 +50,27 @@ def _synapses(wiring: Wiring) -> list[NDArray[np.int64]]:
     return [np.array([len(csr.pre) for csr in kinds]), *bounds, *senders[:2], kinds[1].synapse, senders[2]]
 
 
+def _rates(wiring: Wiring) -> list[NDArray[np.int64]]:
+    """A count; bounds and senders of the connections."""
+    links = connections(wiring, own=False)
+    from_input = links.pre < wiring.n_inputs
+    start = np.append(0, np.cumsum(np.bincount(links.post, minlength=wiring.n_neurons)))
+    senders = np.where(from_input, links.pre, links.pre - wiring.n_inputs)
+    return [np.array([len(senders)]), _bounds(start, links.post, from_input), senders]
+
+
+def _layered(wiring: Wiring) -> list[NDArray[np.int64]]:
+    """A count; each neuron's first connection; the neurons layer by layer; senders among inputs, old, new states.
+
+    A neuron reads the new states of earlier layers and the old ones of its own and later ones.
+    """
+    links, n_inputs, n = connections(wiring, own=True), wiring.n_inputs, wiring.n_neurons
+    start = np.append(0, np.cumsum(np.bincount(links.post, minlength=n)))
+    layer = np.concatenate([np.full(n_inputs, n), wiring.layers])
+    is_new = layer[links.pre] < wiring.layers[links.post]
+    return [np.array([len(links.pre)]), start, np.argsort(wiring.layers, kind="stable"), links.pre + n * is_new]
+
+
 PLANS = {
     "ltc": Plan(
         (
@@ -67,6 +89,22 @@ PLANS = {
         lambda n, inputs: 5 * n + inputs,
         lambda n, inputs, parameters: 8 * n + 2 * inputs + parameters,
         lambda model: int(model.options["unfolds"]),
+    ),
+    "ctrnn": Plan(
+        ("time_constant", "bias", "weight"),
+        _rates,
+        lambda n, time, unfolds: (2 * time * unfolds + 1) * n,
+        lambda n, inputs: 4 * n + inputs,
+        lambda n, inputs, parameters: 6 * n + 2 * inputs + parameters,
+        lambda model: int(model.options["unfolds"]),
+    ),
+    "cfc": Plan(
+        (*(f"{head}_{what}" for what in ("weight", "bias") for head in "ghab"), "w_tau", "A"),
+        _layered,
+        lambda n, time, mode: (5 * time + 1) * n,
+        lambda n, inputs: 4 * n + inputs,
+        lambda n, inputs, parameters: 5 * n + 2 * inputs + parameters,
+        lambda model: ("default", "no_gate", "pure").index(model.options["mode"]),
     ),
 }
 """By the name of the model."""

@@ -1,0 +1,272 @@
+# pyright: reportCallIssue=false, reportOperatorIssue=false
+"""Closed-form continuous-time neurons without a backbone: the kernels, called as those of `ltc` are.
+
+p       weights of the heads (connections each: g, and h, a, b unless the mode is "pure"), their biases (neurons
+        each), and w_tau and A of the mode "pure" (neurons each)
+edges   the number of connections; where each neuron's begin and the last ones end; the neurons in the order of
+        their layers; each connection's sender in a row of inputs, old states, new states
+option  0 for the mode "default", 1 for "no_gate", 2 for "pure"
+"""
+
+from wormnet.kernels.cpu import LANES
+from wormnet.kernels.cpu.compiled import device, inlined, kernel
+from wormnet.kernels.cpu.elementary import (
+    affine,
+    d_decayed,
+    d_gated,
+    d_mix,
+    d_sigmoid,
+    d_tanh,
+    decayed,
+    exp,
+    gated,
+    mix,
+    sigmoid,
+    tanh,
+)
+from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, select_less, store, total
+from wormnet.kernels.cpu.rows import (
+    add_to,
+    clear,
+    copy,
+    ends,
+    gather,
+    hold_ended,
+    per_lane,
+    scatter,
+    take_kept,
+    write_kept,
+)
+
+__all__ = ["backward", "finish", "forward"]
+
+NO_GATE, PURE = 1, 2
+
+
+@inlined
+def heads(p, n, c, i, first, last, pre, cells):
+    """The four heads of neuron i over the row `cells`: g, h, a, b."""
+    g, h = all_lanes(p, p[4 * c + i]), all_lanes(p, p[4 * c + n + i])
+    a, b = all_lanes(p, p[4 * c + 2 * n + i]), all_lanes(p, p[4 * c + 3 * n + i])
+    for e in range(first, last):
+        u = load(cells, pre[e] * LANES)
+        g = g + u * p[e]
+        h = h + u * p[c + e]
+        a = a + u * p[2 * c + e]
+        b = b + u * p[3 * c + e]
+    return g, h, a, b
+
+
+@inlined
+def only_head(p, c, i, first, last, pre, cells):
+    """The head g of neuron i in the mode "pure"."""
+    g = all_lanes(p, p[c + i])
+    for e in range(first, last):
+        g = g + load(cells, pre[e] * LANES) * p[e]
+    return g
+
+
+@inlined
+def magnitude(x):
+    """|x| of each lane, and its derivative, 0 at 0 as in torch."""
+    none = x - x
+    sign = select_less(none, x, none + 1.0, select_less(x, none, none - 1.0, none))
+    return select_less(x, none, -x, x), sign
+
+
+@device
+def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, heads_at, now, ring, cells):
+    """Run sample t of a block from row `now` of v; returns the number of the row that it ends in.
+
+    Rows follow each other, each with four rows of what the way back needs from heads_at on; or two take turns in a
+    ring. `cells` is room for inputs, old and new states.
+    """
+    n, inputs, batch, time, _, mode, _ = sizes
+    c, start, order, pre = edges[0], edges[1 : n + 2], edges[n + 2 : 2 * n + 2], edges[2 * n + 2 :]
+    wide, old = n * LANES, inputs * LANES
+    new = old + wide
+    after = 1 - now if ring else now + 1
+    gather(x, block, batch, time, inputs, t, cells, 0)
+    copy(v, v_at + now * wide, cells, old, n)
+    step = per_lane(dt, block, batch, time, t)
+    here = all_lanes(p, p.dtype.type(t))
+    for place in range(n):
+        i = order[place]
+        at, saved = i * LANES, heads_at + (4 * now * n + i) * LANES
+        if mode == PURE:
+            g = only_head(p, c, i, start[i], start[i + 1], pre, cells)
+            decay = exp(-(step * (magnitude(g)[0] + abs(p[c + n + i]))))
+            result = decayed(all_lanes(p, p[c + 2 * n + i]), g, decay)
+            if not ring:
+                store(v, saved, g)
+                store(v, saved + wide, decay)
+        else:
+            g, h, a, b = heads(p, n, c, i, start[i], start[i + 1], pre, cells)
+            g, h, gate = tanh(g), tanh(h), sigmoid(affine(a, b, step))
+            result = gated(g, h, gate) if mode == NO_GATE else mix(g, h, gate)
+            if not ring:
+                store(v, saved, g)
+                store(v, saved + wide, h)
+                store(v, saved + 2 * wide, gate)
+                store(v, saved + 3 * wide, a)
+        store(cells, new + at, result)
+        if t >= shortest:
+            result = select_less(here, lengths, result, load(cells, old + at))
+        store(v, v_at + after * wide + at, result)
+    return after
+
+
+@kernel
+def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block, scratch):
+    """Run one block, as `ltc.forward` does. A history holds time + 1 rows of states, then time x 4 of heads."""
+    n, _, batch, time, _, _, span = sizes
+    wide = n * LANES
+    ended, shortest, longest = ends(lengths, block, batch, time)
+    whole = span == time
+    v, ring = (saved, 0) if whole else (scratch, 1)
+    v_at = block * (5 * time + 1) * wide if whole else 0
+    heads_at = v_at + (time + 1) * wide
+    cells = scratch[2 * wide :]
+    gather(v0, block, batch, 1, n, 0, v, v_at)
+    now = 0
+    for t in range(longest):
+        if not whole and span > 0 and t % span == 0:
+            mark = (block * ((time + span - 1) // span) + t // span) * wide
+            copy(v, v_at + now * wide, saved, mark, n)
+        now = run_sample(p, edges, sizes, x, dt, ended, shortest, block, t, v, v_at, heads_at, now, ring, cells)
+        write_kept(v, v_at + now * wide, keep, kept, sizes, ended, shortest, block, t)
+    scatter(v, v_at + now * wide, block, batch, 1, n, 0, last)
+
+
+@inlined
+def pass_back(p, c, first, last, pre, cells, room, parts, to, g, h, a, b):
+    """Pass the gradients of one neuron's heads on to its senders, from `to` on, and add them to its weights' parts."""
+    for e in range(first, last):
+        sender = pre[e] * LANES
+        u = load(cells, sender)
+        back = load(room, to + sender) + g * p[e] + h * p[c + e] + a * p[2 * c + e] + b * p[3 * c + e]
+        store(room, to + sender, back)
+        add_to(room, parts + e * LANES, fold4(g * u, h * u, a * u, b * u))
+
+
+@inlined
+def pass_only_back(p, first, last, pre, cells, room, parts, to, g):
+    """The same for the one head of the mode "pure"; its parts are lanes."""
+    for e in range(first, last):
+        sender = pre[e] * LANES
+        add_to(room, parts + e * LANES, g * load(cells, sender))
+        add_to(room, to + sender, g * p[e])
+
+
+@inlined
+def neuron_back(p, edges, n, mode, i, cells, history, at, step, g_new, room, lanes, to, by_dt):
+    """Pass the gradient of neuron i's new state back; the history holds its heads, `n` rows apart, from `at` on."""
+    c, start, pre = edges[0], edges[1 : n + 2], edges[2 * n + 2 :]
+    first, last, wide, biases = start[i], start[i + 1], n * LANES, lanes + c * LANES
+    own = biases + i * LANES
+    g, h = load(history, at), load(history, at + wide)
+    if mode == PURE:
+        rest, decay, tau = all_lanes(p, p[c + 2 * n + i]), h, p[c + n + i]
+        by_rest, by_g, by_decay = d_decayed(rest, g, decay)
+        size, sign = magnitude(g)
+        by_rate = g_new * by_decay * -(decay * step)
+        g_g = g_new * by_g + by_rate * sign
+        by_dt = by_dt - g_new * by_decay * decay * (size + abs(tau))
+        add_to(room, own, g_g)
+        add_to(room, own + wide, by_rate * (p.dtype.type(1) if tau > 0 else p.dtype.type(-1) if tau < 0 else tau))
+        add_to(room, own + 2 * wide, g_new * by_rest)
+        pass_only_back(p, first, last, pre, cells, room, lanes, to, g_g)
+        return by_dt
+    gate, a = load(history, at + 2 * wide), load(history, at + 3 * wide)
+    by_g, by_h, by_gate = d_mix(g, h, gate)
+    if mode == NO_GATE:
+        by_number, by_h, by_gate = d_gated(g, h, gate)
+        by_g = all_lanes(p, p.dtype.type(by_number))
+    g_g, g_h = g_new * by_g * d_tanh(g), g_new * by_h * d_tanh(h)
+    g_b = g_new * by_gate * d_sigmoid(gate)
+    g_a = g_b * step
+    add_to(room, own, g_g)
+    add_to(room, own + wide, g_h)
+    add_to(room, own + 2 * wide, g_a)
+    add_to(room, own + 3 * wide, g_b)
+    pass_back(p, c, first, last, pre, cells, room, lanes, to, g_g, g_h, g_a, g_b)
+    return by_dt + g_b * a
+
+
+@kernel
+def backward(
+    p, edges, sizes, x, dt, lengths, keep, saved, g_kept, g_last, g_x, g_dt, g_v0, sums, group, groups, scratch
+):
+    """Run every `groups`-th block back, as `ltc.backward` does.
+
+    sums: in the order of p, but the heads' weights one behind the other for each connection.
+    """
+    n, inputs, batch, time, _, mode, span = sizes
+    c, order = edges[0], edges[n + 2 : 2 * n + 2]
+    wide, whole, count = n * LANES, span == time, 1 if mode == PURE else 4
+    rows = 0 if whole else (5 * span + 1) * wide
+    cells, room = scratch[rows : rows + inputs * LANES + 2 * wide], scratch[rows + inputs * LANES + 2 * wide :]
+    # Gradients of inputs, old states, new states and held ones; then sums over all samples.
+    g_old, g_new = inputs * LANES, inputs * LANES + wide
+    g_held, lanes = inputs * LANES + 2 * wide, inputs * LANES + 3 * wide
+    n_lanes = len(p) - (count - 1) * c
+    clear(room, lanes, n_lanes)
+    v = saved if whole else scratch
+    for block in range(group, (batch + LANES - 1) // LANES, groups):
+        ended, shortest, longest = ends(lengths, block, batch, time)
+        v_at = block * (5 * time + 1) * wide if whole else 0
+        heads_at = v_at + (span + 1) * wide
+        gather(g_last, block, batch, 1, n, 0, room, g_new)
+        for back in range(longest):
+            t = longest - 1 - back
+            begin = 0 if whole else t // span * span
+            if not whole and (back == 0 or (t + 1) % span == 0):
+                copy(saved, (block * ((time + span - 1) // span) + t // span) * wide, v, 0, n)
+                now = 0
+                for again in range(begin, t + 1):
+                    now = run_sample(
+                        p, edges, sizes, x, dt, ended, shortest, block, again, v, 0, heads_at, now, 0, cells
+                    )
+            k = t - begin
+            take_kept(g_kept, room, g_new, keep, sizes, ended, shortest, block, t)
+            if t >= shortest:
+                hold_ended(room, g_new, g_held, n, ended, t)
+            gather(x, block, batch, time, inputs, t, cells, 0)
+            copy(v, v_at + k * wide, cells, inputs * LANES, 2 * n)
+            clear(room, 0, inputs + n)
+            step = per_lane(dt, block, batch, time, t)
+            by_dt = step - step
+            for place in range(n - 1, -1, -1):
+                i = order[place]
+                by_dt = neuron_back(
+                    p, edges, n, mode, i, cells, v, heads_at + (4 * k * n + i) * LANES, step,
+                    load(room, g_new + i * LANES), room, lanes, 0, by_dt,
+                )  # fmt: skip
+            copy(room, g_old, room, g_new, n)
+            if t >= shortest:
+                for i in range(n):
+                    add_to(room, g_new + i * LANES, load(room, g_held + i * LANES))
+            scatter(room, 0, block, batch, time, inputs, t, g_x)
+            store(cells, 0, by_dt)
+            scatter(cells, 0, block, batch, time, 1, t, g_dt)
+        scatter(room, g_new, block, batch, 1, n, 0, g_v0)
+    for e in range(c):
+        for k in range(count):
+            at = lanes + e * LANES + k
+            summed = (room[at] + room[at + 4]) + (room[at + 8] + room[at + 12])
+            sums[count * e + k] = total(load(room, at)) if count == 1 else summed
+    for i in range(c, n_lanes):
+        sums[(count - 1) * c + i] = total(load(room, lanes + i * LANES))
+
+
+@kernel
+def finish(p, edges, n, sums, g_p):
+    """Sum the groups' sums, (groups, parameters), in a fixed order."""
+    c = edges[0]
+    heads_weights = 4 * c if len(p) == 4 * (c + n) else c
+    count = 4 if heads_weights == 4 * c else 1
+    for i in range(len(p)):
+        number = p.dtype.type(0)
+        for group in range(len(sums)):
+            number += sums[group, i]
+        g_p[i % count * c + i // count if i < heads_weights else i] = number
