@@ -65,7 +65,7 @@ def train(network: nn.Module, data: wormnet.data.Dataset, epochs: int) -> float:
     found = []
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(32):
-            loss = nn.functional.mse_loss(predict(x[rows]), y[rows])
+            loss = nn.functional.mse_loss(predict(x[rows]), y[rows]) / y.var()
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
