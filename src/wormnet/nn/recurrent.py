@@ -1,5 +1,6 @@
 """The recurrent layer: a wiring times a neuron model."""
 
+import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from wormnet.errors import ArgumentError, BackendError, ShapeError
+from wormnet.kernels.cpu.stepper import Stepper
 from wormnet.kernels.dispatch import Choice, check_backend, choose
 from wormnet.models import Model, named
 from wormnet.models.scan import Samples, arrange, numbers, scan, wrong_width
@@ -297,6 +299,30 @@ class Recurrent(nn.Module):
         time = 0 if x.dim() == 1 or not self.batch_first else 1
         y, new = self(x.unsqueeze(time), state, dt)
         return (y.squeeze(time) if self.return_sequences else y), new
+
+    def stepper(self, batch: int | None = None) -> Stepper:
+        """Run sample by sample without torch, for a control loop: step(x, dt) -> y, reset(), state.
+
+        Args: batch: None for one sequence, or how many advance at once.
+        It computes what the layer computes, in evaluation mode and with the parameters that the layer has now.
+
+        >>> stepper = Recurrent(Wiring(2, 3, pre=[0, 1], post=[2, 3]), "ltc").stepper()
+        >>> stepper.step([0.0, 1.0], dt=0.5).shape, stepper.state.shape
+        ((3,), (3,))
+        """
+        if batch is not None:
+            check_count("batch", batch, 1)
+
+        def plain(module: nn.Module | None) -> tuple[Any, ...] | None:
+            return None if module is None else tuple(one.detach().cpu().numpy() for one in module.parameters())
+
+        with torch.no_grad():
+            # NumPy has no bfloat16, and half precision only in name.
+            exact = torch.float64 if self._stored().dtype == torch.float64 else torch.float32
+            values = {name: value.to("cpu", exact, copy=True).numpy() for name, value in self.values().items()}
+            lstm, projection = (plain(copy.deepcopy(one)) for one in (self.lstm, self.projection))
+            dtype = np.float64 if exact == torch.float64 else np.float32
+            return Stepper(self.wiring, self.model, values, dtype, batch, lstm, projection)  # pyright: ignore[reportArgumentType]
 
     def trace(
         self,

@@ -24,6 +24,7 @@ __all__ = [
     "collect",
     "fold4",
     "load",
+    "pick",
     "power_of_two",
     "select_less",
     "spread",
@@ -258,3 +259,21 @@ def spread(typingctx, array, offset, stride, count, value):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, types.intp, Lanes(array.dtype)), generate
+
+
+@intrinsic
+def pick(typingctx, array, offset, indices, first):
+    """array[offset + indices[first]], array[offset + indices[first + 1]], ...: a block of numbers from anywhere."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        places = context.make_array(sig.args[2])(context, builder, args[2]).data
+        result = ir.Constant(ir.VectorType(data.type.pointee, LANES), ir.Undefined)
+        for lane in range(LANES):
+            here = ir.Constant(args[3].type, lane)
+            place = builder.sext(builder.load(builder.gep(places, [builder.add(args[3], here)])), args[1].type)
+            number = builder.load(builder.gep(data, [builder.add(args[1], place)]))
+            result = builder.insert_element(result, number, ir.Constant(ir.IntType(32), lane))
+        return result
+
+    return Lanes(array.dtype)(array, types.intp, indices, types.intp), generate
