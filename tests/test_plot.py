@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import wormnet
 from wormnet import plot
-from wormnet.errors import ArgumentError, DataError, WormnetError
+from wormnet.errors import ArgumentError, DataError, WiringError, WormnetError
 from wormnet.wiring import GAP, Wiring
 
 
@@ -152,12 +152,41 @@ def test_drawing_on_given_axes_leaves_other_figures_alone():
     [
         ({"layout": "colums"}, "unknown layout 'colums'; did you mean 'columns'"),
         ({"role_colours": {"moto": "red"}}, "unknown role to colour 'moto'; did you mean 'motor'"),
+        ({"layout": ["columns"]}, r"unknown layout \['columns'\]"),
+        ({"labels": {"AVX": "x"}}, "unknown cell to label 'AVX'; did you mean 'AVB' or 'AVA'"),
+        ({"labels": "all"}, "labels is 'all'; it takes True, False, None or a mapping from names to what to write"),
+        ({"role_colours": {"motor": "reddd"}}, "'reddd' is no colour for 'motor'; matplotlib takes 'red'"),
+        ({"sign_colours": "red"}, "sign colours are given as 'red'; they take a mapping from names to colours"),
         ({"sign_colours": {"exitatory": "red"}}, "unknown sign to colour 'exitatory'; did you mean 'excitatory'"),
     ],
 )
 def test_unknown_names_are_told_with_near_ones(options, message):
     with pytest.raises(ArgumentError, match=message):
         plot.wiring(circuit(), **options)
+
+
+@pytest.mark.parametrize("draw", [plot.wiring, plot.adjacency, plot.degrees])
+def test_what_is_no_wiring_is_not_drawn(draw):
+    with pytest.raises(WiringError, match="wiring is 'cook2019'; it takes a Wiring"):
+        draw("cook2019")
+
+
+def test_a_wiring_in_place_of_nulls_is_told():
+    with pytest.raises(ArgumentError, match=r"nulls is Wiring\(.*\); it takes several wirings: wormnet.nulls\(wiring"):
+        plot.degrees(circuit(), circuit())
+
+
+def test_a_drawing_that_cannot_be_finished_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "circuit.png"
+    path.write_bytes(b"old")
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        plot.save(plot.wiring(circuit()), path)
+    assert path.read_bytes() == b"old"
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):

@@ -319,6 +319,13 @@ def test_a_drive_with_other_columns_is_refused(monkeypatch, tmp_path):
     ("name", "options", "text"),
     [
         ("lidar", {"fold": 5}, "fold is 5; it takes 0 to 4"),
+        ("lidar", {"fold": 1.0}, "fold is 1.0; it takes a whole number"),
+        ("halfcheetah", {"length": 8.5}, "length is 8.5; it takes a whole number"),
+        ("halfcheetah", {"length": "8"}, "length is '8'; it takes a whole number"),
+        ("xor", {"length": 8.0}, "length is 8.0; it takes a whole number"),
+        ("xor_event", {"n_train": 1.5}, "n_train is 1.5; it takes a whole number"),
+        ("xor", {"n_test": "9"}, "n_test is '9'; it takes a whole number"),
+        (["digits"], {}, r"unknown data set \['digits'\]; did you mean 'digits'\?"),
         ("vowels", {}, r"unknown data set 'vowels'; did you mean 'japanese_vowels'\?"),
         ("digits", {"protocol": "publishd"}, "unknown protocol of digits 'publishd'. Known: clean"),
         ("xor", {"protocol": "publishd"}, "did you mean 'published'"),

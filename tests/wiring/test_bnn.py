@@ -175,6 +175,9 @@ def test_a_one_way_junction_between_neurons_is_an_error_with_its_line():
         ({"inputs": ["n5"]}, "unknown input 'n5'"),
         ({"names": ["a"]}, "names holds 1 different names; bnn has 2 neurons."),
         ({"names": ["a", "a"]}, "names holds 1 different names; bnn has 2 neurons."),
+        ({"names": 2}, "names is 2; it takes a list of names"),
+        ({"names": "ab"}, "names is 'ab'; it takes a list of names"),
+        ({"inputs": "n0"}, "inputs is 'n0'; it takes a list of names"),
         ({"outputs": ["n7"]}, "unknown output neuron 'n7'"),
     ],
 )
@@ -208,8 +211,49 @@ def test_files_too_long_or_not_text_are_refused(tmp_path):
         read_bnn(path)
     with pytest.raises(DataError, match=r"none\.bnn cannot be read: No such file"):
         read_bnn(tmp_path / "none.bnn")
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(DataError, match=r"cannot write .*x\.bnn: No such file"):
         write_bnn(parse_bnn("size 1"), tmp_path / "no" / "x.bnn")
+    with pytest.raises(WiringError, match="text is 5; it takes the text of a"):
+        parse_bnn(5)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"leak": "a"}, r"leak is 'a'; it takes numbers, shape \(1,\)"),
+        ({"leak": [[1.0], [1.0, 2.0]]}, "leak is .*; it takes numbers"),
+        (5, "values is 5; it takes a mapping from the names of parameters to numbers"),
+    ],
+)
+def test_values_that_are_no_numbers_are_named(values, message):
+    circuit = parse_bnn("size 1")
+    with pytest.raises(WiringError, match=message):
+        Biophysical(circuit.wiring, {**circuit.values, **values} if isinstance(values, dict) else values)
+
+
+def test_what_a_simulation_cannot_take_is_told():
+    circuit = parse_bnn("size 2\nex 0 1 1", inputs=["n0"])
+    with pytest.raises(WiringError, match=r"inputs has shape \(3,\); it takes a potential for each input last: 1"):
+        simulate(circuit.wiring, circuit.values, np.zeros(3), 1.0)
+    with pytest.raises(WiringError, match=r"seconds is 1\.0 and dt 0; it takes a whole number of steps dt > 0"):
+        simulate(circuit.wiring, circuit.values, np.zeros(1), 1.0, dt=0)
+    with pytest.raises(WiringError, match="held at 'x' mV; it takes a finite potential"):
+        Biophysical(circuit.wiring, circuit.values, {"n0": "x"})
+
+
+def test_a_circuit_that_cannot_be_written_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "x.bnn"
+    write_bnn(parse_bnn("size 1"), path)
+    before = path.read_bytes()
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        write_bnn(parse_bnn("size 3"), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

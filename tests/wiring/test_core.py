@@ -217,6 +217,14 @@ def test_kinds_are_numbered_by_their_place_in_the_list():
     assert (KINDS[CHEMICAL], KINDS[GAP], KINDS[CURRENT]) == ("chemical", "gap", "current")
 
 
+@pytest.mark.parametrize("kind", ["gap", 3, -1, True, None, [GAP]])
+def test_what_is_no_kind_is_refused_and_not_taken_for_one_without_synapses(kind):
+    wiring = Wiring(1, 2, pre=[0, 1], post=[1, 2], kind=[CHEMICAL, GAP])
+    for look_up in (wiring.of_kind, wiring.csr):
+        with pytest.raises(WiringError, match=r"kind is .*; kinds are 0 \(chemical\), 1 \(gap\) and 2 \(current\)"):
+            look_up(kind)
+
+
 def test_repr_counts_every_kind():
     wiring = Wiring(1, 2, outputs=[0], pre=[0, 0, 1], post=[1, 1, 2], kind=[CHEMICAL, CURRENT, GAP])
     assert repr(wiring) == "Wiring(1 input, 2 neurons, 1 output, 1 synapse, 1 gap junction, 1 current)"

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 
-from wormnet.data.sequences import Dataset, Sequences
-from wormnet.errors import DataError
+import numpy as np
 
-__all__ = ["About", "Files", "need"]
+from wormnet.data.sequences import Dataset, Sequences
+from wormnet.errors import ArgumentError, DataError
+
+__all__ = ["About", "Files", "need", "whole"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class About:
         train, valid, test = parts
         origin = {"source": self.source, "licence": self.licence, "citation": self.citation}
         return Dataset(self.name, train, valid, test, classes, **origin, protocol=protocol, measure=measure)
+
+
+def whole(name: str, given: object) -> int:
+    """An option that is a whole number; ArgumentError for anything else.
+
+    >>> whole("length", 8.5)
+    Traceback (most recent call last):
+    wormnet.errors.ArgumentError: length is 8.5; it takes a whole number.
+    """
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
+        raise ArgumentError(f"{name} is {given!r}; it takes a whole number.")
+    return int(given)
 
 
 def need(module: str, package: str, what: str) -> ModuleType:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.data.about import About, Files
+from wormnet.data.about import About, Files, whole
 from wormnet.data.download import fetch
 from wormnet.data.sequences import Dataset, Sequences, guess
 from wormnet.errors import ArgumentError, DataError
@@ -86,11 +86,12 @@ def load(protocol: str = "clean", seed: int = 0, *, length: int = 32) -> Dataset
         length: steps in a window, 1 to 999; published 32.
 
     Raises:
+        ArgumentError: for a length that cannot be.
         DataError: if the files cannot be had.
 
     Source: Hasani et al. 2021, AAAI 35, 7657-7666, Table 6.
     """
-    if not 1 <= length < _SHAPE[0]:
+    if not 1 <= whole("length", length) < _SHAPE[0]:
         raise ArgumentError(f"length is {length}; it takes 1 to {_SHAPE[0] - 1} steps.")
     if protocol == "published" and length != _PUBLISHED_LENGTH:
         raise ArgumentError(f"length is {length}; the published windows have {_PUBLISHED_LENGTH} steps.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.data.about import About, Files
+from wormnet.data.about import About, Files, whole
 from wormnet.data.download import fetch
 from wormnet.data.sequences import Dataset, Sequences, guess
 from wormnet.errors import ArgumentError, DataError
@@ -77,12 +77,13 @@ def load(protocol: str = "clean", seed: int = 0, *, fold: int = 0, mirror: bool 
         mirror: train also on each drive with left and right exchanged: the rays in reverse, the command negated.
 
     Raises:
+        ArgumentError: for a fold that there is not.
         DataError: if the files cannot be had.
 
     Source: Lechner et al. 2020, ICRA.
     """
-    if fold not in range(_FOLDS):
-        raise ArgumentError(f"fold is {fold!r}; it takes 0 to {_FOLDS - 1}.")
+    if not 0 <= whole("fold", fold) < _FOLDS:
+        raise ArgumentError(f"fold is {fold}; it takes 0 to {_FOLDS - 1}.")
     files = ABOUT.files
     assert files is not None
     drives = [_read(path) for path in fetch(files).values()]

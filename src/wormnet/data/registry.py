@@ -48,7 +48,7 @@ def info(name: str) -> About:
     >>> info("xor").protocols
     ('clean', 'published')
     """
-    if name not in _SETS:
+    if not isinstance(name, str) or name not in _SETS:
         raise ArgumentError(unknown("data set", name, _SETS))
     return _SETS[name][0]
 

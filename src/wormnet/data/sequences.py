@@ -98,6 +98,8 @@ class Sequences:
         >>> Sequences.from_list([np.zeros((4, 1)), np.zeros((2, 1))], y=[0, 1]).lengths
         array([4, 2])
         """
+        if not isinstance(x, Iterable):
+            raise ShapeError(f"x is {x!r}; it takes a list of (time, inputs) arrays.")
         arrays = [_numbers(f"x[{i}]", a) for i, a in enumerate(x)]
         if not arrays:
             raise ShapeError("x holds no sequence; it takes at least one (time, inputs) array.")
@@ -360,6 +362,8 @@ def _pad_steps(name: str, given: Any, lengths: Sequence[int]) -> Any:
     """Pad what is given per step; leave what is given per sequence."""
     if given is None:
         return None
+    if not isinstance(given, Iterable):
+        raise ShapeError(f"{name} is {given!r}; it takes one entry for each of the {len(lengths)} sequences.")
     arrays = [_numbers(f"{name}[{i}]", a) for i, a in enumerate(given)]
     if len(arrays) != len(lengths):
         raise ShapeError(f"{name} has {len(arrays)} entries; there are {len(lengths)} sequences.")
@@ -375,5 +379,9 @@ def _pad_steps(name: str, given: Any, lengths: Sequence[int]) -> Any:
             raise ShapeError(
                 f"{name}[{i}] has shape {a.shape}; sequence {i} has {length} steps, and {name}[0] has shape "
                 f"{arrays[0].shape}."
+            )
+        if name == "y" and (a.dtype.kind == "f") != (arrays[0].dtype.kind == "f"):
+            raise ShapeError(
+                f"y[{i}] holds {a.dtype} and y[0] {arrays[0].dtype}; whole numbers are classes, floats are regression."
             )
     return _pad(arrays)

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.data.about import About
+from wormnet.data.about import About, whole
 from wormnet.data.sequences import Dataset, Sequences, guess
 from wormnet.errors import ArgumentError, unknown
 
@@ -84,6 +84,8 @@ def xor(
     """
     if encoding not in ("dense", "event"):
         raise ArgumentError(unknown("encoding", encoding, ("dense", "event")))
+    sizes = {"length": length, "n_train": n_train, "n_valid": n_valid, "n_test": n_test}
+    length, n_train, n_valid, n_test = (whole(name, size) for name, size in sizes.items())
     about = DENSE if encoding == "dense" else EVENT
     if protocol == "published":
         if (length, n_train, n_valid, n_test) != (32, 10_000, 2_000, 2_000):

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wormnet.errors import ArgumentError
 from wormnet.plot.style import SIGN_COLOURS, by_sign, changed, counts, new_axes
-from wormnet.wiring.core import Wiring
+from wormnet.wiring.core import Wiring, prove_wiring
 from wormnet.wiring.layout import COLUMNS, groups
 from wormnet.wiring.measure import degree
 
@@ -28,6 +29,7 @@ def adjacency(wiring: Wiring, ax: "Axes | None" = None, *, sign_colours: Mapping
     >>> adjacency(wormnet.dense(2, 3)).get_ylabel()
     'sender'
     """
+    prove_wiring(wiring)
     colours = changed("sign", SIGN_COLOURS, sign_colours)
     ax = new_axes((7.5, 6.5)) if ax is None else ax
     from matplotlib.colors import to_rgba
@@ -67,9 +69,6 @@ def adjacency(wiring: Wiring, ax: "Axes | None" = None, *, sign_colours: Mapping
     return ax
 
 
-# -- what is drawn -----------------------------------------------------------------------------------------------------
-
-
 def degrees(wiring: Wiring, nulls: Iterable[Wiring] = (), ax: "Axes | None" = None) -> "Axes":
     """Draw how many neurons have at least k partners, for the wiring and, behind it, for each of its nulls.
 
@@ -80,13 +79,16 @@ def degrees(wiring: Wiring, nulls: Iterable[Wiring] = (), ax: "Axes | None" = No
         nulls: random wirings to compare with, see `wormnet.nulls`.
         ax: where; a new figure if None.
 
-    Returns: the axes.   Raises: WormnetError without matplotlib.
+    Returns: the axes.   Raises: ArgumentError for nulls that are none, else as `wiring` does.
 
     >>> import wormnet
     >>> wiring = wormnet.random(inputs=4, neurons=30, outputs=2, sparsity=0.8)
     >>> degrees(wiring, wormnet.nulls(wiring, "erdos_renyi", 5)).get_xlabel()
     'k: synapses of a neuron'
     """
+    prove_wiring(wiring)
+    if not isinstance(nulls, Iterable):
+        raise ArgumentError(f"nulls is {nulls!r}; it takes several wirings: wormnet.nulls(wiring, 'rewire', 20).")
     ax = new_axes((6.0, 4.0)) if ax is None else ax
     shown = [(one, "null", 0.25, 0.8) for one in nulls]
     for one, word, alpha, width in [*shown, (wiring, "", 1.0, 2.0)]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wormnet.errors import ArgumentError, unknown
 from wormnet.plot.style import ROLE_COLOURS, SIGN_COLOURS, by_sign, changed, counts, new_axes
-from wormnet.wiring.core import CURRENT, Wiring
+from wormnet.wiring.core import CURRENT, Wiring, prove_wiring
 from wormnet.wiring.layout import COLUMNS, LAYOUTS, groups
 
 if TYPE_CHECKING:
@@ -44,15 +44,24 @@ def wiring(
         legend: whether to explain the colours.
 
     Returns: the axes.
-    Raises: ArgumentError for an unknown layout or colour name, WormnetError without matplotlib.
+    Raises: ArgumentError for an unknown layout, colour or name, WiringError for no wiring, WormnetError without
+        matplotlib.
 
     >>> import wormnet
     >>> ax = wormnet.plot.wiring(wormnet.auto_ncp(inputs=8, neurons=19, outputs=1))
     >>> ax.get_title("left")
     '8 inputs, 19 neurons, 87 synapses'
     """
-    if layout not in LAYOUTS:
+    prove_wiring(wiring)
+    if not isinstance(layout, str) or layout not in LAYOUTS:
         raise ArgumentError(unknown("layout", layout, LAYOUTS))
+    if not isinstance(labels, (bool, Mapping, type(None))):
+        raise ArgumentError(
+            f"labels is {labels!r}; it takes True, False, None or a mapping from names to what to write."
+        )
+    for name in labels if isinstance(labels, Mapping) else ():
+        if name not in wiring.cells:
+            raise ArgumentError(unknown("cell to label", name, wiring.cells))
     role_colours = changed("role", ROLE_COLOURS, role_colours)
     sign_colours = changed("sign", SIGN_COLOURS, sign_colours)
     ax = new_axes((9.0, 6.0)) if ax is None else ax

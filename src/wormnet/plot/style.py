@@ -1,5 +1,6 @@
 """What all drawings share: colours, new axes, saving."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
+from wormnet.atomic import write_whole
+from wormnet.errors import ArgumentError, WormnetError, unknown
 from wormnet.wiring.core import CURRENT, GAP, Wiring
 
 if TYPE_CHECKING:
@@ -55,11 +57,19 @@ def counts(wiring: Wiring) -> str:
 
 
 def changed(what: str, known: Mapping[str, str], changes: Mapping[str, str] | None) -> dict[str, str]:
-    """Known colours with some of them changed; ArgumentError for a name that is not among them."""
-    for name in changes or {}:
+    """Known colours with some of them changed; ArgumentError for a name not among them, or what is no colour."""
+    changes = {} if changes is None else changes
+    if not isinstance(changes, Mapping):
+        raise ArgumentError(f"{what} colours are given as {changes!r}; they take a mapping from names to colours.")
+    for name in changes:
         if name not in known:
             raise ArgumentError(unknown(f"{what} to colour", name, known))
-    return {**known, **(changes or {})}
+    if changes:
+        from matplotlib.colors import is_color_like
+
+        for name in [name for name in changes if not is_color_like(changes[name])][:1]:
+            raise ArgumentError(f"{changes[name]!r} is no colour for {name!r}; matplotlib takes 'red' or '#D1495B'.")
+    return {**known, **changes}
 
 
 def new_axes(size: tuple[float, float]) -> "Axes":
@@ -74,15 +84,16 @@ def new_axes(size: tuple[float, float]) -> "Axes":
 def save(ax: "Axes", path: str | Path, dpi: int = 150) -> None:
     """Write the figure of some axes into a file; the ending of its name tells the format (.png, .svg, .pdf, ...).
 
-    Raises: ArgumentError for an ending that matplotlib does not know, DataError if the file cannot be written.
+    Raises: ArgumentError for an ending that matplotlib does not know; DataError if the file cannot be written, and then
+        an older one stays as it was.
     """
     figure: Any = ax.figure
     known = figure.canvas.get_supported_filetypes()
-    if Path(path).suffix[1:].lower() not in known:
+    ending = Path(path).suffix[1:].lower()
+    if ending not in known:
         raise ArgumentError(
             f"{path} ends in {Path(path).suffix!r}; a drawing ends in one of .{', .'.join(sorted(known))}."
         )
-    try:
-        figure.savefig(path, dpi=dpi)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}.") from None
+    content = io.BytesIO()
+    figure.savefig(content, dpi=dpi, format=ending)
+    write_whole(path, content.getvalue())

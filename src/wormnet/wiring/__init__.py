@@ -20,7 +20,15 @@ from wormnet.wiring.measure import (
     to_adjacency,
 )
 from wormnet.wiring.ncp import auto_ncp, ncp
-from wormnet.wiring.null import erdos_renyi, nulls, permute_neurons, rewire, shuffle_counts, shuffle_signs
+from wormnet.wiring.null import (
+    erdos_renyi,
+    nulls,
+    permute_neurons,
+    rewire,
+    rewire_classes,
+    shuffle_counts,
+    shuffle_signs,
+)
 
 __all__ = [
     "CHEMICAL",
@@ -58,6 +66,7 @@ __all__ = [
     "reachable",
     "reciprocity",
     "rewire",
+    "rewire_classes",
     "save",
     "shuffle_counts",
     "shuffle_signs",

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
+from wormnet.wiring.check import shortened
+from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring, prove_wiring
 
 __all__ = ["BOUNDS", "MODES", "Biophysical", "Units", "check_bounds", "clip_to_bounds", "motor", "sensory", "simulate"]
 
@@ -65,8 +66,8 @@ class Biophysical:
         for name, potential in self.held.items():
             if name not in self.wiring.inputs:
                 raise WiringError(unknown("held input", name, self.wiring.inputs))
-            if not math.isfinite(potential):
-                raise WiringError(f"{name} is held at {potential} mV; it takes a finite potential.")
+            if not isinstance(potential, (int, float, np.integer, np.floating)) or not math.isfinite(potential):
+                raise WiringError(f"{name} is held at {shortened(potential)} mV; it takes a finite potential.")
         object.__setattr__(self, "held", MappingProxyType(dict(self.held)))
 
 
@@ -198,17 +199,19 @@ def simulate(
         values: as of `Biophysical`; each may have more axes in front, for many circuits at once.
         inputs: (..., inputs) mV.   seconds: a whole number of steps dt.   v: mV at the start; the published -70.
 
-    Returns: (..., neurons) mV.   Raises: WiringError if seconds is no whole number of steps.
+    Returns: (..., neurons) mV.   Raises: WiringError if seconds is no whole number of steps, or inputs do not fit.
 
     >>> lone = Wiring(0, 1)
     >>> values = {"capacitance": np.ones(1), "leak": np.ones(1), "v_leak": np.zeros(1)}
     >>> simulate(lone, values, np.zeros(0), 1.0, dt=1.0)  # (-70 C/dt + G V) / (C/dt + G)
     array([-35.])
     """
-    steps = round(seconds / dt)
-    if not dt > 0 or steps < 0 or abs(steps * dt - seconds) > 1e-9 * max(1.0, seconds):
+    steps = round(seconds / dt) if dt > 0 else -1
+    if steps < 0 or abs(steps * dt - seconds) > 1e-9 * max(1.0, seconds):
         raise WiringError(f"seconds is {seconds} and dt {dt}; it takes a whole number of steps dt > 0.")
     n, u = wiring.n_neurons, np.asarray(inputs, np.float64)
+    if u.shape[-1:] != (wiring.n_inputs,):
+        raise WiringError(f"inputs has shape {u.shape}; it takes a potential for each input last: {wiring.n_inputs}.")
     chemical, gap = wiring.csr(CHEMICAL), wiring.csr(GAP)
     onto = [np.equal.outer(csr.post, np.arange(n)).astype(np.float64) for csr in (chemical, gap)]
     weight, slope, midpoint, reversal = (
@@ -235,6 +238,9 @@ def simulate(
 
 
 def _checked(wiring: Wiring, values: Values) -> dict[str, NDArray[np.float64]]:
+    prove_wiring(wiring)
+    if not isinstance(values, Mapping):
+        raise WiringError(f"values is {shortened(values)}; it takes a mapping from the names of parameters to numbers.")
     if len(wiring.of_kind(CURRENT)):
         raise WiringError("the wiring has current synapses; an ordinary neural circuit has none. Use clamp, not drive.")
     sizes: dict[str, int] = dict.fromkeys(PER_NEURON, wiring.n_neurons)
@@ -248,7 +254,10 @@ def _checked(wiring: Wiring, values: Values) -> dict[str, NDArray[np.float64]]:
     for name, n in sizes.items():
         if name not in values:
             raise WiringError(f"{name} is missing; the circuit takes {', '.join(sizes)}.")
-        value = np.array(values[name], np.float64)
+        try:
+            value = np.array(values[name], np.float64)
+        except (TypeError, ValueError):
+            raise WiringError(f"{name} is {shortened(values[name])}; it takes numbers, shape ({n},).") from None
         if value.shape != (n,):
             raise WiringError(f"{name} has shape {value.shape}; it takes ({n},).")
         positive = name in ("capacitance", "leak", "slope")

@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from wormnet.atomic import write_whole
 from wormnet.errors import DataError, WiringError, unknown
 from wormnet.wiring.biophysics import Biophysical
+from wormnet.wiring.check import shortened
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
 
 __all__ = ["parse_bnn", "read_bnn", "to_bnn", "write_bnn"]
@@ -99,6 +101,11 @@ def parse_bnn(
     """
     if gaps not in GAPS:
         raise WiringError(unknown("gaps", gaps, GAPS))
+    if not isinstance(text, str):
+        raise WiringError(f"text is {shortened(text)}; it takes the text of a .bnn file.")
+    for what, given in (("names", names), ("inputs", inputs)):
+        if isinstance(given, str) or not isinstance(given, (Iterable, type(None))):
+            raise WiringError(f"{what} is {shortened(given)}; it takes a list of names.")
     if len(text) > MAX_BYTES:
         raise WiringError(f"{source} has {len(text)} characters; {MAX_BYTES} is the most that is read.")
     read = _Reader(source)
@@ -160,12 +167,11 @@ def to_bnn(circuit: Biophysical, *, gaps: str = "symmetric") -> str:
 
 
 def write_bnn(circuit: Biophysical, path: str | PathLike[str], *, gaps: str = "symmetric") -> None:
-    """Write a circuit as a `.bnn` file; see `to_bnn`."""
-    text = to_bnn(circuit, gaps=gaps)
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.") from None
+    """Write a circuit as a `.bnn` file; see `to_bnn`.
+
+    Raises: as `to_bnn` does; DataError if the file cannot be written, and then an older one stays as it was.
+    """
+    write_whole(Path(path), to_bnn(circuit, gaps=gaps))
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

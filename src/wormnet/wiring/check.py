@@ -165,6 +165,13 @@ def whole(what: str, given: ArrayLike) -> NDArray[np.int64]:
         raise WiringError(f"{what} is {shortened(given)}; it takes whole numbers.") from None
 
 
+def one_kind(given: object) -> int:
+    """The number of a kind of synapse."""
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or not 0 <= given < len(KINDS):
+        raise WiringError(f"kind is {shortened(given)}; kinds are 0 (chemical), 1 (gap) and 2 (current).")
+    return int(given)
+
+
 def per_synapse(what: str, given: ArrayLike, n: int) -> NDArray[np.int64]:
     """(n,) whole numbers, from as many or from one."""
     values = whole(what, given)

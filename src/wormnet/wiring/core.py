@@ -183,13 +183,17 @@ neurons. Inputs only send.
         return _frozen(np.array([self._number[name] - self.n_inputs for name in self.outputs], np.int64))
 
     def of_kind(self, kind: int) -> NDArray[np.int64]:
-        """(synapses of that kind,) their places in `pre`, `post`, `sign`, `count`."""
-        return np.flatnonzero(self.kind == kind)
+        """(synapses of that kind,) their places in `pre`, `post`, `sign`, `count`.
+
+        Raises: WiringError if it is neither CHEMICAL, GAP nor CURRENT.
+        """
+        return np.flatnonzero(self.kind == check.one_kind(kind))
 
     def csr(self, kind: int) -> Csr:
         """The directed edges of one kind in the order of their receivers. The only home of that order.
 
         Gap junctions between two neurons are listed in both directions.
+        Raises: as `of_kind` does.
 
         >>> wiring = Wiring(0, 2, pre=[0], post=[1], kind=GAP)
         >>> wiring.csr(GAP).pre, wiring.csr(GAP).synapse
@@ -269,6 +273,12 @@ neurons. Inputs only send.
         parts.append(some(self.n_synapses - n_gap - n_current, "synapse"))
         parts += [some(n_gap, "gap junction")] * bool(n_gap) + [some(n_current, "current")] * bool(n_current)
         return f"Wiring({', '.join(parts)})"
+
+
+def prove_wiring(wiring: object) -> None:
+    """It is a wiring."""
+    if not isinstance(wiring, Wiring):
+        raise WiringError(f"wiring is {check.shortened(wiring)}; it takes a Wiring.")
 
 
 def _rebuild(content: dict[str, Any]) -> Wiring:

@@ -93,6 +93,8 @@ def reorder(wiring: "Wiring", neurons: Iterable[str]) -> "Wiring":
     >>> Wiring(1, ["a", "b"], pre=[0], post=[1]).reorder(["b", "a"]).post
     array([2])
     """
+    if isinstance(neurons, str) or not isinstance(neurons, Iterable):
+        raise WiringError(f"reorder is given {check.shortened(neurons)}; it takes the names of all neurons.")
     order = [_neuron(wiring, name) for name in neurons]
     if len(set(order)) != len(order):
         raise WiringError("reorder names a neuron twice; it takes each of the neurons once.")
@@ -330,9 +332,16 @@ def _subset(wiring: "Wiring", cells: NDArray[np.bool_], synapses: NDArray[np.boo
 def _chosen(wiring: "Wiring", synapses: ArrayLike | Iterable[tuple[str, str]]) -> NDArray[np.bool_]:
     """(synapses,) True for those that are named, numbered or masked."""
     chosen = np.zeros(wiring.n_synapses, bool)
-    if not isinstance(synapses, Iterable):
-        raise WiringError(f"synapses is {check.shortened(synapses)}; it takes (pre, post) names, places, or a mask.")
+    other = WiringError(f"synapses is {check.shortened(synapses)}; it takes (pre, post) names, places, or a mask.")
+    if (
+        isinstance(synapses, str)
+        or not isinstance(synapses, Iterable)
+        or (isinstance(synapses, np.ndarray) and not synapses.ndim)
+    ):
+        raise other
     given = synapses if isinstance(synapses, np.ndarray) else list(synapses)
+    if isinstance(given, np.ndarray) and given.ndim > 1 and given.dtype != bool:
+        given = given.tolist()
     if len(given) == 2 and all(isinstance(end, str) for end in given):
         given = [given]
     if len(given) and not isinstance(given, np.ndarray) and not np.isscalar(given[0]):
@@ -346,16 +355,19 @@ def _chosen(wiring: "Wiring", synapses: ArrayLike | Iterable[tuple[str, str]]) -
                 f"the mask has shape {places.shape}; it takes one truth value per synapse: {chosen.shape}."
             )
         return places
+    if len(places) and places.dtype.kind not in "iuf":
+        raise other
     places = check.whole("synapses", places)
     for place in places[(places < 0) | (places >= len(chosen))][:1]:
-        raise WiringError(f"there is no synapse {place}; they are numbered 0 to {len(chosen) - 1}.")
+        those = f"they are numbered 0 to {len(chosen) - 1}" if len(chosen) else "the wiring has none"
+        raise WiringError(f"there is no synapse {place}; {those}.")
     chosen[places] = True
     return chosen
 
 
 def _between(wiring: "Wiring", pair: Any) -> NDArray[np.int64]:
     """The places of the synapses from one named cell to another; of gap junctions, whichever end comes first."""
-    if isinstance(pair, str) or len(pair) != 2:
+    if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
         raise WiringError(f"synapses holds {check.shortened(pair)}; it takes pairs (pre, post) of names.")
     pre, post = (wiring.cell(name) for name in pair)
     there = (wiring.pre == pre) & (wiring.post == post)

@@ -21,7 +21,7 @@ from wormnet.wiring.formats import (
     VERSION,
     built,
     prove_format,
-    prove_wiring,
+    prove_to_fit,
     short_enough,
     shown,
     small_enough,
@@ -148,7 +148,7 @@ def to_json(wiring: Wiring) -> str:
     }
     <BLANKLINE>
     """
-    prove_wiring(wiring)
+    prove_to_fit(wiring)
     content = {"format": FORMAT, "version": VERSION, **wiring.to_dict()}
     lines = ",\n".join(f' "{key}": {json.dumps(value)}' for key, value in content.items())
     return short_enough(f"{{\n{lines}\n}}\n")

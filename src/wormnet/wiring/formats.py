@@ -4,7 +4,7 @@ from typing import Any
 
 from wormnet.errors import WiringError
 from wormnet.wiring.check import shortened
-from wormnet.wiring.core import Wiring
+from wormnet.wiring.core import Wiring, prove_wiring
 
 FORMAT, VERSION = "wormnet-wiring", 1
 
@@ -23,10 +23,9 @@ def shown(value: object) -> str:
     return names.get(type(value)) or shortened(value)
 
 
-def prove_wiring(wiring: object) -> None:
+def prove_to_fit(wiring: Wiring) -> None:
     """It is a wiring, and no larger than is read back."""
-    if not isinstance(wiring, Wiring):
-        raise WiringError(f"wiring is {shortened(wiring)}; it takes a Wiring.")
+    prove_wiring(wiring)
     small_enough(len(wiring.cells), wiring.n_synapses)
 
 

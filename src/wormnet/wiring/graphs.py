@@ -10,7 +10,7 @@ from wormnet.errors import WiringError
 from wormnet.wiring import check
 from wormnet.wiring.check import GAP, KINDS, ROLES, shortened
 from wormnet.wiring.core import Wiring
-from wormnet.wiring.formats import FORMAT, VERSION, built, prove_format, prove_wiring, shown, small_enough
+from wormnet.wiring.formats import FORMAT, VERSION, built, prove_format, prove_to_fit, shown, small_enough
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -35,7 +35,7 @@ def to_networkx(wiring: Wiring) -> "nx.MultiDiGraph":
     """
     import networkx as nx
 
-    prove_wiring(wiring)
+    prove_to_fit(wiring)
     graph = nx.MultiDiGraph(format=FORMAT, version=VERSION, source=wiring.source)
     graph.add_nodes_from(wiring.inputs, cell="input")
     for name, role, layer in zip(wiring.neurons, wiring.roles, wiring.layers.tolist()):

@@ -1,17 +1,29 @@
 """Wiring -> random wirings that share some of its properties: what a claim about a wiring is measured against."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring import check
+from wormnet.wiring import atlas, check
 from wormnet.wiring.check import GAP, KINDS
-from wormnet.wiring.core import Wiring
+from wormnet.wiring.core import Wiring, prove_wiring
 from wormnet.wiring.edit import replaced
 
-__all__ = ["NULLS", "erdos_renyi", "nulls", "permute_neurons", "rewire", "shuffle_counts", "shuffle_signs"]
+__all__ = [
+    "NULLS",
+    "erdos_renyi",
+    "nulls",
+    "permute_neurons",
+    "rewire",
+    "rewire_classes",
+    "shuffle_counts",
+    "shuffle_signs",
+]
+
+Block = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], bool]
+"""Places of synapses that swap among themselves, the cells that may send and receive, whether they act both ways."""
 
 
 def rewire(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10) -> Wiring:
@@ -36,25 +48,43 @@ def rewire(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10) -> Wiri
     >>> rewire(wiring) != wiring, rewire(wiring).n_synapses == wiring.n_synapses
     (True, True)
     """
-    if isinstance(swaps_per_synapse, bool) or not isinstance(swaps_per_synapse, (int, float, np.integer, np.floating)):
-        raise WiringError(f"swaps_per_synapse is {check.shortened(swaps_per_synapse)}; it takes a number >= 0.")
-    if not 0 <= swaps_per_synapse <= 1e6:
-        raise WiringError(f"swaps_per_synapse is {swaps_per_synapse}; it takes 0 to 1000000.")
-    rng = check.generator(seed)
-    pre, post = wiring.pre.copy(), wiring.post.copy()
-    sign, count = wiring.sign.copy(), wiring.count.copy()
+    blocks = []
     for block, from_inputs, mirrored in _blocks(wiring):
-        block = block[pre[block] != post[block]]
-        first = 0 if from_inputs else wiring.n_inputs
-        shape = (wiring.n_inputs if from_inputs else wiring.n_neurons, wiring.n_neurons)
-        codes = (pre[block] - first) * shape[1] + post[block] - wiring.n_inputs
-        codes = _swapped(rng, codes, shape, not from_inputs, mirrored, swaps_per_synapse)
-        # Dealt in the order of the senders, and within a sender at random.
-        codes = codes[np.lexsort((rng.random(len(codes)), np.zeros(len(codes)) if mirrored else codes // shape[1]))]
-        old = np.argsort(pre[block], kind="stable") if not mirrored else np.arange(len(block))
-        pre[block], post[block] = codes // shape[1] + first, codes % shape[1] + wiring.n_inputs
-        sign[block], count[block] = sign[block][old], count[block][old]
-    return replaced(wiring, pre=pre, post=post, sign=sign, count=count, source=_null(wiring, "rewired", seed))
+        senders = np.arange(wiring.n_inputs) if from_inputs else _neurons(wiring)
+        blocks.append((block, senders, _neurons(wiring), mirrored))
+    return _rewired(wiring, blocks, seed, swaps_per_synapse, "rewired")
+
+
+def rewire_classes(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10) -> Wiring:
+    """Rewire at random so that every cell keeps how many synapses it sends to, and receives from, each class, per kind.
+
+    As `rewire`, but a swap takes synapses between the same two classes only: AVAL and AVAR may trade partners, a sensory
+    and a motor neuron may not. What the classes are to each other stays; which of their members is joined to which is
+    random. Classes are those of the worm; cells that it does not have are grouped by role, inputs by themselves.
+
+    Args, raises: as `rewire`.
+
+    >>> from wormnet import auto_ncp
+    >>> wiring = auto_ncp(inputs=8, neurons=19, outputs=1)
+    >>> mixed = rewire_classes(wiring)
+    >>> mixed != wiring, mixed.group_by(lambda cell: cell.rstrip("0123456789")).n_synapses
+    (True, 4)
+    """
+    table = atlas.cells()
+    words = ["input"] * wiring.n_inputs + list(wiring.roles)
+    named = [(word == "input", table[c].cell_class if c in table else word) for c, word in zip(wiring.cells, words)]
+    _, class_of = np.unique([f"{int(is_input)} {name}" for is_input, name in named], return_inverse=True)
+    blocks = []
+    for places, _, both_ways in _blocks(wiring):
+        sending, receiving = class_of[wiring.pre[places]], class_of[wiring.post[places]]
+        if both_ways:  # a junction has no direction: its ends in the order of their classes
+            sending, receiving = np.minimum(sending, receiving), np.maximum(sending, receiving)
+        pairs, which = np.unique(np.stack([sending, receiving]), axis=1, return_inverse=True)
+        for k, (sender, receiver) in enumerate(pairs.T):
+            block = places[which.reshape(-1) == k]
+            cells = np.flatnonzero(class_of == sender), np.flatnonzero(class_of == receiver)
+            blocks.append((block, *cells, both_ways and sender == receiver))
+    return _rewired(wiring, blocks, seed, swaps_per_synapse, "rewired within classes")
 
 
 def shuffle_signs(wiring: Wiring, seed: int = 0) -> Wiring:
@@ -154,6 +184,7 @@ def permute_neurons(wiring: Wiring, seed: int = 0) -> Wiring:
 
 NULLS: dict[str, Callable[[Wiring, int], Wiring]] = {
     "rewire": rewire,
+    "rewire_classes": rewire_classes,
     "signs": shuffle_signs,
     "counts": shuffle_counts,
     "erdos_renyi": erdos_renyi,
@@ -166,17 +197,18 @@ def nulls(wiring: Wiring, kind: str, n: int, seed: int = 0) -> Iterator[Wiring]:
     """Yield n random wirings of one null model.
 
     Args:
-        kind: "rewire" (same degrees), "signs" (same synapses, signs dealt anew), "counts" (counts dealt anew),
+        kind: "rewire" (same degrees), "rewire_classes" (same degrees to and from every class), "signs" (same synapses, signs dealt anew), "counts" (counts dealt anew),
             "erdos_renyi" (same number of synapses), "permute" (same network, neurons in other places).
         n: how many; the first ones are the same whatever n is.   seed: same seed, same wirings.
 
-    Raises: WiringError if there is no such null model.
+    Raises: WiringError if there is no such null model, or it is given no wiring.
 
     >>> from wormnet import auto_ncp
     >>> len(set(nulls(auto_ncp(inputs=8, neurons=19, outputs=1), "rewire", 5)))
     5
     """
-    if kind not in NULLS:
+    prove_wiring(wiring)
+    if not isinstance(kind, str) or kind not in NULLS:
         raise WiringError(unknown("null model", kind, NULLS))
     n, seed = check.number("n", n, 0), check.number("seed", seed, 0)
     # Seeds of their own, so that those of seed 0 and seed 1 are not each other's.
@@ -198,11 +230,38 @@ def _blocks(wiring: Wiring) -> Iterator[tuple[NDArray[np.int64], bool, bool]]:
                 yield places, of_inputs, kind == GAP and not of_inputs
 
 
+def _neurons(wiring: Wiring) -> NDArray[np.int64]:
+    return np.arange(wiring.n_inputs, len(wiring.cells))
+
+
+def _rewired(wiring: Wiring, blocks: Iterable[Block], seed: int, swaps_per_synapse: float, what: str) -> Wiring:
+    if isinstance(swaps_per_synapse, bool) or not isinstance(swaps_per_synapse, (int, float, np.integer, np.floating)):
+        raise WiringError(f"swaps_per_synapse is {check.shortened(swaps_per_synapse)}; it takes a number >= 0.")
+    if not 0 <= swaps_per_synapse <= 1e6:
+        raise WiringError(f"swaps_per_synapse is {swaps_per_synapse}; it takes 0 to 1000000.")
+    rng = check.generator(seed)
+    pre, post = wiring.pre.copy(), wiring.post.copy()
+    sign, count = wiring.sign.copy(), wiring.count.copy()
+    for block, senders, receivers, mirrored in blocks:
+        block = block[pre[block] != post[block]]
+        turned = ~np.isin(pre[block], senders)  # junctions that are stored from the other class
+        pre[block], post[block] = np.where(turned, (post[block], pre[block]), (pre[block], post[block]))
+        n = len(receivers)
+        codes = np.searchsorted(senders, pre[block]) * n + np.searchsorted(receivers, post[block])
+        codes = _swapped(rng, codes, senders, receivers, mirrored, swaps_per_synapse)
+        # Dealt in the order of the senders, and within a sender at random.
+        codes = codes[np.lexsort((rng.random(len(codes)), np.zeros(len(codes)) if mirrored else codes // n))]
+        old = np.argsort(pre[block], kind="stable") if not mirrored else np.arange(len(block))
+        pre[block], post[block] = senders[codes // n], receivers[codes % n]
+        sign[block], count[block] = sign[block][old], count[block][old]
+    return replaced(wiring, pre=pre, post=post, sign=sign, count=count, source=_null(wiring, what, seed))
+
+
 def _swapped(
     rng: np.random.Generator,
     codes: NDArray[np.int64],
-    shape: tuple[int, int],
-    no_self: bool,
+    senders: NDArray[np.int64],
+    receivers: NDArray[np.int64],
     mirrored: bool,
     swaps_per_synapse: float,
 ) -> NDArray[np.int64]:
@@ -212,9 +271,9 @@ def _swapped(
     often. Many disjoint pairs swap at once; a pair whose old or new synapses meet another pair's stays, before and
     after alike, so each step is as likely as its reverse and all wirings become equally likely.
     """
-    allowed = np.ones(shape, bool)
-    if no_self:
-        allowed = np.triu(allowed, 1) if mirrored else ~np.eye(shape[0], dtype=bool)
+    shape = len(senders), len(receivers)
+    no_self = bool(np.isin(senders, receivers).any())  # classes are the same cells, or have none in common
+    allowed = np.triu(np.ones(shape, bool), 1) if mirrored else senders[:, None] != receivers
     present = np.zeros(shape, bool)
     present.flat[codes] = True
     absent = np.flatnonzero(allowed & ~present)
@@ -237,7 +296,7 @@ def _swapped(
         alone = _alone(np.concatenate([now, new_one, new_two]))
         may = alone[one] & alone[two] & alone[n : n + at_once] & alone[n + at_once :]
         if no_self:
-            may &= (a != d) & (c != b)
+            may &= (senders[a] != receivers[d]) & (senders[c] != receivers[b])
         now[one[may]], now[two[may]] = new_one[may], new_two[may]
     if not by_absence:
         return now
