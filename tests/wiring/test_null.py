@@ -231,9 +231,12 @@ def test_nulls_do_not_touch_the_global_generator():
     [
         (
             lambda w: nulls(w, "rewired", 3),
-            "unknown null model 'rewired'; did you mean 'rewire'? Known: rewire, signs,",
+            "unknown null model 'rewired'; did you mean 'rewire' or 'rewire_classes'? Known: rewire, signs,",
         ),
-        (lambda w: nulls(w, ["rewire"], 3), "unknown null model ['rewire']; did you mean 'rewire'?"),
+        (
+            lambda w: nulls(w, ["rewire"], 3),
+            "unknown null model ['rewire']; did you mean 'rewire' or 'rewire_classes'?",
+        ),
         (lambda w: nulls("cook2019", "rewire", 3), "wiring is 'cook2019'; it takes a Wiring."),
         (lambda w: nulls(w, "rewire", -1), "n is -1; it takes 0 or more."),
         (lambda w: nulls(w, "rewire", 3, seed=0.5), "seed is 0.5; it takes a whole number."),

@@ -33,7 +33,7 @@ def test_every_cell_keeps_its_degrees_to_and_from_every_class(wiring):
     mixed = rewire_classes(wiring, seed=3)
     assert degrees_by_class(mixed) == degrees_by_class(wiring)
     for kind in range(3):
-        of_kind = [np.sort((w.sign * 1000 + w.count)[w.kind == kind]) for w in (wiring, mixed)]
+        of_kind = [np.sort((w.sign * 1000.0 + w.count)[w.kind == kind]) for w in (wiring, mixed)]
         np.testing.assert_array_equal(*of_kind)
 
 
@@ -48,25 +48,22 @@ def test_the_worm_keeps_its_classes_and_changes_its_members(cook):
     assert mixed.group_by("class").n_synapses == cook.group_by("class").n_synapses
     joined = [set(zip(w.pre.tolist(), w.post.tolist(), w.kind.tolist())) for w in (cook, mixed)]
     kept = len(joined[0] & joined[1]) / len(joined[0])
-    free = len(joined[0] & set(zip(*(c.tolist() for c in _columns(wormnet.wiring.rewire(cook)))))) / len(joined[0])
-    assert free < kept < 0.95
-
-
-def _columns(wiring: Wiring):
-    return wiring.pre, wiring.post, wiring.kind
+    assert 0.3 < kept < 0.95
 
 
 def test_within_one_large_class_it_mixes_down_to_chance():
-    # All neurons are of one role, so rewiring within classes is rewiring: k^2 / pairs of the synapses agree by chance.
+    # All neurons are of one role, so what is left by chance is what plain rewiring leaves.
     rng = np.random.default_rng(0)
     pairs = rng.choice(40 * 40, 400, replace=False)
     pairs = pairs[pairs // 40 != pairs % 40]
     wiring = Wiring(0, 40, pre=pairs // 40, post=pairs % 40)
-    overlap = []
-    for mixed in wormnet.nulls(wiring, "rewire_classes", 30):
-        same = set(zip(wiring.pre.tolist(), wiring.post.tolist())) & set(zip(mixed.pre.tolist(), mixed.post.tolist()))
-        overlap.append(len(same) / wiring.n_synapses)
-    assert np.mean(overlap) == pytest.approx(wiring.n_synapses / (40 * 39), abs=0.03)
+
+    def overlap(kind: str) -> float:
+        own = set(zip(wiring.pre.tolist(), wiring.post.tolist()))
+        mixed = [set(zip(w.pre.tolist(), w.post.tolist())) for w in wormnet.nulls(wiring, kind, 30)]
+        return float(np.mean([len(own & other) / len(own) for other in mixed]))
+
+    assert overlap("rewire_classes") == pytest.approx(overlap("rewire"), abs=0.02)
 
 
 def test_left_and_right_trade_partners_and_nothing_else_moves():

@@ -58,9 +58,10 @@ def rewire(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10) -> Wiri
 def rewire_classes(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10) -> Wiring:
     """Rewire at random so that every cell keeps how many synapses it sends to, and receives from, each class, per kind.
 
-    As `rewire`, but a swap takes synapses between the same two classes only: AVAL and AVAR may trade partners, a sensory
-    and a motor neuron may not. What the classes are to each other stays; which of their members is joined to which is
-    random. Classes are those of the worm; cells that it does not have are grouped by role, inputs by themselves.
+    As `rewire`, but a swap takes synapses between the same two classes only: AVAL and AVAR may trade partners, a
+    sensory and a motor neuron may not. What the classes are to each other stays; which of their members is joined to
+    which is random. Classes are those of the worm; cells that it does not have are grouped by role, inputs by
+    themselves.
 
     Args, raises: as `rewire`.
 
@@ -84,7 +85,7 @@ def rewire_classes(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10)
             block = places[which.reshape(-1) == k]
             cells = np.flatnonzero(class_of == sender), np.flatnonzero(class_of == receiver)
             blocks.append((block, *cells, both_ways and sender == receiver))
-    return _rewired(wiring, blocks, seed, swaps_per_synapse, "rewired within classes")
+    return _rewired(wiring, blocks, seed, swaps_per_synapse, "rewired within classes", lazy=True)
 
 
 def shuffle_signs(wiring: Wiring, seed: int = 0) -> Wiring:
@@ -184,11 +185,11 @@ def permute_neurons(wiring: Wiring, seed: int = 0) -> Wiring:
 
 NULLS: dict[str, Callable[[Wiring, int], Wiring]] = {
     "rewire": rewire,
-    "rewire_classes": rewire_classes,
     "signs": shuffle_signs,
     "counts": shuffle_counts,
     "erdos_renyi": erdos_renyi,
     "permute": permute_neurons,
+    "rewire_classes": rewire_classes,
 }
 """The null models by name."""
 
@@ -197,8 +198,9 @@ def nulls(wiring: Wiring, kind: str, n: int, seed: int = 0) -> Iterator[Wiring]:
     """Yield n random wirings of one null model.
 
     Args:
-        kind: "rewire" (same degrees), "rewire_classes" (same degrees to and from every class), "signs" (same synapses, signs dealt anew), "counts" (counts dealt anew),
-            "erdos_renyi" (same number of synapses), "permute" (same network, neurons in other places).
+        kind: "rewire" (same degrees), "rewire_classes" (same degrees to and from every class), "signs" (same synapses,
+            signs dealt anew), "counts" (counts dealt anew), "erdos_renyi" (same number of synapses), "permute" (same
+            network, neurons in other places).
         n: how many; the first ones are the same whatever n is.   seed: same seed, same wirings.
 
     Raises: WiringError if there is no such null model, or it is given no wiring.
@@ -234,7 +236,9 @@ def _neurons(wiring: Wiring) -> NDArray[np.int64]:
     return np.arange(wiring.n_inputs, len(wiring.cells))
 
 
-def _rewired(wiring: Wiring, blocks: Iterable[Block], seed: int, swaps_per_synapse: float, what: str) -> Wiring:
+def _rewired(
+    wiring: Wiring, blocks: Iterable[Block], seed: int, swaps_per_synapse: float, what: str, *, lazy: bool = False
+) -> Wiring:
     if isinstance(swaps_per_synapse, bool) or not isinstance(swaps_per_synapse, (int, float, np.integer, np.floating)):
         raise WiringError(f"swaps_per_synapse is {check.shortened(swaps_per_synapse)}; it takes a number >= 0.")
     if not 0 <= swaps_per_synapse <= 1e6:
@@ -248,7 +252,7 @@ def _rewired(wiring: Wiring, blocks: Iterable[Block], seed: int, swaps_per_synap
         pre[block], post[block] = np.where(turned, (post[block], pre[block]), (pre[block], post[block]))
         n = len(receivers)
         codes = np.searchsorted(senders, pre[block]) * n + np.searchsorted(receivers, post[block])
-        codes = _swapped(rng, codes, senders, receivers, mirrored, swaps_per_synapse)
+        codes = _swapped(rng, codes, senders, receivers, mirrored, swaps_per_synapse, lazy)
         # Dealt in the order of the senders, and within a sender at random.
         codes = codes[np.lexsort((rng.random(len(codes)), np.zeros(len(codes)) if mirrored else codes // n))]
         old = np.argsort(pre[block], kind="stable") if not mirrored else np.arange(len(block))
@@ -264,12 +268,14 @@ def _swapped(
     receivers: NDArray[np.int64],
     mirrored: bool,
     swaps_per_synapse: float,
+    lazy: bool,
 ) -> NDArray[np.int64]:
     """Synapses, coded as sender * receivers + receiver, after random swaps that keep all degrees.
 
     Of synapses and absent synapses the fewer are swapped: both are the same move, and swaps among the fewer fail less
     often. Many disjoint pairs swap at once; a pair whose old or new synapses meet another pair's stays, before and
-    after alike, so each step is as likely as its reverse and all wirings become equally likely.
+    after alike, so each step is as likely as its reverse and all wirings become equally likely. `lazy` leaves every
+    other swap out: where two synapses are all there are, an even number of swaps would always bring the old ones back.
     """
     shape = len(senders), len(receivers)
     no_self = bool(np.isin(senders, receivers).any())  # classes are the same cells, or have none in common
@@ -283,7 +289,7 @@ def _swapped(
     if len(now) < 2:
         return codes
     at_once = min(len(now) // 2, max(n_pairs // 8, 1))
-    success = (1 - len(now) / n_pairs) ** 2
+    success = (1 - len(now) / n_pairs) ** 2 * (0.5 if lazy else 1.0)
     n = len(now)
     for _ in range(int(np.ceil(swaps_per_synapse * n / (at_once * success)))):
         chosen = rng.permutation(n)[: 2 * at_once]
@@ -297,6 +303,8 @@ def _swapped(
         may = alone[one] & alone[two] & alone[n : n + at_once] & alone[n + at_once :]
         if no_self:
             may &= (senders[a] != receivers[d]) & (senders[c] != receivers[b])
+        if lazy:
+            may &= rng.random(at_once) < 0.5
         now[one[may]], now[two[may]] = new_one[may], new_two[may]
     if not by_absence:
         return now
