@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wormnet.errors import DataError
 
-__all__ = ["write_whole"]
+__all__ = ["make_folder", "sweep", "write_whole"]
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
@@ -30,3 +30,17 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
             raise
     except (OSError, ValueError) as error:
         raise DataError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that files will be written into, unless it is there. Raises DataError if it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write into {path}: {error.strerror or error}.") from None
+
+
+def sweep(folder: Path) -> None:
+    """Delete what processes that were killed while they wrote left in a folder that nothing writes into now."""
+    for partial in folder.glob(".*.part"):
+        partial.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from wormnet.atomic import write_whole
+from wormnet.atomic import make_folder, write_whole
 
 __all__ = ["tap_training"]
 
@@ -27,8 +27,8 @@ def tap_training(
     console = Console(highlight=False, soft_wrap=True)
     if quick:
         starts, nulls, steps = 2, 1, 3
+    make_folder(out)  # before minutes of training, not after
     results = study.run(starts=starts, nulls=nulls, steps=steps, seed=seed, tell=Console(stderr=True).print)
-    out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "tap_withdrawal.json", json.dumps(results, separators=(",", ":")) + "\n")
     write_whole(out / "tap_withdrawal.svg", tap_report.figure(results))
     console.print(tap_report.tables(results), markup=False)

@@ -1,11 +1,10 @@
 """The report: results.json for programs, report.html for people."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from wormnet.errors import DataError
+from wormnet.atomic import write_whole
 from wormnet.study import summary as summaries
 from wormnet.study.summary import Summary, shown
 
@@ -28,19 +27,13 @@ def report(out: str | Path) -> Path:
     summary = summaries.read(out)
     results = {**summary.about, "tests": _tests(summary), "table": summaries.long_table(summary)}
     page = _page(summary)
-    try:
-        for name, text in (("results.json", json.dumps(results, indent=1)), ("report.html", page)):
-            partial = out / f"{name}.{os.getpid()}.partial"
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(out / name)
-    except OSError as error:
-        raise DataError(f"{str(out)!r} cannot be written: {error.strerror or error}.") from None
+    write_whole(out / "results.json", json.dumps(results, indent=1))
+    write_whole(out / "report.html", page)
     return out / "report.html"
 
 
 def _page(summary: Summary) -> str:
     import jinja2
-    from markupsafe import Markup
 
     from wormnet.study import figures
 
@@ -62,8 +55,7 @@ def _page(summary: Summary) -> str:
         n_runs=len(about["runs"]),
         n_done=len(summary.runs),
         seconds=sum(run["seconds"] for run in summary.runs),
-        # Drawn by us, with all text in them escaped.
-        figures={one.__name__: Markup(one(summary)) if summary.runs else "" for one in draw},
+        figures={one.__name__: one(summary) if summary.runs else "" for one in draw},
         settings=_settings(summary),
         smallest_p=2 / 2 ** len(about["plan"]["seeds"]),
     )

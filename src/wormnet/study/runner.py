@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from wormnet.errors import ArgumentError, BackendError, DataError
+from wormnet.atomic import make_folder, sweep, write_whole
+from wormnet.errors import ArgumentError, BackendError
 from wormnet.study import jobs
 from wormnet.study.jobs import Job, Prepared
 from wormnet.study.plan import Plan
@@ -263,20 +264,13 @@ def _check_free(out: Path, resume: bool) -> None:
 
 
 def _open(out: Path) -> None:
-    try:
-        for folder in ("runs", "prices"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-            for left in (out / folder).glob("*.partial"):
-                left.unlink()
-    except OSError as error:
-        raise DataError(f"{str(out)!r} cannot be written: {error.strerror or error}.") from None
+    for folder in (out, out / "runs", out / "prices"):
+        make_folder(folder)
+        sweep(folder)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """All of it or nothing, whenever the process ends."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(content, indent=1))
 
 
 def _read(folder: Path, job: Job) -> dict[str, Any] | None:
