@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import SEEDS, wirings
 
-from wormnet import WiringError, auto_ncp, nulls, random
+from wormnet import WiringError, auto_ncp, connectome, nulls, random
 from wormnet.wiring import (
     CHEMICAL,
     GAP,
@@ -16,6 +16,7 @@ from wormnet.wiring import (
     Wiring,
     erdos_renyi,
     permute_neurons,
+    reciprocity,
     rewire,
     shuffle_counts,
     shuffle_signs,
@@ -248,3 +249,11 @@ def test_nulls_do_not_touch_the_global_generator():
 def test_what_is_no_null_model_is_refused_at_the_call(call, message):
     with pytest.raises(WiringError, match=re.escape(message)):
         call(auto_ncp(inputs=8, neurons=19, outputs=1))
+
+
+def test_rewiring_the_worm_keeps_degrees_and_loses_its_reciprocal_pairs():
+    # 0.62 of the joined pairs are joined both ways in the worm; chance, given the degrees, is far below.
+    worm = connectome("cook2019")
+    rewired = [reciprocity(null) for null in nulls(worm, "rewire", 5)]
+    assert reciprocity(worm) == pytest.approx(0.6205, abs=5e-4)
+    assert max(rewired) < 0.45
