@@ -137,6 +137,13 @@ def test_verify_ends_with_2_and_names_the_first_file_that_is_missing(serve, caps
     assert captured.out.count(" missing ") == 31
 
 
+def test_paths_are_printed_as_they_are(serve, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("WORMNET_CACHE", str(tmp_path / "[x]"))
+    monkeypatch.setenv("COLUMNS", "400")
+    assert run("data", "verify", "halfcheetah") == 2
+    assert f"{tmp_path}/[x]" in capsys.readouterr().out
+
+
 def test_an_unknown_name_is_one_line_and_status_2():
     process = start("data", "fetch", "halfchetah")
     out, err = process.communicate(timeout=60)

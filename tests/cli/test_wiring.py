@@ -7,6 +7,7 @@ import pytest
 
 import wormnet
 from wormnet.cli import main
+from wormnet.wiring import Wiring
 
 
 def run(*arguments: str) -> int:
@@ -29,6 +30,16 @@ def test_show_counts_cells_synapses_and_signs(capsys):
     wiring = wormnet.wiring.circuits.tap_withdrawal()
     for word, number in (("inhibitory", (wiring.sign < 0).sum()), ("excitatory", (wiring.sign > 0).sum())):
         assert [line.split()[-1] for line in shown.splitlines() if line.strip().startswith(word)] == [str(number)]
+
+
+def test_show_prints_names_and_sources_as_they_are(tmp_path, capsys):
+    odd = Wiring(1, ["[red]AVA[/red]", "[/]", ":worm:"], pre=[0, 1], post=[1, 2], source="[1] a paper, see [/appendix]")
+    wormnet.wiring.save(odd, tmp_path / "mine[2].json")
+    assert run("show", str(tmp_path / "mine[2].json")) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in (*odd.neurons, odd.source):
+        assert text in shown
+    assert "mine[2].json" in shown.replace(" ", "")
 
 
 def test_show_tells_what_each_rule_for_the_signs_leaves_undecided(capsys):

@@ -17,7 +17,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Da
 
 
 def _print(table: Table) -> None:
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)  # a path with brackets is no markup
 
 
 @app.command("list")

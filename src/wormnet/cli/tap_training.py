@@ -24,12 +24,12 @@ def tap_training(
     from wormnet.study import tap_report
     from wormnet.study import tap_training as study
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     if quick:
         starts, nulls, steps = 2, 1, 3
     make_folder(out)  # before minutes of training, not after
     results = study.run(starts=starts, nulls=nulls, steps=steps, seed=seed, tell=Console(stderr=True).print)
     write_whole(out / "tap_withdrawal.json", json.dumps(results, separators=(",", ":")) + "\n")
     write_whole(out / "tap_withdrawal.svg", tap_report.figure(results))
-    console.print(tap_report.tables(results), markup=False)
-    console.print(f"wrote tap_withdrawal.json and .svg into {out}, after {results['seconds']:.0f} s", markup=False)
+    console.print(tap_report.tables(results))
+    console.print(f"wrote tap_withdrawal.json and .svg into {out}, after {results['seconds']:.0f} s")

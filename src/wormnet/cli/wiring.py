@@ -7,6 +7,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from wormnet.atomic import write_whole
 from wormnet.wiring import atlas, catalogue, files, graphml, measure
@@ -37,8 +38,9 @@ def show(
 ) -> None:
     """Count a wiring's cells and synapses, name its hubs, and draw it."""
     wiring = catalogue.find(name)
-    console = Console(highlight=False)
-    console.print(f"[bold]{name}[/bold]: {wiring}")
+    # Names and sources may come from a file, and are no markup.
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(Text.assemble((name, "bold"), f": {wiring}"))
     if wiring.source:
         console.print(wiring.source, style="dim")
     tables = [_counts(wiring), _hubs(wiring)]
