@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -86,6 +86,8 @@ class _Cache(FunctionCache):
             return super().load_overload(sig, target_context)
         except Exception as broken:  # whatever a damaged file raises, compiling anew mends it
             log.info("compiled code in %s cannot be read (%s); compiling again", self.cache_path, broken)
+            with suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, sig, data):

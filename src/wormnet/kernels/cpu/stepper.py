@@ -123,7 +123,7 @@ class Stepper:
         return y
 
     def _any(self, x: Array, dt: float) -> Array:
-        rows, v = x.reshape(-1, self._wiring.n_inputs), self._v
+        rows, v = x[None] if self.batch is None else x, self._v
         if self._lstm is not None:
             v, memory = plain.lstm(self._lstm, rows, self._v, self._memory)
             self._memory = memory.astype(self._dtype)

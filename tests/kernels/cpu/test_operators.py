@@ -1,0 +1,153 @@
+"""The kernels as operators: what torch asks of them, and where they must refuse."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from tolerances import close
+
+import wormnet
+from wormnet.errors import ArgumentError, BackendError
+from wormnet.kernels.cpu.engine import engine_of
+from wormnet.kernels.cpu.plans import PLANS
+from wormnet.models import CTRNN, LTC, CfC
+
+WIRING = wormnet.auto_ncp(inputs=4, neurons=8, outputs=2)
+MODELS = [LTC(unfolds=2), CTRNN(unfolds=2), CfC()]
+each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+
+
+def layer(model, **options):
+    torch.manual_seed(0)
+    return wormnet.Recurrent(WIRING, model, **{"backend": "cpu", **options})
+
+
+def gradients(rnn, y):
+    rnn.zero_grad()
+    y.square().sum().backward()
+    return {name: p.grad.clone() for name, p in rnn.named_parameters()}
+
+
+@each_model
+@pytest.mark.parametrize("span", [-1, 2, 5])
+@pytest.mark.parametrize("lengths", [None, torch.tensor([5, 0, 2])])
+def test_the_operators_keep_torchs_rules(model, span, lengths):
+    # Without a history, span -1, there is no way back.
+    engine = engine_of(model, WIRING, checkpoint=False)
+    rnn = layer(model, dtype=torch.float64)
+    values = rnn.values()
+    p = torch.cat([values[name].detach() for name in PLANS[model.name].parameters if name in values])
+    tensors = [p, torch.randn(3, 5, 4).double(), torch.rand(3, 5).double() + 0.1, torch.randn(3, 8).double()]
+    p, x, dt, v0 = (one.requires_grad_(span != -1) for one in tensors)
+    keep = torch.tensor([7, 0])
+    torch.library.opcheck(
+        torch.ops.wormnet.cpu_forward.default,
+        (p, engine.edges, x, dt, lengths, v0, keep, engine.name, engine.option, span),
+        test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
+    )
+
+
+@each_model
+def test_a_layer_compiles_into_one_graph_with_the_same_gradients(model):
+    torch.compiler.reset()
+    rnn = layer(model)
+    compiled = torch.compile(rnn, fullgraph=True, backend="aot_eager")
+    x, dt, lengths = torch.randn(5, 6, 4), torch.rand(5, 6) + 0.1, torch.tensor([6, 0, 3, 1, 6])
+    for given in ((x, None, None, None), (x, torch.randn(5, 8), dt, lengths)):
+        y, last = compiled(*given)
+        expected, expected_last = rnn(*given)
+        close(y, expected, backend="cpu")
+        close(last, expected_last, backend="cpu")
+        for one, other in zip(gradients(rnn, y).values(), gradients(rnn, expected).values(), strict=True):
+            close(one, other, backend="cpu", gradient=True)
+
+
+@each_model
+def test_an_exported_layer_computes_the_same_after_saving(model):
+    rnn, x = layer(model).eval(), torch.randn(5, 6, 4)
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(rnn, (x,)), file)
+    file.seek(0)
+    again = torch.export.load(file).module()
+    for one, other in zip(again(x), rnn(x), strict=True):
+        close(one, other.detach(), backend="cpu")
+
+
+@each_model
+def test_gradients_by_function_transforms_are_those_of_backward(model):
+    rnn, x = layer(model, dtype=torch.float64), torch.randn(5, 6, 4).double()
+
+    def loss(p, x):
+        return torch.func.functional_call(rnn, p, (x,))[0].square().sum()
+
+    p = dict(rnn.named_parameters())
+    found = torch.func.grad(loss)(p, x)
+    for name, expected in gradients(rnn, rnn(x)[0]).items():
+        close(found[name], expected, backend="cpu", gradient=True)
+    one_by_one = torch.func.vmap(torch.func.grad(loss), (None, 0))(p, x[:, None])
+    for name, expected in found.items():
+        close(one_by_one[name].sum(0), expected, backend="cpu", gradient=True)
+
+
+@each_model
+def test_a_gradient_has_no_gradient_and_the_error_says_what_to_do(model):
+    rnn = layer(model)
+    x = torch.randn(2, 3, 4, requires_grad=True)
+    (g,) = torch.autograd.grad(rnn(x)[0].square().sum(), x, create_graph=True)
+    with pytest.raises(BackendError, match=r'first derivatives only.*backend="reference"'):
+        g.sum().backward()
+
+
+@each_model
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda rnn: pickle.loads(pickle.dumps(rnn))], ids=["copy", "pickle"])
+def test_copies_run_on_the_same_back_end(model, way):
+    rnn, x = layer(model), torch.randn(3, 5, 4)
+    twin = way(rnn)
+    assert twin.backend == rnn.backend
+    assert torch.equal(twin(x)[0], rnn(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "reason"),
+    [
+        (LTC(solver="rk4"), {}, "solver 'rk4' runs on the reference engine only"),
+        (CTRNN(solver="euler"), {}, "solver 'euler'"),
+        (LTC(), {"mixed_memory": True}, "an LSTM cell in front"),
+    ],
+)
+def test_a_named_back_end_never_falls_back_and_auto_says_why_it_does(model, options, reason):
+    with pytest.raises(BackendError, match=f'not cpu: .*{reason}.*Use backend="auto"'):
+        layer(model, **options)(torch.randn(1, 1, 4))
+    auto = layer(model, **{**options, "backend": "auto"})
+    assert auto.backend.name == "reference"
+    assert reason in auto.backend.reason
+
+
+def test_auto_takes_the_kernels_where_they_can_run():
+    assert str(layer(LTC(), backend="auto").backend) == "cpu: the layer is on cpu, in torch.float32"
+
+
+def test_only_the_kernels_compute_states_anew():
+    for options in ({"backend": "reference"}, {"backend": "auto", "mixed_memory": True}):
+        with pytest.raises(BackendError, match=r"checkpoint=True.*checkpoint=False"):
+            layer(LTC(), checkpoint=True, **options)(torch.randn(1, 1, 4))
+    with pytest.raises(ArgumentError, match="checkpoint"):
+        layer(LTC(), checkpoint="yes")
+
+
+@each_model
+def test_history_grows_with_time_and_checkpointed_with_its_root(model):
+    def elements(time, **options):
+        saved = []
+        rnn = layer(model, **options)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
+            rnn(torch.zeros(16, time, 4))[0].sum()
+        # What is kept of the inputs is the caller's own.
+        return sum(t.numel() for t in saved if t.dim() == 1 and t.numel() > 8 * 16)
+
+    whole, rooted = [elements(time) for time in (25, 100)], [elements(time, checkpoint=True) for time in (25, 100)]
+    assert whole[1] == pytest.approx(4 * whole[0], rel=0.05)
+    assert rooted[1] == pytest.approx(2 * rooted[0], rel=0.35)
+    assert rooted[1] < whole[1] / 5
