@@ -264,6 +264,12 @@ def test_parts_that_do_not_fit_together_are_refused(other, text):
         Dataset("d", part([0, 1]), part([0, 1]), other)
 
 
+def test_a_part_that_is_no_sequences_is_told():
+    good = part([0, 1, 1])
+    with pytest.raises(ArgumentError, match=r"mine: valid is array\(.*; it takes Sequences\."):
+        Dataset("mine", good, np.zeros(3), good)
+
+
 def test_targets_of_other_width_are_refused():
     with pytest.raises(DataError, match="test has 2 outputs and train 1"):
         Dataset("d", part([[0.5]]), part([[0.5]]), part([[0.5, 0.5]]))

@@ -186,6 +186,7 @@ def test_adjacency_holds_every_synapse_and_no_other(wiring, kind):
         (lambda w: density(w, "gap"), "kind is 'gap'; kinds are 0 (chemical), 1 (gap), 2 (current), None (all)."),
         (lambda w: motifs(w, True), "kind is True; kinds are"),
         (lambda w: reachable(w, "in0"), "start is 'in0'; it takes a list of names: ['in0']."),
+        (lambda w: reachable(w, 5), "start is 5; it takes a list of names, or None for all inputs."),
         (lambda w: reachable(w, ["in1"]), "unknown cell 'in1'; did you mean 'n1' or 'in0'?"),
         (lambda w: to_adjacency(w, value="weight"), "unknown value 'weight'"),
         (lambda w: small_worldness(w, n=0), "n is 0; it takes 1 or more."),

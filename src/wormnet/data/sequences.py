@@ -188,6 +188,7 @@ class Dataset:
         measure: computes `baselines`; None: `guess`.
 
     Raises:
+        ArgumentError: if a part is no Sequences.
         DataError: if the parts do not fit together.
 
     >>> part = Sequences(np.zeros((4, 5, 2)), y=[0, 1, 1, 1])
@@ -210,7 +211,9 @@ class Dataset:
     measure: Callable[["Dataset"], dict[str, float]] | None = None
 
     def __post_init__(self):
-        for part, given in (("valid", self.valid), ("test", self.test)):
+        for part, given in (("train", self.train), ("valid", self.valid), ("test", self.test)):
+            if not isinstance(given, Sequences):
+                raise ArgumentError(f"{self.name}: {part} is {given!r}; it takes Sequences.")
             for what in ("n_inputs", "task", "per"):
                 mine, theirs = getattr(given, what), getattr(self.train, what)
                 if mine != theirs:

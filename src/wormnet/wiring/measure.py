@@ -151,6 +151,8 @@ def reachable(wiring: Wiring, start: Iterable[str] | None = None) -> NDArray[np.
     """
     if isinstance(start, str):
         raise WiringError(f"start is {start!r}; it takes a list of names: [{start!r}].")
+    if start is not None and not isinstance(start, Iterable):
+        raise WiringError(f"start is {check.shortened(start)}; it takes a list of names, or None for all inputs.")
     joined = _joined(wiring, None, neurons_only=False)
     now = np.arange(wiring.n_inputs) if start is None else np.array([wiring.cell(name) for name in start], np.int64)
     reached = np.zeros(len(wiring.cells), bool)
