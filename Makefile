@@ -1,6 +1,6 @@
 # make study: install, then train worm-wired and standard networks side by side and write a report.
 # make test:  install, then run every check and test.
-# Both need Python 3.11 or newer, make, gcc, about 3 GB of disk and a package index. See README.md.
+# Both need Python 3.11 or newer, make, gcc, about 4 GB of disk and a package index. See README.md.
 
 PYTHON ?= python3
 VENV ?= .venv
