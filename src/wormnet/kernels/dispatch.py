@@ -79,7 +79,7 @@ def choose(
 def _unable(
     name: str, model: Model, device: torch.device, dtype: torch.dtype, memory: bool, training: bool, checkpoint: bool
 ) -> str | None:
-    if checkpoint and name != "cpu":
+    if checkpoint and name == "reference":
         return "it keeps all states, so it takes no checkpoint=True"
     if name == "reference":
         return None
@@ -97,4 +97,4 @@ def _engine(name: str, reason: str, model: Model, wiring: Wiring, device: torch.
         return Choice("cpu", reason, engine_of(model, wiring, checkpoint))
     from wormnet.kernels.gpu.engine import engine_of
 
-    return Choice("gpu", reason, engine_of(model, wiring, device))
+    return Choice("gpu", reason, engine_of(model, wiring, device, checkpoint=checkpoint))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wormnet import Recurrent, Wiring
-from wormnet.models import CTRNN, LTC
+from wormnet.models import CTRNN, LTC, CfC
 from wormnet.wiring import CHEMICAL, CURRENT, GAP
 
 triton = pytest.importorskip("triton", reason="triton is not installed")
@@ -16,7 +16,7 @@ if triton.knobs.runtime.interpret:
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from wormnet.kernels.gpu import samples, sequence  # noqa: E402
+from wormnet.kernels.gpu import cfc, samples, sequence  # noqa: E402
 from wormnet.kernels.gpu.engine import engine_of  # noqa: E402
 
 KERNELS = {
@@ -27,6 +27,7 @@ KERNELS = {
     "edge_sums": samples,
     "to_inputs": samples,
 }
+CFC_KERNELS = {"cfc_forward": cfc, "cfc_backward": cfc, "edge_sums": samples}
 TYPES = {torch.float32: "*fp32", torch.float64: "*fp64", torch.int32: "*i32", torch.int64: "*i64"}
 WIRING = Wiring(
     2,
@@ -49,7 +50,7 @@ class Recorder:
 def launches_of_a_training_step(monkeypatch, model, dtype, lanes, *, wiring=WIRING, batch=3, time=2, simple=False):
     launches = []
     with monkeypatch.context() as patch:
-        for name, module in KERNELS.items():
+        for name, module in {**KERNELS, **CFC_KERNELS}.items():
             patch.setattr(module, name, Recorder(getattr(module, name), launches))
         x = torch.zeros(batch, time, wiring.n_inputs, dtype=dtype, requires_grad=True)
         dt = torch.ones(1, 1, dtype=dtype) if simple else torch.ones(batch, time, dtype=dtype, requires_grad=True)
@@ -86,11 +87,19 @@ def _own_cache(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("capability", [80, 90, 120])
 @pytest.mark.parametrize(
-    ("model", "dtype", "lanes"), [(LTC(), torch.float32, 1), (CTRNN(), torch.float64, 4)], ids=["ltc-32", "ctrnn-64"]
+    ("model", "dtype", "lanes"),
+    [
+        (LTC(), torch.float32, 1),
+        (CTRNN(), torch.float64, 4),
+        (CfC(), torch.float32, 4),
+        (CfC(mode="pure"), torch.float64, 1),
+    ],
+    ids=["ltc-32", "ctrnn-64", "cfc-32", "cfc-pure-64"],
 )
 def test_every_launch_of_a_training_step_compiles_for_the_card(model, dtype, lanes, capability, monkeypatch):
     launches = launches_of_a_training_step(monkeypatch, model, dtype, lanes)
-    assert {kernel.__name__ for kernel, _, _ in launches} == set(KERNELS)
+    expected = CFC_KERNELS if isinstance(model, CfC) else KERNELS
+    assert {kernel.__name__ for kernel, _, _ in launches} == set(expected)
     for launch in launches:
         assert re.search(rf"\.target sm_{capability}", ptx_of(launch, capability))
 
@@ -105,19 +114,36 @@ def test_a_pass_is_a_fixed_number_of_launches_whatever_its_length(model, monkeyp
     assert launched[0].count("forward") == launched[0].count("backward") == 1
 
 
-def test_what_threads_hand_to_each_other_is_behind_a_barrier_and_never_read_from_a_stale_cache(monkeypatch):
+@pytest.mark.parametrize("mode", ["default", "no_gate", "pure"])
+def test_a_training_step_of_a_cfc_is_three_launches_whatever_its_length(mode, monkeypatch):
+    for time in (1, 50):
+        launches = launches_of_a_training_step(monkeypatch, CfC(mode=mode), torch.float32, 1, time=time)
+        assert [kernel.__name__ for kernel, _, _ in launches] == list(CFC_KERNELS)
+
+
+@pytest.mark.parametrize(
+    ("model", "barriers"),
+    [
+        # Two a sub-step and, backward, one after the start: more would mean that tiles change their layout on the way.
+        (LTC(), {"forward": 2, "backward": 3}),
+        (CfC(), {"cfc_forward": 2, "cfc_backward": 2}),
+    ],
+    ids=["ltc", "cfc"],
+)
+def test_what_threads_hand_to_each_other_is_behind_a_barrier_and_never_read_from_a_stale_cache(
+    model, barriers, monkeypatch
+):
     # ld.global.nc reads through a cache that writes of the same launch do not reach; an atomic sum has no order.
-    for launch in launches_of_a_training_step(monkeypatch, LTC(), torch.float32, 4):
+    for launch in launches_of_a_training_step(monkeypatch, model, torch.float32, 4):
         ptx = ptx_of(launch, 90)
         assert "ld.global.nc" not in ptx
         assert not re.search(r"^\s*(atom|red)\.", ptx, re.MULTILINE)
-        # Two a sub-step and, backward, one after the start: more would mean that tiles change their layout on the way.
-        if launch[0].__name__ in ("forward", "backward"):
+        if launch[0].__name__ in barriers:
             assert launch[2]["num_warps"] > 1
-            assert len(re.findall(r"bar\.sync|barrier\.sync", ptx)) == {"forward": 2, "backward": 3}[launch[0].__name__]
+            assert len(re.findall(r"bar\.sync|barrier\.sync", ptx)) == barriers[launch[0].__name__]
 
 
-@pytest.mark.parametrize("model", [LTC(unfolds=1), CTRNN(unfolds=1)], ids=["ltc", "ctrnn"])
+@pytest.mark.parametrize("model", [LTC(unfolds=1), CTRNN(unfolds=1), CfC(mode="no_gate")], ids=["ltc", "ctrnn", "cfc"])
 def test_a_call_whose_sizes_are_all_one_compiles_too(model, monkeypatch):
     # Triton makes constants of whole numbers that are 1, and constants are not all that numbers are.
     one = Wiring(1, 1, pre=[0, 1, 0, 0], post=[1, 1, 1, 1], kind=[CHEMICAL, CHEMICAL, GAP, CURRENT])

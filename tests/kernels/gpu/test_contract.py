@@ -14,7 +14,7 @@ from strategies import SEEDS, wirings
 from tolerances import close
 
 from wormnet import Recurrent, random
-from wormnet.models import CTRNN, LTC
+from wormnet.models import CTRNN, LTC, CfC
 from wormnet.models.scan import arrange, scan
 from wormnet.wiring import CHEMICAL, CURRENT, GAP, Wiring
 
@@ -26,7 +26,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:overflow encountered in exp"),
 ]
 DEVICE = "cpu" if INTERPRETED else "cuda"
-MODELS = st.sampled_from([LTC(unfolds=1), LTC(unfolds=2), CTRNN(unfolds=1), CTRNN(unfolds=3)])
+CFCS = [CfC(), CfC(mode="no_gate"), CfC(mode="pure")]
+CFC_IDS = ["cfc", "cfc-no-gate", "cfc-pure"]
+MODELS = st.sampled_from([LTC(unfolds=1), LTC(unfolds=2), CTRNN(unfolds=1), CTRNN(unfolds=3), *CFCS])
 
 
 @pytest.fixture(autouse=True)
@@ -155,14 +157,36 @@ def crowd(kind=CHEMICAL):
         (crowd(), LTC(unfolds=1)),
         (crowd(GAP), LTC(unfolds=1)),
         (crowd(), CTRNN(unfolds=1)),
+        (crowd(), CfC()),
     ],
-    ids=["ltc", "ltc-gap", "ctrnn"],
+    ids=["ltc", "ltc-gap", "ctrnn", "cfc"],
 )
 def test_a_hub_of_several_rows_and_neurons_of_several_tiles_are_summed_in_full(wiring, model, tile, monkeypatch):
     from wormnet.kernels.gpu import arguments
 
     monkeypatch.setattr(arguments, "TILE", tile)
     assert_equal_to_the_reference(Case(wiring, model, 3, 2, seed=1), lanes=4)
+
+
+LAYERED = Wiring(
+    2,
+    6,
+    outputs=[4, 0, 3],
+    pre=[0, 1, 6, 7, 2, 5, 3, 4, 7, 2, 1],
+    post=[6, 7, 4, 4, 2, 2, 3, 6, 6, 4, 5],
+    kind=[CHEMICAL] * 9 + [GAP, CURRENT],
+    layers=[2, 3, 1, 2, 0, 1],
+)
+"""Four layers, not in the order of the neurons, with synapses forwards, backwards, within a layer and past one."""
+
+
+@pytest.mark.parametrize("model", CFCS, ids=CFC_IDS)
+@pytest.mark.parametrize(
+    ("batch", "lanes", "dt", "dtype"), [(3, 2, "sample", torch.float64), (5, 8, "one", torch.float32)]
+)
+def test_neurons_of_several_layers_see_new_states_of_earlier_ones_only(model, batch, lanes, dt, dtype):
+    case = Case(LAYERED, model, batch, 2, seed=15, dt=dt, lengths=dt == "sample")
+    assert_equal_to_the_reference(case, lanes, dtype)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -183,24 +207,34 @@ SMALL = Wiring(
 """Every kind of synapse, a self-synapse, and a gap junction from an input."""
 
 
-@pytest.mark.parametrize("model", [LTC(unfolds=1), CTRNN(unfolds=2)], ids=["ltc", "ctrnn"])
+@pytest.mark.parametrize("model", [LTC(unfolds=1), CTRNN(unfolds=2), CfC()], ids=["ltc", "ctrnn", "cfc"])
 @pytest.mark.parametrize(("batch", "lanes"), [(33, 16), (16, 16), (4, 1)])
 def test_a_batch_that_fills_its_blocks_and_one_that_does_not(model, batch, lanes):
     assert_equal_to_the_reference(Case(SMALL, model, batch, 1, seed=2), lanes)
 
 
+@pytest.mark.parametrize("free", [("dt",), ("A", "g_bias")])
+def test_frozen_tensors_of_a_cfc_leave_the_other_gradients_as_they_are(free):
+    case = Case(LAYERED, CfC(mode="pure"), 3, 2, seed=5)
+    assert_equal_to_the_reference(case, frozen=tuple(set(case.tensors) - set(free)))
+
+
+@pytest.mark.parametrize("model", [LTC(unfolds=1), CfC()], ids=["ltc", "cfc"])
 @pytest.mark.parametrize("programs", [1, 6])
-def test_gradients_do_not_depend_on_how_time_is_divided(programs, monkeypatch):
+def test_gradients_do_not_depend_on_how_time_is_divided(model, programs, monkeypatch):
     from wormnet.kernels.gpu import arguments
 
     monkeypatch.setattr(arguments, "PROGRAMS", programs)
-    assert_equal_to_the_reference(Case(SMALL, LTC(unfolds=1), 3, 5, seed=3), lanes=2)
+    assert_equal_to_the_reference(Case(SMALL, model, 3, 5, seed=3), lanes=2)
 
 
 def test_no_neurons_no_sequences_and_no_samples():
     assert_equal_to_the_reference(Case(Wiring(2, 1), LTC(unfolds=2), 1, 1, seed=4))
     assert_equal_to_the_reference(Case(SMALL, LTC(unfolds=2), 0, 3, seed=4))
     assert_equal_to_the_reference(Case(SMALL, CTRNN(unfolds=2), 3, 0, seed=4))
+    assert_equal_to_the_reference(Case(Wiring(2, 1), CfC(), 1, 1, seed=4))
+    assert_equal_to_the_reference(Case(SMALL, CfC(mode="pure"), 0, 3, seed=4))
+    assert_equal_to_the_reference(Case(LAYERED, CfC(), 3, 0, seed=4))
 
 
 @pytest.mark.parametrize("free", [("x",), ("dt",), ("v0",), ("conductance", "midpoint"), ("gap_conductance",)])
@@ -209,9 +243,9 @@ def test_frozen_tensors_leave_the_other_gradients_as_they_are(free):
     assert_equal_to_the_reference(case, frozen=tuple(set(case.tensors) - set(free)))
 
 
-@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=3)], ids=["ltc", "ctrnn"])
+@pytest.mark.parametrize("model", [LTC(unfolds=1), CTRNN(unfolds=2), CfC()], ids=["ltc", "ctrnn", "cfc"])
 def test_the_same_call_gives_the_same_bits_with_or_without_gradients_and_for_any_block(model):
-    case = Case(SMALL, model, 3, 3, seed=6)
+    case = Case(SMALL, model, 3, 2, seed=6)
     first = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, 2))
     second = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, 2))
     assert all(torch.equal(first[1][name], values) for name, values in second[1].items())
@@ -251,8 +285,9 @@ def test_extreme_times_and_slopes_keep_the_state_between_the_potentials_that_pul
         assert values.max() <= pulls.max() + slack
 
 
-@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=2)], ids=["ltc", "ctrnn"])
+@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=2), *CFCS], ids=["ltc", "ctrnn", *CFC_IDS])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.filterwarnings("ignore:invalid value encountered in")
 def test_nan_and_infinity_come_out_where_the_reference_has_them_and_in_no_other_sequence(model, bad):
     case = Case(SMALL, model, 3, 2, seed=9, lengths=False, keep=False)
     case.tensors["x"][1, 0, 0] = bad
@@ -270,7 +305,7 @@ def test_a_second_backward_pass_through_the_gradient_is_refused():
         gradient.sum().backward()
 
 
-@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=2)], ids=["ltc", "ctrnn"])
+@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=2), CfC()], ids=["ltc", "ctrnn", "cfc"])
 def test_a_traced_call_gives_the_same_bits_without_a_break_in_its_graph(model):
     from wormnet.kernels.gpu.engine import engine_of
 
@@ -286,6 +321,15 @@ def test_a_traced_call_gives_the_same_bits_without_a_break_in_its_graph(model):
     traced = case.outputs_and_gradients(torch.compile(call, fullgraph=True, backend="aot_eager"))
     for gradient in (False, True):
         assert all(torch.equal(traced[gradient][name], values) for name, values in eager[gradient].items())
+
+
+def test_checkpoints_of_a_cfc_change_no_result():
+    case = Case(LAYERED, CfC(), 3, 4, seed=12)
+    expected = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, 4))
+    got = case.outputs_and_gradients(lambda tensors: case.kernels(tensors, 4, checkpoint=True))
+    assert all(torch.equal(got[0][name], values) for name, values in expected[0].items())
+    for name, values in expected[1].items():
+        close(got[1][name], values, backend="gpu", gradient=True)
 
 
 @pytest.mark.parametrize("dt", ["one", "sample"])

@@ -4,7 +4,9 @@ import sys
 import pytest
 import torch
 
+from wormnet import Wiring
 from wormnet.kernels import gpu
+from wormnet.kernels.dispatch import choose
 from wormnet.models import CTRNN, LTC, CfC
 
 CUDA, CPU = torch.device("cuda"), torch.device("cpu")
@@ -17,7 +19,7 @@ def card(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
 
 
-@pytest.mark.parametrize("model", [LTC(), LTC(unfolds=1), CTRNN()])
+@pytest.mark.parametrize("model", [LTC(), LTC(unfolds=1), CTRNN(), CfC(), CfC(mode="pure")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.usefixtures("card")
 def test_nothing_is_said_against_a_model_that_has_kernels_on_a_card(model, dtype):
@@ -27,7 +29,12 @@ def test_nothing_is_said_against_a_model_that_has_kernels_on_a_card(model, dtype
 @pytest.mark.parametrize(
     ("model", "device", "dtype", "reason"),
     [
-        (CfC(), CUDA, torch.float32, "cfc has no GPU kernel"),
+        (
+            CfC(backbone_layers=2),
+            CUDA,
+            torch.float32,
+            "a backbone (backbone_layers=2) runs on the reference engine only",
+        ),
         (LTC(solver="rk4"), CUDA, torch.float32, "solver 'rk4' runs on the reference engine only"),
         (LTC(), CUDA, torch.bfloat16, "the GPU kernels take torch.float32 and torch.float64, not torch.bfloat16"),
         (LTC(), CPU, torch.float32, "the layer is on cpu, not on a CUDA device"),
@@ -51,3 +58,12 @@ def test_the_reason_names_what_the_machine_lacks(monkeypatch):
 def test_asking_imports_no_triton():
     code = "import sys, wormnet.kernels.gpu; sys.exit('triton' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_layer_that_asks_for_checkpoints_gets_them_from_the_gpu_engine(checkpoint, monkeypatch):
+    pytest.importorskip("triton", reason="triton is not installed")
+    monkeypatch.setattr(gpu, "unable", lambda model, device, dtype: None)
+    choice = choose("gpu", CfC(), Wiring(1, 1), CPU, torch.float32, checkpoint=checkpoint)
+    assert choice.name == "gpu"
+    assert getattr(choice.run, "checkpoint") is checkpoint  # noqa: B009 - Run is any callable

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import torch
 
-from wormnet.models import CTRNN, LTC
+from wormnet.models import CTRNN, LTC, CfC
 from wormnet.models.spec import Model
 
 __all__ = ["unable"]
@@ -16,9 +16,12 @@ def unable(model: Model, device: torch.device, dtype: torch.dtype) -> str | None
     >>> unable(CTRNN(solver="rk4"), torch.device("cuda"), torch.float32)
     "solver 'rk4' runs on the reference engine only"
     """
-    if not isinstance(model, (LTC, CTRNN)):
+    if not isinstance(model, (LTC, CTRNN, CfC)):
         return f"{model.name} has no GPU kernel"
-    if model.solver != "semi_implicit":
+    if isinstance(model, CfC):
+        if model.backbone_layers:
+            return f"a backbone (backbone_layers={model.backbone_layers}) runs on the reference engine only"
+    elif model.solver != "semi_implicit":
         return f"solver {model.solver!r} runs on the reference engine only"
     if dtype not in (torch.float32, torch.float64):
         return f"the GPU kernels take torch.float32 and torch.float64, not {dtype}"

@@ -1,6 +1,6 @@
 """The Triton engine: whole sequences on an NVIDIA GPU, as operators that torch can differentiate and trace."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isqrt
@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
-from wormnet.kernels.gpu import launch
+from wormnet.kernels.gpu import launch, layers
 from wormnet.kernels.gpu.arguments import Call, Plan, Saved, parts
+from wormnet.kernels.gpu.cfc_operator import params_of
 from wormnet.kernels.gpu.tables import Tables, build
-from wormnet.models import CTRNN, OdeModel
+from wormnet.models import CTRNN, CfC, OdeModel
 from wormnet.models.spec import Model
 from wormnet.wiring.core import Wiring
 
@@ -26,7 +27,7 @@ MOST_LANES = 16
 
 @dataclass(frozen=True)
 class Engine:
-    """Runs an "ltc" or "ctrnn" with the semi-implicit solver over whole sequences, differentiably.
+    """Runs an "ltc" or "ctrnn" with the semi-implicit solver, or a "cfc", over whole sequences, differentiably.
 
     Args:
         tables: the numbers of its tables, see `engine_of`.
@@ -65,24 +66,18 @@ class Engine:
 
         Returns: (batch, time, kept), zero behind a sequence's end, and (batch, neurons) after each one's last sample.
         """
-        assert isinstance(model, OdeModel)
-        if model.name == "ltc":
-            alone = (p["capacitance"], p["leak"] * p["v_leak"], p["leak"])
-            chemical = (p["conductance"], p["slope"], p["midpoint"], p["reversal"])
-            linear = torch.cat([p[name] for name in ("gap_conductance", "current") if name in p] or [x.new_zeros(0)])
-        else:
-            alone = (p["time_constant"], p["bias"], torch.ones_like(p["bias"]))
-            chemical = tuple(x.new_zeros(4, 0).unbind())
-            linear = p["weight"]
-        params = (*alone, *chemical, linear)
+        operator, params = _operands(model, p, x)
         save = torch.is_grad_enabled() and any(values.requires_grad for values in (dt, x, v0, *params))
         keep = torch.arange(v0.shape[1], device=x.device) if keep is None else keep
         lanes = _lanes(x.shape[0], x.device) if self.lanes is None else self.lanes
-        options = (model.unfolds, model.name == "ctrnn", lanes, save, save and dt.requires_grad)
+        if isinstance(model, CfC):
+            options = (model.mode, lanes, save)
+        else:
+            assert isinstance(model, OdeModel)
+            options = (model.unfolds, model.name == "ctrnn", lanes, save, save and dt.requires_grad)
 
         def run(dt: Tensor, x: Tensor, lengths: Tensor | None, v0: Tensor) -> tuple[Tensor, Tensor]:
-            tables, sizes = list(self.tables), list(self.sizes)
-            return torch.ops.wormnet.triton_forward(tables, sizes, keep, lengths, dt, x, v0, *params, *options)[:2]
+            return operator(list(self.tables), list(self.sizes), keep, lengths, dt, x, v0, *params, *options)[:2]
 
         time = x.shape[1]
         if not (self.checkpoint and save and time > 1):
@@ -104,9 +99,25 @@ def engine_of(
     """The engine for a model on a wiring, its tables on a device. What `kernels.gpu.unable` gives no reason against."""
     # Kept for later calls too, which may need gradients even if this one does not.
     with torch.inference_mode(False):
-        leaves = pytree.tree_leaves(build(model, wiring, device))
+        tables = layers.build(model, wiring, device) if isinstance(model, CfC) else build(model, wiring, device)
+        leaves = pytree.tree_leaves(tables)
     tensors, sizes = (tuple(leaf for leaf in leaves if isinstance(leaf, kind)) for kind in (Tensor, int))
     return Engine(tensors, sizes, checkpoint, lanes)  # pyright: ignore[reportArgumentType]
+
+
+def _operands(model: Model, p: Mapping[str, Tensor], x: Tensor) -> tuple[Callable[..., Any], tuple[Tensor, ...]]:
+    """The operator that runs a model, and the model's parameters as it takes them."""
+    if isinstance(model, CfC):
+        return torch.ops.wormnet.triton_cfc_forward, params_of(model, p)
+    if model.name == "ltc":
+        alone = (p["capacitance"], p["leak"] * p["v_leak"], p["leak"])
+        chemical = (p["conductance"], p["slope"], p["midpoint"], p["reversal"])
+        linear = torch.cat([p[name] for name in ("gap_conductance", "current") if name in p] or [x.new_zeros(0)])
+    else:
+        alone = (p["time_constant"], p["bias"], torch.ones_like(p["bias"]))
+        chemical = tuple(x.new_zeros(4, 0).unbind())
+        linear = p["weight"]
+    return torch.ops.wormnet.triton_forward, (*alone, *chemical, linear)
 
 
 def _lanes(batch: int, device: torch.device) -> int:

@@ -9,7 +9,23 @@ from triton import knobs
 
 from wormnet.models import formulas
 
-__all__ = ["d_sigmoid", "d_tanh", "edge_at", "gate_argument", "part", "semi_implicit", "sigmoid", "tanh"]
+__all__ = [
+    "affine",
+    "d_decayed",
+    "d_gated",
+    "d_mix",
+    "d_sigmoid",
+    "d_tanh",
+    "decayed",
+    "edge_at",
+    "gate_argument",
+    "gated",
+    "mix",
+    "part",
+    "semi_implicit",
+    "sigmoid",
+    "tanh",
+]
 
 
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,6 +33,10 @@ def part(function: Callable[..., Any]) -> Callable[..., Any]:
     return function if knobs.runtime.interpret else triton.jit(function)
 
 
+affine = part(formulas.affine)
+decayed, d_decayed = part(formulas.decayed), part(formulas.d_decayed)
+gated, d_gated = part(formulas.gated), part(formulas.d_gated)
+mix, d_mix = part(formulas.mix), part(formulas.d_mix)
 d_sigmoid = part(formulas.d_sigmoid)
 d_tanh = part(formulas.d_tanh)
 gate_argument = part(formulas.gate_argument)

@@ -15,11 +15,11 @@ import triton.language as tl
 
 from wormnet.kernels.gpu.scalar import d_sigmoid, d_tanh, edge_at, gate_argument, part, semi_implicit, sigmoid, tanh
 
-__all__ = ["backward", "forward"]
+__all__ = ["add_rows", "backward", "forward"]
 
 
 @part
-def _add_rows(total, rows, first, i, own, lane, longest, LANES: tl.constexpr):
+def add_rows(total, rows, first, i, own, lane, longest, LANES: tl.constexpr):
     """Add up the rows of owners i, in their order."""
     start = tl.load(first + i, mask=own, other=0)
     end = tl.load(first + i + 1, mask=own, other=0)
@@ -126,10 +126,10 @@ def forward(
                 v = tl.load(before + at, mask=own, other=0.0)
                 drive = tl.load(drive_in + sample + at, mask=own, other=0.0)
                 pull = tl.load(pull_in + sample + at, mask=own, other=0.0)
-                drive = _add_rows(drive, row_drive, chem_first, i, own, lane, chem_longest, LANES)
-                pull = _add_rows(pull, row_pull, chem_first, i, own, lane, chem_longest, LANES)
+                drive = add_rows(drive, row_drive, chem_first, i, own, lane, chem_longest, LANES)
+                pull = add_rows(pull, row_pull, chem_first, i, own, lane, chem_longest, LANES)
                 linear = row_drive + chem_rows * LANES
-                drive = _add_rows(drive, linear, lin_first, i, own, lane, lin_longest, LANES)
+                drive = add_rows(drive, linear, lin_first, i, own, lane, lin_longest, LANES)
                 if TANH:
                     drive = tanh(drive)
                 new = tl.where(valid, semi_implicit(v, c, drive, pull, h), v)
@@ -231,8 +231,8 @@ def backward(
                 at = n0 + neuron_place
                 i, own = at // LANES, at < size
                 g = tl.load(carried + ((s + 1) % 2) * size + at, mask=own, other=0.0)
-                g = _add_rows(g, row_back, chem_first, i, own, lane, chem_longest, LANES)
-                g = _add_rows(g, linear, lin_first, i, own, lane, lin_longest, LANES)
+                g = add_rows(g, row_back, chem_first, i, own, lane, chem_longest, LANES)
+                g = add_rows(g, linear, lin_first, i, own, lane, lin_longest, LANES)
                 column = tl.load(place + i, mask=own, other=-1)
                 is_kept = (column >= 0) & valid & here & (u_back == 0)
                 g += tl.load(d_kept + (sequence * time + t) * n_kept + column, mask=is_kept, other=0.0)
@@ -277,6 +277,6 @@ def backward(
         at = n0 + neuron_place
         i, own = at // LANES, at < size
         g = tl.load(carried + at, mask=own, other=0.0)
-        g = _add_rows(g, row_back, chem_first, i, own, lane, chem_longest, LANES)
-        g = _add_rows(g, linear, lin_first, i, own, lane, lin_longest, LANES)
+        g = add_rows(g, row_back, chem_first, i, own, lane, chem_longest, LANES)
+        g = add_rows(g, linear, lin_first, i, own, lane, lin_longest, LANES)
         tl.store(d_v0 + sequence * n_neurons + i, g, mask=here & own)

@@ -10,7 +10,7 @@ from torch import Tensor
 from wormnet.models.spec import Model, connections
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
-__all__ = ["WIDTH", "By", "Edges", "Rows", "Tables", "build"]
+__all__ = ["WIDTH", "By", "Edges", "Rows", "Tables", "build", "put", "rows"]
 
 WIDTH = 8
 """Most edges in a row. A neuron with more has several rows, so that a hub does not make all others wait."""
@@ -106,8 +106,8 @@ def build(model: Model, wiring: Wiring, device: torch.device | str) -> Tables:
         *halves[1],
         slots[0].flatten(),
         slots[1],
-        _put(pulled, device, torch.int64),
-        _put(post_of, device, torch.int64),
+        put(pulled, device, torch.int64),
+        put(post_of, device, torch.int64),
     )
 
 
@@ -122,13 +122,13 @@ def _halves(edges: list[Ints], wiring: Wiring, device: torch.device | str) -> tu
         a, b = pre[chosen] - shift, post[chosen]
         found.append(
             Edges(
-                _put(a, device),
-                _put(b, device),
-                _put(parameter[chosen], device, torch.int64),
+                put(a, device),
+                put(b, device),
+                put(parameter[chosen], device, torch.int64),
                 _by(b, a, wiring.n_neurons, device),
                 _by(a, b, senders, device),
-                _rows(b, a, wiring.n_neurons, device),
-                _rows(a, b, senders, device),
+                rows(b, a, wiring.n_neurons, device),
+                rows(a, b, senders, device),
             )
         )
     return found[0], found[1]
@@ -138,10 +138,11 @@ def _by(owner: Ints, other: Ints, n: int, device: torch.device | str) -> By:
     order = np.argsort(owner, kind="stable")
     count = np.bincount(owner, minlength=n)
     start = np.concatenate([[0], np.cumsum(count)])
-    return By(_put(start, device), _put(order, device), _put(other[order], device), int(count.max(initial=0)))
+    return By(put(start, device), put(order, device), put(other[order], device), int(count.max(initial=0)))
 
 
-def _rows(owner: Ints, other: Ints, n: int, device: torch.device | str) -> Rows:
+def rows(owner: Ints, other: Ints, n: int, device: torch.device | str) -> Rows:
+    """Edges in rows by owner, of n owners."""
     order = np.argsort(owner, kind="stable")
     count = np.bincount(owner, minlength=n)
     start = np.concatenate([[0], np.cumsum(count)])[:-1]
@@ -152,14 +153,14 @@ def _rows(owner: Ints, other: Ints, n: int, device: torch.device | str) -> Rows:
     edge[place % WIDTH, first[owner[order]] + place // WIDTH] = order
     ends = np.append(other, -1)[edge]
     of_row = np.repeat(np.arange(n), n_rows)
-    tensors = (_put(edge, device, torch.int64), _put(ends, device), _put(of_row, device), _put(first, device))
+    tensors = (put(edge, device, torch.int64), put(ends, device), put(of_row, device), put(first, device))
     return Rows(*tensors, int(n_rows.max(initial=0)))
 
 
 def _slots(halves: tuple[Edges, Edges], n: int, places: int, device: torch.device | str) -> Tensor:
     parameter = torch.cat([half.parameter for half in halves]).cpu().numpy()
     slots = _by_number(parameter, np.arange(len(parameter)), n, places, len(parameter))
-    return _put(slots, device, torch.int64)
+    return put(slots, device, torch.int64)
 
 
 def _by_number(number: Ints, value: Ints, n: int, width: int | None, none: int) -> Ints:
@@ -172,5 +173,6 @@ def _by_number(number: Ints, value: Ints, n: int, width: int | None, none: int) 
     return table
 
 
-def _put(values: Ints, device: torch.device | str, dtype: torch.dtype = torch.int32) -> Tensor:
+def put(values: Ints, device: torch.device | str, dtype: torch.dtype = torch.int32) -> Tensor:
+    """The numbers on a device."""
     return torch.tensor(values, dtype=dtype, device=device)
