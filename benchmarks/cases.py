@@ -1,0 +1,253 @@
+"""The frozen cases: who runs what. A case's numbers compare over the years only while it stays as it is."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+import wormnet
+
+INPUTS = 32
+REFERENCE_TEST = "tests/kernels/cpu/test_against_reference.py"
+
+Runs = dict[str, Callable[[], object]]
+"""What is timed, by name: "wormnet ..." is ours, the others are the peers."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table."""
+
+    name: str
+    what: str
+    build: Callable[[], Runs]
+    gate: tuple[str, ...] = (f"{REFERENCE_TEST}::test_a_network_of_302_neurons_is_computed_like_the_reference",)
+    """the tests that must pass before anything is timed"""
+    sigmoids: int = 0
+    """how many sigmoids ours evaluates, for its share of the ceiling"""
+    per: int = 0
+    """synapse-steps, where the cost of one is what counts"""
+    memory: tuple[str, ...] = ()
+    """runs whose peak memory is measured, each in a process of its own"""
+    calls: int = 1
+    """calls per timing: as many as make up for the clock"""
+
+
+def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    torch.manual_seed(0)
+    return make()
+
+
+def peer_ltc(wiring: str) -> nn.Module:
+    """An LTC of ncps on the wiring of a case."""
+    from ncps import wirings
+    from ncps.torch import LTC
+
+    made = {
+        "ncp": lambda: wirings.NCP(12, 6, 1, 6, 4, 6, 6, seed=0),
+        "dense": lambda: wirings.FullyConnected(64, 64),
+        "302": lambda: wirings.Random(302, 10, sparsity_level=1 - 3700 / 302**2, random_seed=0),
+    }[wiring]()
+    return _seeded(lambda: LTC(INPUTS, made, batch_first=True))
+
+
+def peer_cfc(wiring: str) -> nn.Module:
+    """A CfC of ncps."""
+    from ncps import wirings
+    from ncps.torch import CfC
+
+    if wiring == "ncp":
+        return _seeded(lambda: CfC(INPUTS, wirings.NCP(12, 6, 1, 6, 4, 6, 6, seed=0)))
+    return _seeded(lambda: CfC(INPUTS, 64, backbone_layers=1, backbone_units=128, backbone_dropout=0.0))
+
+
+def sigmoids(rnn: wormnet.Recurrent, batch: int, steps: int, ways: int) -> int:
+    """How many sigmoids a call evaluates: of inputs' synapses once a sample, of neurons' in every sub-step."""
+    from_inputs = int((rnn.wiring.pre < rnn.n_inputs).sum())
+    return ways * batch * steps * (from_inputs + rnn.model.options["unfolds"] * (rnn.wiring.n_synapses - from_inputs))
+
+
+def sequences(layer: nn.Module, batch: int, steps: int, *, backward: bool) -> Callable[[], object]:
+    """One call over a batch, and the way back unless it is forward only."""
+    x = torch.randn(batch, steps, INPUTS, generator=torch.Generator().manual_seed(0))
+
+    def both() -> None:
+        layer.zero_grad(set_to_none=True)
+        layer(x)[0].sum().backward()
+
+    def forward() -> None:
+        with torch.no_grad():
+            layer(x)
+
+    return both if backward else forward
+
+
+def beside(
+    peer: Callable[[], nn.Module], batch: int, steps: int, *, backward: bool = True, standard: bool = False
+) -> Runs:
+    """Ours made from the peer's, the peer, and torch's recurrent layers of 64 units."""
+    theirs = peer()
+    ours = wormnet.from_ncps(theirs)
+    theirs_y, ours_y = (one(torch.ones(2, 3, INPUTS))[0] for one in (theirs, ours))
+    torch.testing.assert_close(ours_y, theirs_y, rtol=1e-3, atol=1e-4)
+    layers = {"wormnet": ours, "ncps": theirs}
+    if standard:
+        layers["LSTM(64)"] = _seeded(lambda: nn.LSTM(INPUTS, 64, batch_first=True))
+        layers["GRU(64)"] = _seeded(lambda: nn.GRU(INPUTS, 64, batch_first=True))
+    return {name: sequences(layer, batch, steps, backward=backward) for name, layer in layers.items()}
+
+
+def alone(name: str) -> Runs:
+    """One sample after another, as in a control loop."""
+    ours = wormnet.from_ncps(peer_ltc("ncp"))
+    lstm = _seeded(lambda: nn.LSTMCell(INPUTS, 64))
+    stepper, x = ours.stepper(), np.ones(INPUTS, np.float32)
+    row = torch.ones(1, INPUTS)
+
+    def layer() -> None:
+        with torch.no_grad():
+            ours.step(row)
+
+    def cell() -> None:
+        with torch.no_grad():
+            lstm(row)
+
+    return {"wormnet": (lambda: stepper.step(x)) if name == "stepper" else layer, "LSTMCell(64)": cell}
+
+
+def synapses(n: int) -> Runs:
+    """Forward through a random network of n synapses between neurons."""
+    neurons = max(32, int(np.sqrt(n / 0.1)))
+    chosen = np.random.default_rng(0).choice(neurons * neurons, n, replace=False)
+    wiring = wormnet.Wiring(
+        INPUTS, neurons, outputs=[0], pre=chosen % neurons + INPUTS, post=chosen // neurons + INPUTS
+    )
+    rnn = _seeded(lambda: wormnet.LTC(wiring))
+    return {"wormnet": sequences(rnn, 32, max(1, 30_000 // n), backward=True)}
+
+
+def first_call() -> Runs:
+    """A layer's first call in a new process whose code lies on the disk, without importing torch."""
+    code = (
+        "import time, torch, wormnet; rnn = wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=1));"
+        "x = torch.zeros(2, 3, 4); a = time.perf_counter(); rnn(x)[0].sum().backward(); print(time.perf_counter() - a)"
+    )
+
+    def run() -> float:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        return float(done.stdout)
+
+    return {"wormnet": run}
+
+
+def _count(wiring: str, batch: int, steps: int, ways: int) -> int:
+    return sigmoids(wormnet.from_ncps(peer_ltc(wiring)), batch, steps, ways)
+
+
+def all_cases() -> dict[str, Case]:
+    """By name, in the order of the table."""
+    cases = [
+        Case(
+            "ltc-ncp",
+            "LTC, NCP 12-6-1, 32 inputs, batch 64, 100 steps",
+            lambda: beside(lambda: peer_ltc("ncp"), 64, 100, standard=True),
+            sigmoids=_count("ncp", 64, 100, 2),
+        ),
+        Case(
+            "ltc-ncp-forward",
+            "the same, forward only",
+            lambda: beside(lambda: peer_ltc("ncp"), 64, 100, backward=False, standard=True),
+            sigmoids=_count("ncp", 64, 100, 1),
+        ),
+        Case(
+            "ltc-dense-64",
+            "LTC, dense 64, batch 64, 100 steps",
+            lambda: beside(lambda: peer_ltc("dense"), 64, 100),
+            sigmoids=_count("dense", 64, 100, 2),
+        ),
+        Case(
+            "ltc-302",
+            "LTC, 302 neurons, 3,700 synapses, batch 32, 10 steps",
+            lambda: beside(lambda: peer_ltc("302"), 32, 10),
+            sigmoids=_count("302", 32, 10, 2),
+            memory=("wormnet", "ncps"),
+        ),
+        Case(
+            "ltc-302-forward",
+            "the same, forward only",
+            lambda: {"wormnet": sequences(wormnet.from_ncps(peer_ltc("302")), 32, 10, backward=False)},
+            sigmoids=_count("302", 32, 10, 1),
+        ),
+        Case(
+            "ltc-302-long",
+            "LTC, 302 neurons, 3,700 synapses, batch 32, 100 steps",
+            lambda: {"wormnet": sequences(wormnet.from_ncps(peer_ltc("302")), 32, 100, backward=True)},
+            sigmoids=_count("302", 32, 100, 2),
+            memory=("wormnet",),
+        ),
+        Case(
+            "cfc-ncp",
+            "CfC, NCP 12-6-1, batch 64, 100 steps",
+            lambda: beside(lambda: peer_cfc("ncp"), 64, 100, standard=True),
+        ),
+        Case(
+            "cfc-dense",
+            "CfC, dense 64, backbone of 128, batch 64, 100 steps",
+            lambda: beside(lambda: peer_cfc("dense"), 64, 100, standard=True),
+            gate=("tests/contract/test_models.py",),
+        ),
+        Case(
+            "stepper",
+            "one sample, LTC on the NCP, rnn.stepper()",
+            lambda: alone("stepper"),
+            gate=("tests/kernels/cpu/test_stepper.py",),
+            calls=200,
+        ),
+        Case("one-sample", "one sample, LTC on the NCP, the layer without gradients", lambda: alone("layer"), calls=50),
+        Case("first-call", "first call in a new process, code on the disk", first_call),
+    ]
+    for n in (10**3, 10**4, 10**5, 10**6):
+        steps = max(1, 30_000 // n)
+        cases.append(
+            Case(
+                f"synapses-1e{len(str(n)) - 1}",
+                f"LTC, {n:,} synapses, batch 32: time per synapse, sub-step and sequence",
+                lambda n=n: synapses(n),
+                per=n * 6 * steps * 32,
+            )
+        )
+    return {case.name: case for case in cases}
+
+
+def ceiling() -> Callable[[], object]:
+    """Sigmoids in a loop that stays in the cache, on all of torch's threads: 2^22 for each thread."""
+    from wormnet.kernels.cpu import LANES
+    from wormnet.kernels.cpu.compiled import kernel
+    from wormnet.kernels.cpu.elementary import sigmoid
+    from wormnet.kernels.cpu.lanes import load, store
+    from wormnet.kernels.cpu.pool import run_tasks
+
+    @kernel
+    def pure(x, y, times):
+        for _ in range(times):
+            for i in range(0, len(x), LANES):
+                store(y, i, sigmoid(load(x, i)))
+
+    threads = torch.get_num_threads()
+    x = np.linspace(-3, 3, 4096, dtype=np.float32)
+    y = np.empty((threads, 4096), np.float32)
+    pure(x, y[0], 1)
+    return lambda: run_tasks(threads, lambda task, _: pure(x, y[task], 1024))
+
+
+def seconds(run: Callable[[], object], calls: int) -> float:
+    """Seconds for one call; a run that measures itself returns them."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        result = run()
+    return result if isinstance(result, float) else (time.perf_counter() - start) / calls  # pyright: ignore

@@ -1,0 +1,293 @@
+"""Time wormnet beside its peers: python benchmarks/run.py [--case NAME ...] [--base REV] [--rounds N] [--quick].
+
+Each case first runs its correctness tests, and is not timed while they fail. Then all networks of a case take turns
+(A B C A B C ...), after warm-up, and what counts is the median over the rounds of the ratio within a round: whatever
+else the machine does then hits both. With --base, the same case of another revision, in a throw-away worktree, takes
+turns with this one. Prints a table in Markdown and writes it, with machine and commit, to benchmarks/results/.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def main() -> None:
+    """Read the command line and run."""
+    arguments = _arguments()
+    if arguments.worker:
+        print(json.dumps(_worker(arguments)))
+        return
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    from cases import all_cases
+
+    cases = all_cases()
+    names = arguments.case or list(cases)
+    if unknown := [name for name in names if name not in cases]:
+        sys.exit(f"unknown case {unknown[0]!r}; known: {', '.join(cases)}.")
+    record: dict[str, Any] = {"machine": _machine(arguments), "commit": _commit(ROOT), "cases": {}}
+    passed: dict[tuple[str, ...], bool] = {}
+    for name in names:
+        case = cases[name]
+        if case.gate not in passed:
+            passed[case.gate] = arguments.ungated or _gate(case.gate)
+        if not passed[case.gate]:
+            print(f"{name}: not timed, {' '.join(case.gate)} fails", file=sys.stderr)
+            record["cases"][name] = {"refused": list(case.gate)}
+            continue
+        record["cases"][name] = found = _measure(case, arguments)
+        print(_row(case, found), file=sys.stderr, flush=True)
+        if arguments.base:
+            found["base"] = _against(arguments.base, name, arguments)
+    print(_table(cases, record))
+    if not arguments.quick:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"cpu-{record['commit'][:12]}.json"
+        path.write_text(json.dumps(record, indent=1) + "\n")
+        print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
+    if not all(passed.values()):
+        sys.exit(1)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--case", nargs="+", help="only these")
+    parser.add_argument("--base", metavar="REV", help="a revision to compare with")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--quick", action="store_true", help="three rounds, nothing written")
+    parser.add_argument("--compiled", action="store_true", help="ncps under torch.compile too (minutes)")
+    parser.add_argument("--ungated", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=("time", "memory"), help=argparse.SUPPRESS)
+    parser.add_argument("--run", default="wormnet", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    given.rounds = 3 if given.quick else given.rounds
+    return given
+
+
+# -- measuring ---------------------------------------------------------------------------------------------------------
+
+
+def _gate(tests: tuple[str, ...]) -> bool:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout[-3000:], file=sys.stderr)
+    return done.returncode == 0
+
+
+def _measure(case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    import cases
+
+    runs = case.build()
+    if arguments.compiled and "ncps" in runs:
+        runs["ncps compiled"] = _compiled(case)
+    if case.sigmoids:
+        runs["ceiling"] = cases.ceiling()
+    for run in runs.values():
+        for _ in range(2):
+            cases.seconds(run, 1)
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    slow: set[str] = set()
+    for i in range(arguments.rounds):
+        for name, run in runs.items():
+            # A peer that takes seconds for a call takes part in five rounds.
+            if name in slow and i >= 5:
+                continue
+            times[name].append(cases.seconds(run, case.calls))
+            if times[name][-1] > 2:
+                slow.add(name)
+    found: dict[str, Any] = {"times": {name: _spread(all_of) for name, all_of in times.items()}}
+    ours = times["wormnet"]
+    found["ratios"] = {
+        name: statistics.median(other / own for own, other in zip(ours, theirs, strict=False))
+        for name, theirs in times.items()
+        if name not in ("wormnet", "ceiling")
+    }
+    if case.sigmoids:
+        import torch
+
+        evaluated = 2**22 * torch.get_num_threads()
+        shares = [case.sigmoids / own / (evaluated / top) for own, top in zip(ours, times["ceiling"], strict=True)]
+        found["share of the sigmoid ceiling"] = statistics.median(shares)
+        found["sigmoids per second, ceiling"] = evaluated / statistics.median(times["ceiling"])
+    if case.per:
+        found["nanoseconds per synapse, sub-step and sequence"] = statistics.median(ours) / case.per * 1e9
+    if case.memory:
+        found["memory"] = {name: _apart(case.name, "memory", ROOT, arguments, name)["bytes"] for name in case.memory}
+    return found
+
+
+def _compiled(case: Any) -> Any:
+    """The peer under torch.compile; what it cannot compile it says."""
+    import cases
+    import torch
+
+    peer = cases.peer_cfc if case.name.startswith("cfc") else cases.peer_ltc
+    wiring = case.name.split("-")[1]
+    module = torch.compile(peer(wiring))
+    batch, steps = (32, 10) if wiring == "302" else (64, 100)
+    return cases.sequences(module, batch, steps, backward="forward" not in case.name)  # pyright: ignore
+
+
+def _spread(times: list[float]) -> dict[str, Any]:
+    low, _, high = (statistics.quantiles(times, n=4) if len(times) > 1 else times * 3)[:3]
+    return {"median": statistics.median(times), "quartiles": [low, high], "best": min(times), "rounds": len(times)}
+
+
+def _worker(arguments: argparse.Namespace) -> dict[str, Any]:
+    """In a process of its own: seconds of a case's own run, or its peak memory above that of the process before."""
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    import cases
+
+    case = cases.all_cases()[arguments.case[0]]
+    if arguments.worker == "time":
+        run = case.build()["wormnet"]
+        cases.seconds(run, 1)
+        cases.seconds(run, 1)
+        return {"seconds": statistics.median(cases.seconds(run, case.calls) for _ in range(5))}
+    runs = case.build()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # what building took is not what running takes
+    before = _peak()
+    cases.seconds(runs[arguments.run], 1)
+    return {"bytes": _peak() - before}
+
+
+def _peak() -> int:
+    """Bytes. Linux hands ru_maxrss on to a new program, so there it is read from the program's own memory."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _apart(case: str, what: str, tree: Path, arguments: argparse.Namespace, run: str = "wormnet") -> dict[str, Any]:
+    command = [sys.executable, __file__, "--worker", what, "--case", case, "--run", run]
+    command += ["--threads", str(arguments.threads)]
+    environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{case} in {tree}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _against(revision: str, case: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Pairs of processes, this tree and the revision's in turns."""
+    with _worktree(revision) as tree:
+        pairs = []
+        for _ in range(max(arguments.rounds // 3, 2)):
+            pairs.append([_apart(case, "time", one, arguments)["seconds"] for one in (ROOT, tree)])
+    ratio = statistics.median(base / own for own, base in pairs)
+    print(f"{case}: {ratio:.3f} times as fast as {revision}", file=sys.stderr)
+    return {"revision": revision, "pairs": pairs, "ratio": ratio}
+
+
+@contextmanager
+def _worktree(revision: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        subprocess.run(["git", "worktree", "add", "--detach", "-q", tree, revision], cwd=ROOT, check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=ROOT, check=True)
+
+
+# -- telling -----------------------------------------------------------------------------------------------------------
+
+
+def _machine(arguments: argparse.Namespace) -> dict[str, Any]:
+    import numba
+    import torch
+
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        if info.exists()
+        else []
+    )
+    return {
+        "cpu": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "threads": arguments.threads,
+        "load before": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numba": numba.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _commit(tree: Path) -> str:
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=tree, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks/cases.py")
+    return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def _row(case: Any, found: dict[str, Any]) -> str:
+    if "refused" in found:
+        return f"| {case.what} | refused: its tests fail | | | |"
+    times, ratios = found["times"], found["ratios"]
+
+    def peer(*names: str) -> str:
+        cells = [
+            f"{_time(times[name]['median'])} ({ratios[name]:.3g}x{' ' + name if name not in ('ncps',) else ''})"
+            for name in names
+            if name in times
+        ]
+        return "<br>".join(cells)
+
+    own = times["wormnet"]
+    low, high = own["quartiles"]
+    ours = f"{_time(own['median'])} ({_time(low)} - {_time(high)})"
+    notes = []
+    if "share of the sigmoid ceiling" in found:
+        notes.append(f"{found['share of the sigmoid ceiling']:.0%} of the sigmoid ceiling")
+    if case.per:
+        notes.append(f"{found['nanoseconds per synapse, sub-step and sequence']:.3g} ns each")
+    for name, size in found.get("memory", {}).items():
+        notes.append(f"{name} {size / 1e6:.3g} MB")
+    standard = peer("LSTM(64)", "GRU(64)", "LSTMCell(64)")
+    return f"| {case.what} | {ours} | {peer('ncps', 'ncps compiled')} | {standard} | {', '.join(notes)} |"
+
+
+def _table(cases: dict[str, Any], record: dict[str, Any]) -> str:
+    machine = record["machine"]
+    head = (
+        "Forward and backward unless it says otherwise; median (quartiles) of our time, and how many times that the "
+        f"peers take. {machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}, "
+        f"commit {record['commit'][:12]}."
+    )
+    rows = [_row(cases[name], found) for name, found in record["cases"].items()]
+    return "\n".join([head, "", "| case | wormnet | ncps 1.0.1 | torch | |", "|---|---|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    main()
