@@ -90,6 +90,30 @@ def test_outputs_and_all_gradients_are_those_of_the_reference(dtype, wiring, mod
     assert_same(case.run("cpu"), case.run("reference"), dtype)
 
 
+BACKBONES = st.builds(
+    CfC,
+    mode=st.sampled_from(["default", "pure", "no_gate"]),
+    backbone_layers=st.integers(1, 3),
+    backbone_units=st.integers(1, 9),
+    backbone_activation=st.sampled_from(["lecun_tanh", "tanh", "relu", "silu"]),
+)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(
+    st.integers(0, 5), st.integers(1, 7), BACKBONES, st.sampled_from(BATCHES), st.integers(0, 19), SEEDS, st.booleans()
+)
+def test_a_backbone_is_computed_like_the_reference(dtype, inputs, neurons, model, batch, time, seed, anew):
+    case = Case(wormnet.dense(inputs, neurons), model, batch, time, seed, dtype=dtype)
+    assert_same(case.run("cpu", checkpoint=anew), case.run("reference"), dtype)
+
+
+def test_a_wide_backbone_is_computed_like_the_reference():
+    case = Case(wormnet.dense(32, 64), CfC(backbone_layers=1), 17, 11, 0)
+    assert_same(case.run("cpu"), case.run("reference"), torch.float64)
+
+
 @settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(wirings(), st.sampled_from(MODELS), st.integers(1, 20), st.integers(0, 9), SEEDS)
 def test_computing_states_anew_gives_the_same_bits(wiring, model, batch, time, seed):

@@ -11,7 +11,6 @@ from tolerances import close
 import wormnet
 from wormnet.errors import ArgumentError, BackendError
 from wormnet.kernels.cpu.engine import engine_of
-from wormnet.kernels.cpu.plans import PLANS
 from wormnet.models import CTRNN, LTC, CfC
 
 WIRING = wormnet.auto_ncp(inputs=4, neurons=8, outputs=2)
@@ -38,7 +37,7 @@ def test_the_operators_keep_torchs_rules(model, span, lengths):
     engine = engine_of(model, WIRING, checkpoint=False)
     rnn = layer(model, dtype=torch.float64)
     values = rnn.values()
-    p = torch.cat([values[name].detach() for name in PLANS[model.name].parameters if name in values])
+    p = torch.cat([values[name].detach() for name in engine.parameters if name in values])
     tensors = [p, torch.randn(3, 5, 4).double(), torch.rand(3, 5).double() + 0.1, torch.randn(3, 8).double()]
     p, x, dt, v0 = (one.requires_grad_(span != -1) for one in tensors)
     keep = torch.tensor([7, 0])
@@ -115,14 +114,24 @@ def test_copies_run_on_the_same_back_end(model, way):
         (LTC(solver="rk4"), {}, "solver 'rk4' runs on the reference engine only"),
         (CTRNN(solver="euler"), {}, "solver 'euler'"),
         (LTC(), {"mixed_memory": True}, "an LSTM cell in front"),
+        (CfC(backbone_layers=1, backbone_activation="gelu"), {}, "a backbone of gelu"),
+        (CfC(backbone_layers=1, backbone_dropout=0.5), {}, "dropout in a backbone"),
     ],
 )
 def test_a_named_back_end_never_falls_back_and_auto_says_why_it_does(model, options, reason):
+    wiring = wormnet.dense(4, 8) if isinstance(model, CfC) else WIRING
     with pytest.raises(BackendError, match=f'not cpu: .*{reason}.*Use backend="auto"'):
-        layer(model, **options)(torch.randn(1, 1, 4))
-    auto = layer(model, **{**options, "backend": "auto"})
+        wormnet.Recurrent(wiring, model, backend="cpu", **options)(torch.randn(1, 1, 4))
+    auto = wormnet.Recurrent(wiring, model, **options)
     assert auto.backend.name == "reference"
     assert reason in auto.backend.reason
+
+
+def test_dropout_keeps_a_backbone_from_the_kernels_in_training_only():
+    rnn = wormnet.CfC(wormnet.dense(4, 8), backbone_layers=1, backbone_dropout=0.5)
+    assert rnn.backend.name == "reference"
+    assert rnn.eval().backend.name == "cpu"
+    assert rnn.train().backend.name == "reference"
 
 
 def test_auto_takes_the_kernels_where_they_can_run():

@@ -14,15 +14,19 @@ LANES = 16
 """How many sequences make a block, the smallest piece of work."""
 
 
-def unable(model: Model, device: torch.device, dtype: torch.dtype) -> str | None:
+def unable(model: Model, device: torch.device, dtype: torch.dtype, *, training: bool = False) -> str | None:
     """Why the kernels cannot run a model on a device in a dtype; None if they can.
 
     >>> unable(LTC(solver="rk4"), torch.device("cpu"), torch.float32)
     "solver 'rk4' runs on the reference engine only"
     """
     if isinstance(model, CfC):
-        if model.backbone_layers:
-            return "a CfC's backbone runs on the reference engine only"
+        if model.backbone_layers and model.backbone_activation == "gelu":
+            return "a backbone of gelu runs on the reference engine only"
+        if model.backbone_layers and model.backbone_dropout and training:
+            return "dropout in a backbone runs, in training mode, on the reference engine only"
+        if model.backbone_layers > 31:
+            return "a backbone of more than 31 layers runs on the reference engine only"
     elif not isinstance(model, (LTC, CTRNN)):
         return f"{model.name} has no CPU kernel"
     elif model.solver != "semi_implicit":

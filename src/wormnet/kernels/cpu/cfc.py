@@ -24,7 +24,7 @@ from wormnet.kernels.cpu.elementary import (
     sigmoid,
     tanh,
 )
-from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, select_less, store, total
+from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, same, select_less, store, total
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,
@@ -46,23 +46,23 @@ NO_GATE, PURE = 1, 2
 @inlined
 def heads(p, n, c, i, first, last, pre, cells):
     """The four heads of neuron i over the row `cells`: g, h, a, b."""
-    g, h = all_lanes(p, p[4 * c + i]), all_lanes(p, p[4 * c + n + i])
-    a, b = all_lanes(p, p[4 * c + 2 * n + i]), all_lanes(p, p[4 * c + 3 * n + i])
+    g, h = same(p, 4 * c + i), same(p, 4 * c + n + i)
+    a, b = same(p, 4 * c + 2 * n + i), same(p, 4 * c + 3 * n + i)
     for e in range(first, last):
         u = load(cells, pre[e] * LANES)
-        g = g + u * p[e]
-        h = h + u * p[c + e]
-        a = a + u * p[2 * c + e]
-        b = b + u * p[3 * c + e]
+        g = g + u * same(p, e)
+        h = h + u * same(p, c + e)
+        a = a + u * same(p, 2 * c + e)
+        b = b + u * same(p, 3 * c + e)
     return g, h, a, b
 
 
 @inlined
 def only_head(p, c, i, first, last, pre, cells):
     """The head g of neuron i in the mode "pure"."""
-    g = all_lanes(p, p[c + i])
+    g = same(p, c + i)
     for e in range(first, last):
-        g = g + load(cells, pre[e] * LANES) * p[e]
+        g = g + load(cells, pre[e] * LANES) * same(p, e)
     return g
 
 
@@ -71,6 +71,39 @@ def magnitude(x, none):
     """|x| of each lane, and its derivative, 0 at 0 as in torch; none is 0 in all lanes."""
     sign = select_less(none, x, none + 1.0, select_less(x, none, none - 1.0, none))
     return select_less(x, none, -x, x), sign
+
+
+@inlined
+def settle(p, n, mode, i, step, g, h, a, b):
+    """Neuron i's new state from its heads, and four blocks that the way back needs. p ends with w_tau, A if pure."""
+    if mode == PURE:
+        tau, rest = p[len(p) - 2 * n + i], same(p, len(p) - n + i)
+        decay = exp(-(step * (magnitude(g, step - step)[0] + abs(tau))))
+        return decayed(rest, g, decay), g, decay, g, g
+    g, h, gate = tanh(g), tanh(h), sigmoid(affine(a, b, step))
+    return (gated(g, h, gate) if mode == NO_GATE else mix(g, h, gate)), g, h, gate, a
+
+
+@inlined
+def unsettle(p, n, mode, i, step, g, h, gate, a, g_new):
+    """Gradients of neuron i's heads g, h, a, b (if pure: of g, w_tau, A and nothing), and of dt.
+
+    Takes the four blocks that settle gave, in their order.
+    """
+    if mode == PURE:
+        tau, rest, decay = p[len(p) - 2 * n + i], same(p, len(p) - n + i), h
+        by_rest, by_g, by_decay = d_decayed(rest, g, decay)
+        size, sign = magnitude(g, step - step)
+        by_rate = g_new * by_decay * -(decay * step)
+        sign_tau = p.dtype.type(1) if tau > 0 else p.dtype.type(-1) if tau < 0 else tau
+        by_step = -(g_new * by_decay * decay * (size + abs(tau)))
+        return g_new * by_g + by_rate * sign, by_rate * sign_tau, g_new * by_rest, step - step, by_step
+    by_g, by_h, by_gate = d_mix(g, h, gate)
+    if mode == NO_GATE:
+        by_number, by_h, by_gate = d_gated(g, h, gate)
+        by_g = all_lanes(p, p.dtype.type(by_number))
+    g_b = g_new * by_gate * d_sigmoid(gate)
+    return g_new * by_g * d_tanh(g), g_new * by_h * d_tanh(h), g_b * step, g_b, g_b * a
 
 
 @device
@@ -94,20 +127,15 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, hea
         at, saved = i * LANES, heads_at + (4 * now * n + i) * LANES
         if mode == PURE:
             g = only_head(p, c, i, start[i], start[i + 1], pre, cells)
-            decay = exp(-(step * (magnitude(g, step - step)[0] + abs(p[c + n + i]))))
-            result = decayed(all_lanes(p, p[c + 2 * n + i]), g, decay)
-            if not ring:
-                store(v, saved, g)
-                store(v, saved + wide, decay)
+            result, first, second, third, fourth = settle(p, n, mode, i, step, g, g, g, g)
         else:
             g, h, a, b = heads(p, n, c, i, start[i], start[i + 1], pre, cells)
-            g, h, gate = tanh(g), tanh(h), sigmoid(affine(a, b, step))
-            result = gated(g, h, gate) if mode == NO_GATE else mix(g, h, gate)
-            if not ring:
-                store(v, saved, g)
-                store(v, saved + wide, h)
-                store(v, saved + 2 * wide, gate)
-                store(v, saved + 3 * wide, a)
+            result, first, second, third, fourth = settle(p, n, mode, i, step, g, h, a, b)
+        if not ring:
+            store(v, saved, first)
+            store(v, saved + wide, second)
+            store(v, saved + 2 * wide, third)
+            store(v, saved + 3 * wide, fourth)
         store(cells, new + at, result)
         if t >= shortest:
             result = select_less(here, lengths, result, load(cells, old + at))
@@ -143,7 +171,13 @@ def pass_back(p, c, first, last, pre, cells, room, parts, to, g, h, a, b):
     for e in range(first, last):
         sender = pre[e] * LANES
         u = load(cells, sender)
-        back = load(room, to + sender) + g * p[e] + h * p[c + e] + a * p[2 * c + e] + b * p[3 * c + e]
+        back = (
+            load(room, to + sender)
+            + g * same(p, e)
+            + h * same(p, c + e)
+            + a * same(p, 2 * c + e)
+            + b * same(p, 3 * c + e)
+        )
         store(room, to + sender, back)
         add_to(room, parts + e * LANES, fold4(g * u, h * u, a * u, b * u))
 
@@ -154,7 +188,7 @@ def pass_only_back(p, first, last, pre, cells, room, parts, to, g):
     for e in range(first, last):
         sender = pre[e] * LANES
         add_to(room, parts + e * LANES, g * load(cells, sender))
-        add_to(room, to + sender, g * p[e])
+        add_to(room, to + sender, g * same(p, e))
 
 
 @inlined
@@ -164,32 +198,17 @@ def neuron_back(p, edges, n, mode, i, cells, history, at, step, g_new, room, lan
     first, last, wide, biases = start[i], start[i + 1], n * LANES, lanes + c * LANES
     own = biases + i * LANES
     g, h = load(history, at), load(history, at + wide)
-    if mode == PURE:
-        rest, decay, tau = all_lanes(p, p[c + 2 * n + i]), h, p[c + n + i]
-        by_rest, by_g, by_decay = d_decayed(rest, g, decay)
-        size, sign = magnitude(g, step - step)
-        by_rate = g_new * by_decay * -(decay * step)
-        g_g = g_new * by_g + by_rate * sign
-        by_dt = by_dt - g_new * by_decay * decay * (size + abs(tau))
-        add_to(room, own, g_g)
-        add_to(room, own + wide, by_rate * (p.dtype.type(1) if tau > 0 else p.dtype.type(-1) if tau < 0 else tau))
-        add_to(room, own + 2 * wide, g_new * by_rest)
-        pass_only_back(p, first, last, pre, cells, room, lanes, to, g_g)
-        return by_dt
     gate, a = load(history, at + 2 * wide), load(history, at + 3 * wide)
-    by_g, by_h, by_gate = d_mix(g, h, gate)
-    if mode == NO_GATE:
-        by_number, by_h, by_gate = d_gated(g, h, gate)
-        by_g = all_lanes(p, p.dtype.type(by_number))
-    g_g, g_h = g_new * by_g * d_tanh(g), g_new * by_h * d_tanh(h)
-    g_b = g_new * by_gate * d_sigmoid(gate)
-    g_a = g_b * step
+    g_g, g_h, g_a, g_b, by_step = unsettle(p, n, mode, i, step, g, h, gate, a, g_new)
     add_to(room, own, g_g)
     add_to(room, own + wide, g_h)
     add_to(room, own + 2 * wide, g_a)
-    add_to(room, own + 3 * wide, g_b)
-    pass_back(p, c, first, last, pre, cells, room, lanes, to, g_g, g_h, g_a, g_b)
-    return by_dt + g_b * a
+    if mode == PURE:
+        pass_only_back(p, first, last, pre, cells, room, lanes, to, g_g)
+    else:
+        add_to(room, own + 3 * wide, g_b)
+        pass_back(p, c, first, last, pre, cells, room, lanes, to, g_g, g_h, g_a, g_b)
+    return by_dt + by_step
 
 
 @kernel

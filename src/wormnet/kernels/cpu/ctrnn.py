@@ -8,7 +8,7 @@ edges   the number of connections, their bounds and senders, see `plans`
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.compiled import device, inlined, kernel
 from wormnet.kernels.cpu.elementary import d_semi_implicit, d_tanh, semi_implicit, tanh
-from wormnet.kernels.cpu.lanes import all_lanes, load, select_less, store, total
+from wormnet.kernels.cpu.lanes import all_lanes, load, same, select_less, store, total
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,
@@ -29,7 +29,7 @@ __all__ = ["backward", "finish", "forward"]
 def add_sent(p, weight, first, last, pre, u, at, total_so_far):
     """Add what the connections first..last bring from the cells of row u."""
     for e in range(first, last):
-        total_so_far = total_so_far + load(u, at + pre[e] * LANES) * p[weight + e]
+        total_so_far = total_so_far + load(u, at + pre[e] * LANES) * same(p, weight + e)
     return total_so_far
 
 
@@ -47,7 +47,7 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, dri
     h = per_lane(dt, block, batch, time, t) / p.dtype.type(unfolds)
     one = all_lanes(p, p.dtype.type(1))
     for i in range(n):
-        summed = add_sent(p, 2 * n, bounds[2 * i], bounds[2 * i + 1], pre, row, 0, all_lanes(p, p[n + i]))
+        summed = add_sent(p, 2 * n, bounds[2 * i], bounds[2 * i + 1], pre, row, 0, same(p, n + i))
         store(row, from_inputs + i * LANES, summed)
     if t >= shortest:
         copy(v, v_at + now * wide, row, held, n)
@@ -58,7 +58,7 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, dri
             at = i * LANES
             summed = load(row, from_inputs + at)
             drive = tanh(add_sent(p, 2 * n, bounds[2 * i + 1], bounds[2 * i + 2], pre, v, old, summed))
-            store(v, new + at, semi_implicit(load(v, old + at), all_lanes(p, p[i]), drive, one, h))
+            store(v, new + at, semi_implicit(load(v, old + at), same(p, i), drive, one, h))
             if not ring:
                 store(v, drive_at + now * wide + at, drive)
         now = after
@@ -98,7 +98,7 @@ def pass_back(p, weight, first, last, pre, u, at, g, to, to_at, sums):
     for e in range(first, last):
         sender = pre[e] * LANES
         add_to(to, sums + e * LANES, g * load(u, at + sender))
-        add_to(to, to_at + sender, g * p[weight + e])
+        add_to(to, to_at + sender, g * same(p, weight + e))
 
 
 @kernel
@@ -142,7 +142,7 @@ def backward(
                 old = v_at + k * wide
                 clear(room, g_old, n)
                 for i in range(n - 1, -1, -1):
-                    at, constant = i * LANES, all_lanes(p, p[i])
+                    at, constant = i * LANES, same(p, i)
                     drive = load(v, drive_at + k * wide + at)
                     by_v, by_constant, by_drive, _, by_h = d_semi_implicit(
                         load(v, old + at), constant, load(v, old + wide + at), one / (constant + h), one, drive, h

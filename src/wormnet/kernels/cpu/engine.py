@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wormnet.errors import BackendError
 from wormnet.kernels.cpu import LANES
-from wormnet.kernels.cpu.plans import PLANS, edges_of
+from wormnet.kernels.cpu.plans import PLANS, edges_of, kernels_of
 from wormnet.kernels.cpu.pool import run_tasks, workers
 from wormnet.models import Model
 from wormnet.models.spec import Values
@@ -28,6 +28,7 @@ class Engine:
     """Runs a model on a wiring over whole batches; what it is called with, `kernels.dispatch.Run` tells."""
 
     name: str
+    parameters: tuple[str, ...]
     edges: Tensor
     option: int
     checkpoint: bool = False
@@ -47,7 +48,8 @@ class Engine:
         given = x.dtype
         if given not in (torch.float32, torch.float64):
             p, (x, dt, v0) = {name: one.float() for name, one in p.items()}, (one.float() for one in (x, dt, v0))
-        packed, time = torch.cat([p[name] for name in PLANS[self.name].parameters if name in p]), x.shape[1]
+        packed = torch.cat([p[name].reshape(-1) for name in self.parameters if name in p])
+        time = x.shape[1]
         keep = torch.arange(v0.shape[1]) if keep is None else keep
         needed = torch.is_grad_enabled() and any(one.requires_grad for one in (packed, x, dt, v0))
         span = -1 if not needed else isqrt(max(time - 1, 0)) + 1 if self.checkpoint and time > 1 else time
@@ -59,7 +61,9 @@ class Engine:
 
 def engine_of(model: Model, wiring: Wiring, checkpoint: bool) -> Engine:
     """The engine for a model on a wiring. What `kernels.cpu.unable` gives no reason against."""
-    return Engine(model.name, edges_of(model.name, wiring), PLANS[model.name].option(model), checkpoint)
+    name = kernels_of(model)
+    plan = PLANS[name]
+    return Engine(name, plan.parameters(model), edges_of(name, wiring), plan.option(model), checkpoint)
 
 
 def _kernels(name: str) -> Any:
@@ -121,7 +125,7 @@ def _forward(
     sizes = (n, inputs, batch, time, len(keep), option, span)
     kept, last = x.new_zeros(batch, time, len(keep)), _like(v0)
     saved = x.new_empty(_saved_size(batch, time, n, name, option, span))
-    room = _room(_blocks(batch), PLANS[name].room(n, inputs), x)
+    room = _room(_blocks(batch), PLANS[name].room(n, inputs, option), x)
     shared = (_flat(p), edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, x), _flat(v0), keep.numpy())
     out = (kept.numpy().reshape(-1), last.numpy().reshape(-1), saved.numpy())
     run_tasks(_blocks(batch), lambda block, worker: kernels.forward(*shared, *out, block, room[worker]))
@@ -149,7 +153,7 @@ def _backward(
     groups = min(_blocks(batch), GROUPS)
     sums = x.new_empty(groups, len(p)).numpy()
     history = PLANS[name].history(n, span, option) if span != time else 0
-    room = _room(groups, history + PLANS[name].room_back(n, inputs, len(p)), x)
+    room = _room(groups, history + PLANS[name].room_back(n, inputs, len(p), option), x)
     numbers, wiring = _flat(p), edges.numpy()
     shared = (numbers, wiring, sizes, _flat(x), _flat(dt), _numbers(lengths, x), keep.numpy(), saved.numpy())
     out = (_flat(g_kept), _flat(g_last), *(one.numpy().reshape(-1) for one in (g_x, g_dt, g_v0)))
@@ -190,9 +194,17 @@ def _(p, edges, x, dt, lengths, keep, saved, g_kept, g_last, name, option, span)
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     p, edges, x, dt, lengths, _, keep, *ctx.options = inputs
     ctx.save_for_backward(p, edges, x, dt, lengths, keep, output[2])
+    # The history is by far the largest of the outputs; a gradient of zeros for it would cost as much as the way back.
+    ctx.mark_non_differentiable(output[2])
+    ctx.set_materialize_grads(False)
+    ctx.shapes = output[0].shape, output[1].shape
 
 
-def _pass_back(ctx: Any, g_kept: Tensor, g_last: Tensor, _: Any) -> tuple[Any, ...]:
+def _pass_back(ctx: Any, *given: Any) -> tuple[Any, ...]:
+    like = ctx.saved_tensors[0]
+    g_kept, g_last = (
+        like.new_zeros(shape) if one is None else one for one, shape in zip(given[:2], ctx.shapes, strict=True)
+    )
     run = _way(_Backward, torch.ops.wormnet.cpu_backward, None if torch.is_grad_enabled() else _backward)
     g_p, g_x, g_dt, g_v0 = run(*ctx.saved_tensors, g_kept, g_last, *ctx.options)
     return g_p, None, g_x, g_dt, None, g_v0, None, None, None, None
@@ -211,7 +223,7 @@ torch.library.register_autograd("wormnet::cpu_backward", _no_second_derivative, 
 
 class _Forward(torch.autograd.Function):
     forward, setup_context = staticmethod(_forward), staticmethod(_setup)
-    backward = staticmethod(_pass_back)  # pyright: ignore[reportAssignmentType]
+    backward = staticmethod(_pass_back)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Any, Any]:

@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "pick",
     "power_of_two",
+    "same",
     "select_less",
     "spread",
     "store",
@@ -139,6 +140,17 @@ def all_lanes(typingctx, array, number):
         return _broadcast(builder, args[1])
 
     return Lanes(array.dtype)(array, array.dtype), generate
+
+
+@intrinsic
+def same(typingctx, array, at):
+    """The number at a place of a flat array in every lane; unlike array[at] it does not ask if `at` is negative."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return _broadcast(builder, builder.load(builder.gep(data, [args[1]])))
+
+    return Lanes(array.dtype)(array, types.intp), generate
 
 
 @intrinsic

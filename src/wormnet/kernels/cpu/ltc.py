@@ -21,7 +21,7 @@ from wormnet.kernels.cpu.elementary import (
     semi_implicit,
     sigmoid,
 )
-from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, select_less, store, total
+from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, same, select_less, store, total
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,
@@ -64,9 +64,9 @@ def sums(p, n, s, first, last, pre, u, at, drive, pull):
     """Add to drive and pull of one neuron what its chemical synapses first..last bring from the cells of row u."""
     conductance, slope, midpoint, reversal = 3 * n, 3 * n + s, 3 * n + 2 * s, 3 * n + 3 * s
     for e in range(first, last):
-        gate = sigmoid(gate_argument(load(u, at + pre[e] * LANES), p[slope + e], p[midpoint + e]))
-        drive = drive + gate * (p[conductance + e] * p[reversal + e])
-        pull = pull + gate * p[conductance + e]
+        gate = sigmoid(gate_argument(load(u, at + pre[e] * LANES), same(p, slope + e), same(p, midpoint + e)))
+        drive = drive + gate * (same(p, conductance + e) * same(p, reversal + e))
+        pull = pull + gate * same(p, conductance + e)
     return drive, pull
 
 
@@ -74,8 +74,8 @@ def sums(p, n, s, first, last, pre, u, at, drive, pull):
 def gap_sums(p, base, first, last, pre, synapse, u, at, drive, pull):
     """The same for gap junctions."""
     for e in range(first, last):
-        drive = drive + load(u, at + pre[e] * LANES) * p[base + synapse[e]]
-        pull = pull + p[base + synapse[e]]
+        drive = drive + load(u, at + pre[e] * LANES) * same(p, base + synapse[e])
+        pull = pull + same(p, base + synapse[e])
     return drive, pull
 
 
@@ -94,11 +94,11 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, inv
     gather(x, block, batch, time, inputs, t, row, 0)
     h = per_lane(dt, block, batch, time, t) / p.dtype.type(unfolds)
     for i in range(n):
-        drive, pull = all_lanes(p, p[n + i] * p[2 * n + i]), all_lanes(p, p[n + i])
+        drive, pull = all_lanes(p, p[n + i] * p[2 * n + i]), same(p, n + i)
         drive, pull = sums(p, n, s, chemical[2 * i], chemical[2 * i + 1], pre, row, 0, drive, pull)
         drive, pull = gap_sums(p, gaps, gap[2 * i], gap[2 * i + 1], gap_pre, gap_synapse, row, 0, drive, pull)
         for e in range(current[2 * i], current[2 * i + 1]):
-            drive = drive + load(row, current_pre[e] * LANES) * p[currents + e]
+            drive = drive + load(row, current_pre[e] * LANES) * same(p, currents + e)
         store(row, drives + i * LANES, drive)
         store(row, pulls + i * LANES, pull)
         if t >= shortest:
@@ -111,7 +111,7 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, inv
             drive, pull = load(row, drives + at), load(row, pulls + at)
             drive, pull = sums(p, n, s, chemical[2 * i + 1], chemical[2 * i + 2], pre, v, old, drive, pull)
             drive, pull = gap_sums(p, gaps, gap[2 * i + 1], gap[2 * i + 2], gap_pre, gap_synapse, v, old, drive, pull)
-            capacitance = all_lanes(p, p[i])
+            capacitance = same(p, i)
             store(v, new + at, semi_implicit(load(v, old + at), capacitance, drive, pull, h))
             if not ring:
                 store(v, inverse + at, 1.0 / (capacitance + h * pull))
@@ -168,13 +168,13 @@ def chemical_back(p, n, s, first, last, pre, u, at, q, q_new, to, to_at, parts, 
     for e in range(first, last):
         sender = pre[e] * LANES
         u_pre = load(u, at + sender)
-        gate = sigmoid(gate_argument(u_pre, p[slope + e], p[midpoint + e]))
-        by_u, by_slope, _ = d_gate_argument(u_pre, p[slope + e], p[midpoint + e])
-        opened = q * p[reversal + e] - q_new
+        gate = sigmoid(gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e)))
+        by_u, by_slope, _ = d_gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e))
+        opened = q * same(p, reversal + e) - q_new
         argument = opened * d_sigmoid(gate)
         by_conductance = opened * gate
-        work = work + by_conductance * p[conductance + e]
-        store(to, to_at + sender, load(to, to_at + sender) + argument * (p[conductance + e] * by_u))
+        work = work + by_conductance * same(p, conductance + e)
+        store(to, to_at + sender, load(to, to_at + sender) + argument * (same(p, conductance + e) * by_u))
         add_to(parts, parts_at + e * LANES, fold4(by_conductance, q * gate, argument, argument * by_slope))
     return work
 
@@ -185,9 +185,9 @@ def gap_back(p, base, first, last, pre, synapse, u, at, q, q_new, to, to_at, lan
     for e in range(first, last):
         sender, own = pre[e] * LANES, lanes_at + synapse[e] * LANES
         g = q * load(u, at + sender) - q_new
-        work = work + g * p[base + synapse[e]]
+        work = work + g * same(p, base + synapse[e])
         store(lanes, own, load(lanes, own) + g)
-        store(to, to_at + sender, load(to, to_at + sender) + q * p[base + synapse[e]])
+        store(to, to_at + sender, load(to, to_at + sender) + q * same(p, base + synapse[e]))
     return work
 
 
@@ -242,7 +242,7 @@ def backward(
                 # From the last row and neuron to the first: memory is read in one direction.
                 for i in range(n - 1, -1, -1):
                     at = i * LANES
-                    capacitance = all_lanes(p, p[i])
+                    capacitance = same(p, i)
                     by_v, by_capacitance, by_drive, by_pull, _ = d_semi_implicit(
                         load(v, old + at),
                         capacitance,
@@ -281,9 +281,9 @@ def backward(
                 own = lanes + (3 * n + currents - gaps) * LANES
                 for e in range(current[2 * i], current[2 * i + 1]):
                     by_current = q * load(row, current_pre[e] * LANES)
-                    work = work + by_current * p[currents + e]
+                    work = work + by_current * same(p, currents + e)
                     add_to(room, own + e * LANES, by_current)
-                    add_to(room, g_row + current_pre[e] * LANES, q * p[currents + e])
+                    add_to(room, g_row + current_pre[e] * LANES, q * same(p, currents + e))
                 if t >= shortest:
                     add_to(room, g + at, load(room, g_held + at))
             scatter(room, g_row, block, batch, time, inputs, t, g_x)

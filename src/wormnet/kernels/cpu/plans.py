@@ -13,22 +13,22 @@ from wormnet.models import Model
 from wormnet.models.spec import connections
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
-__all__ = ["PLANS", "Plan", "edges_of"]
+__all__ = ["ACTIVATIONS", "PLANS", "Plan", "backbone_option", "edges_of", "kernels_of"]
 
 
 class Plan(NamedTuple):
     """One model's kernels, as the engine sees them. Rows hold LANES numbers each."""
 
-    parameters: tuple[str, ...]
-    """their order, those that a wiring has"""
+    parameters: Callable[[Model], tuple[str, ...]]
+    """the order of the parameters, of which a wiring may lack some"""
     edges: Callable[[Wiring], list[NDArray[np.int64]]]
     """the wiring as whole numbers"""
     history: Callable[[int, int, int], int]
     """rows that a block's history has, of (neurons, time, option)"""
-    room: Callable[[int, int], int]
-    """rows that a block needs on the way there, of (neurons, inputs)"""
-    room_back: Callable[[int, int, int], int]
-    """and on the way back beside a history, of (neurons, inputs, parameters)"""
+    room: Callable[[int, int, int], int]
+    """rows that a block needs on the way there, of (neurons, inputs, option)"""
+    room_back: Callable[[int, int, int, int], int]
+    """and on the way back beside a history, of (neurons, inputs, parameters, option)"""
     option: Callable[[Model], int]
     """the one number that the kernels take from the model's options"""
 
@@ -71,43 +71,76 @@ def _layered(wiring: Wiring) -> list[NDArray[np.int64]]:
     return [np.array([len(links.pre)]), start, np.argsort(wiring.layers, kind="stable"), links.pre + n * is_new]
 
 
+def backbone_option(model: Model) -> int:
+    """Mode, activation, layers and units as one number."""
+    mode, kind = CFC_MODES.index(model.options["mode"]), ACTIVATIONS.index(model.options["backbone_activation"])
+    return mode + 4 * (kind + 8 * (model.options["backbone_layers"] + 32 * model.options["backbone_units"]))
+
+
+def _hidden(option: int) -> int:
+    return option // 32 % 32 * (option // 1024)
+
+
+def _backbone_parameters(model: Model) -> tuple[str, ...]:
+    layers = range(model.options["backbone_layers"])
+    return (*(f"backbone_{what}{layer}" for layer in layers for what in ("weight", "bias")), *CFC_PARAMETERS)
+
+
+def _backbone_room(n: int, inputs: int, parameters: int, option: int) -> int:
+    """Cells and heads; gradients; a chunk's gradients and cells; sums, four of them at most in the place of one."""
+    chunk = 8 * (4 * n + _hidden(option) + inputs + n)
+    return (inputs + 5 * n) + (inputs + 3 * n) + chunk + (6 * n + _hidden(option)) + parameters
+
+
+LTC_PARAMETERS = (
+    *("capacitance", "leak", "v_leak"),
+    *("conductance", "slope", "midpoint", "reversal", "gap_conductance", "current"),
+)
+CFC_PARAMETERS = (*(f"{head}_{what}" for what in ("weight", "bias") for head in "ghab"), "w_tau", "A")
+CFC_MODES = ("default", "no_gate", "pure")
+ACTIVATIONS = ("lecun_tanh", "tanh", "relu", "silu")
+"""Those that the kernels know, by their numbers."""
+
 PLANS = {
     "ltc": Plan(
-        (
-            "capacitance",
-            "leak",
-            "v_leak",
-            "conductance",
-            "slope",
-            "midpoint",
-            "reversal",
-            "gap_conductance",
-            "current",
-        ),
+        lambda model: LTC_PARAMETERS,
         _synapses,
         lambda n, time, unfolds: (2 * time * unfolds + 1) * n,
-        lambda n, inputs: 5 * n + inputs,
-        lambda n, inputs, parameters: 8 * n + 2 * inputs + parameters,
+        lambda n, inputs, _: 5 * n + inputs,
+        lambda n, inputs, parameters, _: 8 * n + 2 * inputs + parameters,
         lambda model: int(model.options["unfolds"]),
     ),
     "ctrnn": Plan(
-        ("time_constant", "bias", "weight"),
+        lambda model: ("time_constant", "bias", "weight"),
         _rates,
         lambda n, time, unfolds: (2 * time * unfolds + 1) * n,
-        lambda n, inputs: 4 * n + inputs,
-        lambda n, inputs, parameters: 6 * n + 2 * inputs + parameters,
+        lambda n, inputs, _: 4 * n + inputs,
+        lambda n, inputs, parameters, _: 6 * n + 2 * inputs + parameters,
         lambda model: int(model.options["unfolds"]),
     ),
     "cfc": Plan(
-        (*(f"{head}_{what}" for what in ("weight", "bias") for head in "ghab"), "w_tau", "A"),
+        lambda model: CFC_PARAMETERS,
         _layered,
         lambda n, time, mode: (5 * time + 1) * n,
-        lambda n, inputs: 4 * n + inputs,
-        lambda n, inputs, parameters: 5 * n + 2 * inputs + parameters,
-        lambda model: ("default", "no_gate", "pure").index(model.options["mode"]),
+        lambda n, inputs, _: 4 * n + inputs,
+        lambda n, inputs, parameters, _: 5 * n + 2 * inputs + parameters,
+        lambda model: CFC_MODES.index(model.options["mode"]),
+    ),
+    "cfc_backbone": Plan(
+        _backbone_parameters,
+        lambda wiring: [np.zeros(1, np.int64)],
+        lambda n, time, option: (5 * time + 1) * n + 2 * time * _hidden(option),
+        lambda n, inputs, option: 7 * n + inputs + 2 * _hidden(option),
+        _backbone_room,
+        backbone_option,
     ),
 }
-"""By the name of the model."""
+"""By the name of the kernels' module."""
+
+
+def kernels_of(model: Model) -> str:
+    """The name of the module that runs a model."""
+    return "cfc_backbone" if model.options.get("backbone_layers") else model.name
 
 
 @lru_cache(maxsize=64)

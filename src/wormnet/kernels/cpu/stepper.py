@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.kernels.cpu import LANES, plain, unable
-from wormnet.kernels.cpu.plans import PLANS, edges_of
+from wormnet.kernels.cpu.plans import PLANS, edges_of, kernels_of
 from wormnet.models import LTC, Model
 from wormnet.wiring.core import Wiring
 
@@ -140,12 +140,13 @@ def _advance_of(model: Model, wiring: Wiring, values: dict[str, Array], dtype: A
 
 def _compiled(model: Model, wiring: Wiring, values: dict[str, Array], dtype: Any, batch: int) -> Advance:
     """One sample at a time through the kernels for whole sequences."""
-    forward = importlib.import_module(f"wormnet.kernels.cpu.{model.name}").forward
-    plan, n, inputs = PLANS[model.name], wiring.n_neurons, wiring.n_inputs
-    p = np.concatenate([values[name] for name in plan.parameters if name in values]).astype(dtype)
-    edges, sizes = edges_of(model.name, wiring).numpy(), (n, inputs, batch, 1, 0, plan.option(model), -1)
+    kernels, n, inputs = kernels_of(model), wiring.n_neurons, wiring.n_inputs
+    forward, plan = importlib.import_module(f"wormnet.kernels.cpu.{kernels}").forward, PLANS[kernels]
+    p = np.concatenate([values[name].reshape(-1) for name in plan.parameters(model) if name in values]).astype(dtype)
+    option = plan.option(model)
+    edges, sizes = edges_of(kernels, wiring).numpy(), (n, inputs, batch, 1, 0, option, -1)
     none, keep = np.empty(0, dtype), np.empty(0, np.int64)
-    room = np.empty(plan.room(n, inputs) * LANES, dtype)
+    room = np.empty(plan.room(n, inputs, option) * LANES, dtype)
     times = np.empty(batch, dtype)
 
     def advance(v: Array, x: Array, dt: float) -> Array:
