@@ -11,7 +11,6 @@ from tolerances import close
 import wormnet
 from wormnet.errors import ArgumentError, BackendError
 from wormnet.kernels.cpu.engine import engine_of
-from wormnet.kernels.cpu.history import room_for
 from wormnet.models import CTRNN, LTC, CfC
 
 WIRING = wormnet.auto_ncp(inputs=4, neurons=8, outputs=2)
@@ -161,29 +160,3 @@ def test_history_grows_with_time_and_checkpointed_with_its_root(model):
     assert whole[1] == pytest.approx(4 * whole[0], rel=0.05)
     assert rooted[1] == pytest.approx(2 * rooted[0], rel=0.35)
     assert rooted[1] < whole[1] / 5
-
-
-def test_a_history_that_is_still_needed_keeps_its_memory_and_one_that_is_not_gives_it_back():
-    like = torch.empty(0)
-    first = room_for(2**19, like)
-    address = first.data_ptr()
-    assert address % 64 == 0
-    second = room_for(2**19, like)
-    assert second.data_ptr() != address
-    first.fill_(1.0)
-    alias = first[10:]
-    del first
-    assert room_for(2**19, like).fill_(2.0).data_ptr() != address
-    assert bool((alias == 1).all())
-    del alias
-    assert room_for(2**19 - 5, like).data_ptr() == address
-
-
-def test_going_back_twice_through_one_graph_gives_the_same_gradients():
-    rnn = wormnet.LTC(wormnet.dense(4, 16), backend="cpu")
-    x = torch.randn(64, 40, 4, requires_grad=True)
-    y = rnn(x)[0].square().sum()
-    (first,) = torch.autograd.grad(y, x, retain_graph=True)
-    rnn(torch.randn(64, 40, 4))[0].sum().backward()  # takes the memory that is free, if any were
-    (second,) = torch.autograd.grad(y, x)
-    assert torch.equal(first, second)

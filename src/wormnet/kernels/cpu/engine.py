@@ -11,7 +11,6 @@ from torch import Tensor
 
 from wormnet.errors import BackendError
 from wormnet.kernels.cpu import LANES
-from wormnet.kernels.cpu.history import room_for
 from wormnet.kernels.cpu.plans import PLANS, edges_of, kernels_of
 from wormnet.kernels.cpu.pool import run_tasks, workers
 from wormnet.models import Model
@@ -125,7 +124,7 @@ def _forward(
     (batch, time, inputs), n, kernels = x.shape, v0.shape[1], _kernels(name)
     sizes = (n, inputs, batch, time, len(keep), option, span)
     kept, last = x.new_zeros(batch, time, len(keep)), _like(v0)
-    saved = room_for(_saved_size(batch, time, n, name, option, span), x)
+    saved = x.new_empty(_saved_size(batch, time, n, name, option, span))
     room = _room(_blocks(batch), PLANS[name].room(n, inputs, option), x)
     shared = (_flat(p), edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, x), _flat(v0), keep.numpy())
     out = (kept.numpy().reshape(-1), last.numpy().reshape(-1), saved.numpy())
