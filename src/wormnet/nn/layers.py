@@ -35,7 +35,7 @@ class LTC(Recurrent):
     Args:
         wiring: who is connected to whom.
         options: those of `models.LTC` (unfolds, solver, input_map, output_map, fixed_polarity) and of `Recurrent`
-            (mixed_memory, proj_size, batch_first, return_sequences, backend, device, dtype).
+            (mixed_memory, proj_size, batch_first, return_sequences, backend, checkpoint, device, dtype).
 
     Equation, units and source: `models.LTC`. Call, shapes and errors: `Recurrent`.
 
@@ -58,7 +58,7 @@ class CfC(Recurrent):
         wiring: who is connected to whom.
         options: those of `models.CfC` (mode, fixed_polarity, backbone_layers, backbone_units, backbone_activation,
             backbone_dropout) and of `Recurrent` (mixed_memory, proj_size, batch_first, return_sequences, backend,
-            device, dtype).
+            checkpoint, device, dtype).
 
     Equation, units and source: `models.CfC`. Call, shapes and errors: `Recurrent`.
 
@@ -80,7 +80,7 @@ class CTRNN(Recurrent):
     Args:
         wiring: who is connected to whom.
         options: those of `models.CTRNN` (unfolds, solver, fixed_polarity) and of `Recurrent` (mixed_memory, proj_size,
-            batch_first, return_sequences, backend, device, dtype).
+            batch_first, return_sequences, backend, checkpoint, device, dtype).
 
     Equation, units and source: `models.CTRNN`. Call, shapes and errors: `Recurrent`.
 
