@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import wormnet
-from wormnet.errors import WiringError
-from wormnet.wiring import Wiring
+from wormnet.errors import BackendError, WiringError
+from wormnet.wiring import GAP, Wiring
 
 WIRING = wormnet.auto_ncp(inputs=4, neurons=12, outputs=2, seed=1)
 LAYERS = [
@@ -60,3 +60,33 @@ def test_a_backbone_carries_over_to_the_same_cells_only():
     rnn = wormnet.CfC(wormnet.dense(2, 5), backbone_layers=1, backbone_units=7)
     with pytest.raises(WiringError, match="mixes all cells"):
         rnn.on(wormnet.dense(2, 4))
+
+
+def test_kinds_of_synapse_that_are_new_or_gone_hinder_nothing():
+    wiring = Wiring(1, ["A", "B"], pre=[0, 1], post=[1, 2])
+    rnn = wormnet.LTC(wiring)
+    more = wiring.drive({"touch": ["A"]}).add("A", "B", kind=GAP)
+    wider = rnn.on(more)
+    assert wider.parameters_of("B")["leak"] == rnn.parameters_of("B")["leak"]
+    assert wider.values()["gap_conductance"].shape == wider.values()["current"].shape == (1,)
+    x = torch.randn(3, 5, 1)
+    assert torch.equal(wider.on(wiring)(x)[0], rnn(x)[0])
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_what_is_frozen_stays_frozen_and_what_saves_memory_goes_on_saving_it(make):
+    rnn = make(WIRING)
+    for i, p in enumerate(rnn.parameters()):
+        p.requires_grad_(i % 2 == 0)
+    rnn.checkpoint = not rnn.mixed_memory  # an LSTM cell in front keeps all states
+    cut = rnn.on(WIRING.lesion("command1"))
+    assert [p.requires_grad for p in cut.parameters()] == [p.requires_grad for p in rnn.parameters()]
+    assert cut.checkpoint == rnn.checkpoint
+
+
+def test_an_option_changed_later_is_heard():
+    rnn = wormnet.LTC(WIRING, backend="reference")
+    assert rnn.backend.name == "reference"
+    rnn.checkpoint = True
+    with pytest.raises(BackendError, match="takes no checkpoint=True"):
+        _ = rnn.backend

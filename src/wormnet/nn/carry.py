@@ -24,6 +24,8 @@ def carry(old: "Recurrent", new: "Recurrent") -> None:
     """
     with torch.no_grad():
         for name, spec in new._table.specs.items():
+            if name not in old._table.specs:
+                continue  # of a kind of synapse that the old wiring has none of
             source, target = getattr(old, spec.stored_as), getattr(new, spec.stored_as)
             if isinstance(spec.over, tuple):
                 if old.wiring.cells != new.wiring.cells:
@@ -49,6 +51,9 @@ def carry(old: "Recurrent", new: "Recurrent") -> None:
             rows = range(old.projection.out_features)
             _copy(old.projection.weight, new.projection.weight, rows, rows, old.wiring.outputs, new.wiring.outputs)
             new.projection.bias.copy_(old.projection.bias)
+    frozen = {name for name, p in old.named_parameters() if not p.requires_grad}
+    for name, p in new.named_parameters():
+        p.requires_grad_(name not in frozen)
 
 
 def _polarise(

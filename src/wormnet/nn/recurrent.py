@@ -187,7 +187,8 @@ class Recurrent(nn.Module):
     def on(self, wiring: Wiring) -> "Recurrent":
         """A layer like this one on an edited wiring: what is lesioned is gone, all else keeps its trained parameters.
 
-        Parameters are carried over by the names of cells and synapses; those that are new are drawn at random.
+        Parameters are carried over by the names of cells and synapses, what is frozen stays frozen; those that are new
+        are drawn at random.
         This layer stays as it is.
 
         Raises: WiringError if the layer has a backbone and the cells are not the same.
@@ -206,6 +207,7 @@ class Recurrent(nn.Module):
             batch_first=self.batch_first,
             return_sequences=self.return_sequences,
             backend=self._backend,
+            checkpoint=self.checkpoint,
             device=first.device,
             dtype=first.dtype,
         )
@@ -246,7 +248,7 @@ class Recurrent(nn.Module):
     def backend(self) -> Choice:
         """What runs, and why."""
         stored = self._stored()
-        key = (stored.device, stored.dtype, self.training)
+        key = (stored.device, stored.dtype, self.training, self.checkpoint)
         if self._choice is None or self._choice[0] != key:
             options = {"mixed_memory": self.mixed_memory, "training": self.training, "checkpoint": self.checkpoint}
             self._choice = key, choose(self._backend, self.model, self.wiring, *key[:2], **options)
