@@ -12,7 +12,7 @@ from rich.text import Text
 from wormnet.atomic import write_whole
 from wormnet.wiring import atlas, catalogue, files, graphml, measure
 from wormnet.wiring.connectome import POLARITIES, coverage
-from wormnet.wiring.core import CURRENT, GAP, ROLES, Wiring
+from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, ROLES, Wiring
 
 __all__ = ["app"]
 
@@ -74,7 +74,7 @@ def export(
 
 def _counts(wiring: Wiring) -> Table:
     table = Table(Column("what"), Column("how many", justify="right"), box=None)
-    chemical = (wiring.kind != GAP) & (wiring.kind != CURRENT)
+    chemical = wiring.kind == CHEMICAL
     rows = [("inputs", wiring.n_inputs), ("neurons", wiring.n_neurons)]
     rows += [(f"  {role}", wiring.roles.count(role)) for role in ROLES if role in wiring.roles]
     rows += [("outputs", wiring.n_outputs), ("chemical synapses", int(chemical.sum()))]

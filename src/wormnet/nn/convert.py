@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from wormnet.errors import ArgumentError
-from wormnet.models import LTC, CfC, Model
-from wormnet.nn import layers
+from wormnet.models import LTC, CfC
+from wormnet.nn.layers import layer_of
 from wormnet.nn.recurrent import Recurrent
 from wormnet.wiring.chance import dense
 from wormnet.wiring.core import Wiring
@@ -51,10 +51,10 @@ def from_ncps(module: nn.Module) -> Recurrent:
         else:
             wiring, model, values = _dense_cfc(peer.rnn_cell)
         fc = getattr(peer, "fc", None)
-        ours = _layer(
+        ours = layer_of(
             wiring,
             model,
-            peer.use_mixed,
+            mixed_memory=peer.use_mixed,
             proj_size=fc.out_features if isinstance(fc, nn.Linear) else None,
             batch_first=peer.batch_first,
             return_sequences=peer.return_sequences,
@@ -67,13 +67,6 @@ def from_ncps(module: nn.Module) -> Recurrent:
         if ours.projection is not None and fc is not None:
             ours.projection.load_state_dict(fc.state_dict())
     return ours.train(module.training)
-
-
-def _layer(wiring: Wiring, model: Model, mixed: bool, **options: Any) -> Recurrent:
-    if mixed:
-        return layers.MixedMemory(wiring, model, **options)
-    kind = layers.LTC if isinstance(model, LTC) else layers.CfC
-    return kind(wiring, **model.options, **options)
 
 
 def _ltc(cell: Any) -> tuple[Wiring, LTC, dict[str, Any]]:

@@ -8,7 +8,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring.core import GAP, KINDS, Wiring
+from wormnet.wiring.core import KINDS, Wiring
+from wormnet.wiring.files import synapse_rows
+from wormnet.wiring.measure import degree
 
 if TYPE_CHECKING:
     from wormnet.models.spec import Model
@@ -60,13 +62,7 @@ class Description:
 
 def describe(wiring: Wiring, model: "Model", table: "Table", module: nn.Module, backend: str) -> Description:
     """The tables of a layer."""
-    received = np.zeros(wiring.n_inputs + wiring.n_neurons, np.int64)
-    sent = np.zeros_like(received)
-    np.add.at(received, wiring.post, 1)
-    np.add.at(sent, wiring.pre, 1)
-    both = (wiring.kind == GAP) & (wiring.pre >= wiring.n_inputs)
-    np.add.at(received, wiring.pre[both], 1)
-    np.add.at(sent, wiring.post[both], 1)
+    received, sent = degree(wiring)
     outputs = set(wiring.outputs)
     neurons = [
         {
@@ -98,16 +94,6 @@ def describe(wiring: Wiring, model: "Model", table: "Table", module: nn.Module, 
     total = sum(p.numel() for p in module.parameters() if p.requires_grad)
     title = f"{model.name} on {wiring}: {total} trained parameters, {backend}"
     return Description(title, neurons, synapse_rows(wiring), parameters, total)
-
-
-def synapse_rows(wiring: Wiring) -> list[dict[str, Any]]:
-    """A row for every synapse."""
-    cells = wiring.cells
-    columns = (wiring.pre, wiring.post, wiring.kind, wiring.sign, wiring.count)
-    return [
-        {"pre": cells[pre], "post": cells[post], "kind": KINDS[kind], "sign": sign, "count": count}
-        for pre, post, kind, sign, count in zip(*(column.tolist() for column in columns), strict=True)
-    ]
 
 
 def parameters_of(wiring: Wiring, table: "Table", values: dict[str, Tensor], neuron: str) -> dict[str, Any]:

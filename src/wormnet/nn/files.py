@@ -13,8 +13,10 @@ from wormnet.atomic import write_whole
 from wormnet.errors import ArgumentError, DataError, WormnetError
 from wormnet.kernels.dispatch import check_backend
 from wormnet.models.spec import check_flag
+from wormnet.nn.layers import layer_of
 from wormnet.nn.recurrent import Recurrent
 from wormnet.nn.wired_linear import WiredLinear
+from wormnet.wiring.files import from_json, to_json
 
 __all__ = ["load", "save"]
 
@@ -24,8 +26,8 @@ FORMAT, VERSION = "wormnet-layer", 1
 def save(layer: Recurrent | WiredLinear, path: str | Path) -> None:
     """Write a layer into one safetensors file that holds its wiring, model, options and weights.
 
-    The file appears whole or not at all. Whether the layer is in training, on which device it is and which engine was
-    asked for is not kept.
+    The file appears whole or not at all. Whether the layer is in training, on which device it is, which engine was
+    asked for and whether it is to checkpoint is not kept.
 
     Args: layer: any layer of wormnet.   path: the file, by custom ending in .safetensors.
     Raises: ArgumentError if it is no layer of wormnet, DataError if the file cannot be written.
@@ -38,8 +40,6 @@ def save(layer: Recurrent | WiredLinear, path: str | Path) -> None:
     >>> again.wiring == layer.wiring and torch.equal(again.v_leak, layer.v_leak)
     True
     """
-    from wormnet.wiring.files import to_json
-
     if isinstance(layer, Recurrent):
         options: dict[str, Any] = {
             "model": layer.model.name,
@@ -91,9 +91,6 @@ def load(
 
 
 def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
-    from wormnet.nn import layers
-    from wormnet.wiring.files import from_json
-
     if head["format"] != FORMAT or head["version"] != VERSION:
         raise ValueError(
             f"it is {head['format']!r} version {head['version']!r}; this reads {FORMAT!r} version {VERSION}."
@@ -106,12 +103,7 @@ def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
     options: dict[str, Any] = {name: head[name] for name in ("proj_size", "batch_first", "return_sequences")}
     options["device"] = "meta"
     check_flag("mixed_memory", head["mixed_memory"])
-    if head["mixed_memory"]:
-        return layers.MixedMemory(wiring, model, backend=backend, **options)
-    kind = {"ltc": layers.LTC, "cfc": layers.CfC, "ctrnn": layers.CTRNN}.get(model.name)
-    if kind is None:
-        return Recurrent(wiring, model, backend=backend, **options)
-    return kind(wiring, backend=backend, **model.options, **options)
+    return layer_of(wiring, model, mixed_memory=head["mixed_memory"], backend=backend, **options)
 
 
 def _fill(layer: Recurrent | WiredLinear, tensors: dict[str, torch.Tensor]) -> None:

@@ -9,7 +9,7 @@ from wormnet.models import Model
 from wormnet.nn.recurrent import Recurrent
 from wormnet.wiring.core import Wiring
 
-__all__ = ["CTRNN", "LTC", "CfC", "MixedMemory"]
+__all__ = ["CTRNN", "LTC", "CfC", "MixedMemory", "layer_of"]
 
 LAYER_OPTIONS = tuple(
     name
@@ -125,3 +125,11 @@ class MixedMemory(Recurrent):
         if options.pop("mixed_memory", True) is not True:
             raise ArgumentError("mixed_memory=False leaves nothing of MixedMemory; use Recurrent.")
         super().__init__(wiring, model, mixed_memory=True, **options)
+
+
+def layer_of(wiring: Wiring, model: Model, *, mixed_memory: bool, **options: Any) -> Recurrent:
+    """The layer that is named after a model, or after its memory; Recurrent for a model that has none of its own."""
+    if mixed_memory:
+        return MixedMemory(wiring, model, **options)
+    named = {models.LTC: LTC, models.CfC: CfC, models.CTRNN: CTRNN}.get(type(model))
+    return Recurrent(wiring, model, **options) if named is None else named(wiring, **model.options, **options)

@@ -28,7 +28,7 @@ from wormnet.wiring.formats import (
 )
 from wormnet.wiring.graphml import from_graphml, to_graphml
 
-__all__ = ["from_json", "load", "save", "to_csv", "to_json"]
+__all__ = ["from_json", "load", "save", "synapse_rows", "to_csv", "to_json"]
 
 _COLUMNS: dict[str, tuple[tuple[type, ...], str]] = {
     "inputs": ((str,), "text"),
@@ -111,13 +111,24 @@ def to_csv(wiring: Wiring) -> str:
     n0,n1,chemical,-1,1.0
     """
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["pre", "post", "kind", "sign", "count"])
+    table = csv.DictWriter(text, ["pre", "post", "kind", "sign", "count"], lineterminator="\n")
+    table.writeheader()
+    table.writerows(synapse_rows(wiring))
+    return text.getvalue()
+
+
+def synapse_rows(wiring: Wiring) -> list[dict[str, Any]]:
+    """A row for every synapse: the names of its ends and its kind, its sign and count.
+
+    >>> synapse_rows(Wiring(1, 1, pre=[0], post=[1], sign=-1))
+    [{'pre': 'in0', 'post': 'n0', 'kind': 'chemical', 'sign': -1, 'count': 1.0}]
+    """
     cells = wiring.cells
     columns = (wiring.pre, wiring.post, wiring.kind, wiring.sign, wiring.count)
-    for pre, post, kind, sign, count in zip(*(column.tolist() for column in columns), strict=True):
-        table.writerow([cells[pre], cells[post], KINDS[kind], sign, count])
-    return text.getvalue()
+    return [
+        {"pre": cells[pre], "post": cells[post], "kind": KINDS[kind], "sign": sign, "count": count}
+        for pre, post, kind, sign, count in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
