@@ -155,8 +155,7 @@ class LTC(OdeModel):
 
 
 def _mapped(p: Values, values: Tensor, word: str) -> Tensor:
-    if f"{word}_scale" in p:
-        values = values * p[f"{word}_scale"]
-    if f"{word}_shift" in p:
-        values = values + p[f"{word}_shift"]
-    return values
+    scale, shift = p.get(f"{word}_scale"), p.get(f"{word}_shift")
+    if scale is None:
+        return values
+    return values * scale if shift is None else torch.addcmul(shift, values, scale)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -47,7 +48,7 @@ class ParamSpec:
     signed: bool = False
     counted: bool = False
 
-    @property
+    @cached_property
     def stored_as(self) -> str:
         """The name of the module's parameter: a constrained one holds an unconstrained number, and says so."""
         return f"{self.name}_raw" if self.constraint else self.name

@@ -8,13 +8,13 @@ from wormnet.errors import ArgumentError, ShapeError
 __all__ = ["check_input", "check_state"]
 
 
-def check_input(x: object, stored: Tensor, takes: str) -> None:
+def check_input(x: object, stored: Tensor, takes: str, width: int) -> None:
     """Raise ArgumentError unless x is a tensor in the dtype and on the device of a layer's parameters.
 
-    Under autocast any floating dtype will do.
+    Under autocast any floating dtype will do. `takes` is the shape, with a place for the width.
     """
     if not isinstance(x, Tensor):
-        raise ArgumentError(f"x is {type(x).__name__}; it takes a tensor {takes}.")
+        raise ArgumentError(f"x is {type(x).__name__}; it takes a tensor {takes.format(width)}.")
     if x.device != stored.device:
         raise ArgumentError(f"x is on {x.device} and the layer on {stored.device}; move one with .to(...).")
     if x.dtype == stored.dtype:
@@ -32,7 +32,8 @@ def check_state(state: object, stored: Tensor, shape: tuple[int, int], *, pair: 
     another device.
     """
     if state is None:
-        return (stored.new_zeros(shape),) * (2 if pair else 1)
+        zeros = stored.new_zeros(shape)
+        return (zeros, zeros) if pair else (zeros,)
     if pair != isinstance(state, tuple) or (isinstance(state, tuple) and len(state) != 2):
         what = "a pair (state, memory)" if pair else "one tensor"
         given = f"a tuple of {len(state)}" if isinstance(state, tuple) else f"one {type(state).__name__}"
@@ -47,4 +48,4 @@ def check_state(state: object, stored: Tensor, shape: tuple[int, int], *, pair: 
             raise ArgumentError(f"state is on {one.device} and the layer on {stored.device}; move one with .to(...).")
         if not one.is_floating_point():
             raise ArgumentError(f"state holds {one.dtype}; convert it: state.to({stored.dtype}).")
-    return tuple(one.to(stored.dtype) for one in states)  # pyright: ignore[reportAttributeAccessIssue]
+    return tuple(one if one.dtype == stored.dtype else one.to(stored.dtype) for one in states)  # pyright: ignore[reportAttributeAccessIssue]

@@ -27,10 +27,19 @@ __all__ = ["Recurrent"]
 State = Tensor | tuple[Tensor, Tensor]
 
 
+AS_IT_IS = nullcontext()
+
+
 def _own_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Autocast off, where there is any."""
-    there = torch.amp.is_autocast_available(device.type)
-    return torch.autocast(device.type, enabled=False) if there else nullcontext()
+    """Autocast off, where it is on."""
+    kind = device.type
+    on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if on else AS_IT_IS
+
+
+def _cast(values: Any, like: Tensor) -> Any:
+    fits = not isinstance(values, Tensor) or values.dtype == like.dtype or not values.is_floating_point()
+    return values if fits else values.to(like.dtype)
 
 
 class Recurrent(nn.Module):
@@ -156,11 +165,14 @@ class Recurrent(nn.Module):
         >>> bool(rnn.values()["capacitance"] > 0)
         True
         """
-        at = self._indices()
-        return {
-            spec.name: self._table.to_true(spec, getattr(self, spec.stored_as), at.get(f"sign_{spec.name}"))
-            for spec in self._table.specs.values()
-        }
+        at, registered, values = self._indices(), self._parameters, {}
+        for name, spec in self._table.specs.items():
+            stored = registered.get(spec.stored_as)
+            if stored is None:
+                stored = getattr(self, spec.stored_as)  # a pruned or parametrized one is an attribute only
+            sign = at.get(f"sign_{name}") if spec.constraint == "polarity" else None
+            values[name] = stored if spec.constraint is None else self._table.to_true(spec, stored, sign)
+        return values
 
     def set_values(self, **values: Any) -> None:
         """Set parameters by the numbers of the equation; one number sets all of that name.
@@ -294,8 +306,8 @@ class Recurrent(nn.Module):
         >>> y.shape
         torch.Size([4, 3])
         """
-        check_input(x, self._stored(), f"(batch, {self.n_inputs})")
-        if x.dim() not in (1, 2) or x.shape[-1] != self.n_inputs:
+        if not isinstance(x, Tensor) or x.dim() not in (1, 2) or x.shape[-1] != self.n_inputs:
+            check_input(x, self._stored(), "(batch, {})", self.n_inputs)
             takes = f"(batch, {self.n_inputs}) or ({self.n_inputs},)"
             raise ShapeError(f"x has shape {tuple(x.shape)}; a step takes one sample: {takes}.")
         time = 0 if x.dim() == 1 or not self.batch_first else 1
@@ -349,12 +361,13 @@ class Recurrent(nn.Module):
     def _scan(
         self, p: Values, samples: Samples, states: tuple[Tensor, ...], keep: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        run, at = self.backend.run, self._indices()
+        run, (x, dt, lengths) = self.backend.run, samples
         if self.lstm is None:
-            samples = samples._replace(x=self.model.read_in(p, samples.x))
+            x = self.model.read_in(p, x)
         if run is not None:
-            kept, v = run(self.model, self.wiring, p, *samples, states[0], keep)
+            kept, v = run(self.model, self.wiring, p, x, dt, lengths, states[0], keep)
             return kept, (v,)
+        samples, at = Samples(x, dt, lengths), self._indices()
         return scan(self._step(self.model.prepare(p, at), at), states, samples, keep)
 
     def _step(self, p: Values, at: Values) -> Callable[..., tuple[Tensor, ...]]:
@@ -383,16 +396,18 @@ class Recurrent(nn.Module):
 
     def _arranged(self, x: Any, state: Any, dt: Any, lengths: Any) -> tuple[Samples, tuple[Tensor, ...]]:
         """What a call is given, checked and batch first."""
-        check_input(x, self._stored(), f"(batch, time, {self.n_inputs})")
+        stored, n_inputs = self._stored(), self.wiring.n_inputs
+        check_input(x, stored, "(batch, time, {})", n_inputs)
         if x.dim() == 2:
-            if x.shape[1] != self.n_inputs:
-                raise wrong_width(x, self.n_inputs, batch_first=self.batch_first)
+            if x.shape[1] != n_inputs:
+                raise wrong_width(x, n_inputs, batch_first=self.batch_first)
             x, state, dt = self._lifted(x, state, dt, lengths)
-            samples = arrange(self._cast(x), dt, None, self.n_inputs)
+            samples = arrange(_cast(x, stored), dt, None, n_inputs)
         else:
-            samples = arrange(self._cast(x), self._cast(dt), lengths, self.n_inputs, batch_first=self.batch_first)
+            x, dt = _cast(x, stored), _cast(dt, stored)
+            samples = arrange(x, dt, lengths, n_inputs, batch_first=self.batch_first)
         shape = (samples.x.shape[0], self.wiring.n_neurons)
-        return samples, check_state(state, self._stored(), shape, pair=self.mixed_memory)
+        return samples, check_state(state, stored, shape, pair=self.mixed_memory)
 
     def _lifted(self, x: Tensor, state: Any, dt: Any, lengths: Any) -> tuple[Tensor, Any, Tensor | None]:
         """One sequence as a batch of one."""
@@ -414,9 +429,6 @@ class Recurrent(nn.Module):
                 )
         lifted = tuple(one[None] if isinstance(one, Tensor) else one for one in states)
         return x[None], lifted if isinstance(state, tuple) else lifted[0], dt
-
-    def _cast(self, values: Any) -> Any:
-        return values.to(self._stored().dtype) if isinstance(values, Tensor) and values.is_floating_point() else values
 
     def _outputs(self) -> Tensor | None:
         return None if self._reads_all else self._indices()["outputs"]

@@ -84,10 +84,9 @@ class WiredLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., inputs) -> (..., outputs)."""
-        takes = f"(..., {self.wiring.n_inputs})"
-        check_input(x, self.weight, takes)
+        check_input(x, self.weight, "(..., {})", self.wiring.n_inputs)
         if x.dim() == 0 or x.shape[-1] != self.wiring.n_inputs:
-            raise ShapeError(f"x has shape {tuple(x.shape)}; the layer takes {takes}.")
+            raise ShapeError(f"x has shape {tuple(x.shape)}; the layer takes (..., {self.wiring.n_inputs}).")
         flat = x.to(self.weight.dtype).reshape(math.prod(x.shape[:-1]), self.wiring.n_inputs)
         pre, post = self._indices()
         y = add_by(post, flat[:, pre] * self.weight, self.wiring.n_outputs)

@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import dataclass
+from functools import cache
 from math import isqrt
 from typing import Any
 
@@ -46,17 +47,18 @@ class Engine:
     ) -> tuple[Tensor, Tensor]:
         """(batch, time, kept), (batch, neurons)"""
         given = x.dtype
-        if given not in (torch.float32, torch.float64):
+        if given != torch.float32 and given != torch.float64:
             p, (x, dt, v0) = {name: one.float() for name, one in p.items()}, (one.float() for one in (x, dt, v0))
-        packed = torch.cat([p[name].reshape(-1) for name in self.parameters if name in p])
-        time = x.shape[1]
+        batch, time, _ = x.shape
+        found = [p[name] for name in self.parameters if name in p]
+        packed = torch.cat([one if one.dim() == 1 else one.reshape(-1) for one in found])
         keep = torch.arange(v0.shape[1]) if keep is None else keep
         needed = torch.is_grad_enabled() and any(one.requires_grad for one in (packed, x, dt, v0))
         span = -1 if not needed else isqrt(max(time - 1, 0)) + 1 if self.checkpoint and time > 1 else time
-        dt = dt.expand(x.shape[0], time)
+        dt = dt if dt.shape == (batch, time) else dt.expand(batch, time)
         run = _way(_Forward, torch.ops.wormnet.cpu_forward, None if needed else _forward)
         kept, last, _ = run(packed, self.edges, x, dt, lengths, v0, keep, self.name, self.option, span)
-        return kept.to(given), last.to(given)
+        return (kept, last) if kept.dtype == given else (kept.to(given), last.to(given))
 
 
 def engine_of(model: Model, wiring: Wiring, checkpoint: bool) -> Engine:
@@ -66,6 +68,7 @@ def engine_of(model: Model, wiring: Wiring, checkpoint: bool) -> Engine:
     return Engine(name, plan.parameters(model), edges_of(name, wiring), plan.option(model), checkpoint)
 
 
+@cache
 def _kernels(name: str) -> Any:
     """The compiled functions; importing them imports Numba."""
     return importlib.import_module(f"wormnet.kernels.cpu.{name}")
@@ -93,15 +96,29 @@ def _saved_size(batch: int, time: int, n: int, name: str, option: int, span: int
 
 
 def _flat(values: Tensor) -> np.ndarray:
-    return values.detach().contiguous().numpy().reshape(-1)
+    # Each of these is half a microsecond, and one sample takes not many of them.
+    values = values.detach() if values.requires_grad else values
+    numbers = (values if values.is_contiguous() else values.contiguous()).numpy()
+    return numbers if numbers.ndim == 1 else numbers.reshape(-1)
 
 
-def _numbers(lengths: Tensor | None, like: Tensor) -> np.ndarray:
-    return (like.new_empty(0) if lengths is None else lengths.to(like.dtype)).contiguous().numpy()
+def _numbers(lengths: Tensor | None, like: np.ndarray) -> np.ndarray:
+    return np.empty(0, like.dtype) if lengths is None else lengths.contiguous().numpy().astype(like.dtype)
 
 
-def _room(tasks: int, rows: int, like: Tensor) -> np.ndarray:
-    return torch.empty(workers(tasks), rows * LANES, dtype=like.dtype).numpy()
+def _empty(size: int | tuple[int, int], like: np.ndarray) -> np.ndarray:
+    """Memory that holds anything, of NumPy, which asks for large pages.
+
+    To be given the history of 302 neurons and 100 samples in small ones takes as long as to compute it.
+    """
+    made = np.empty(size, like.dtype)
+    if torch.are_deterministic_algorithms_enabled():
+        made.fill(np.nan)  # as torch fills its own then
+    return made
+
+
+def _room(tasks: int, rows: int, like: np.ndarray) -> np.ndarray:
+    return _empty((workers(tasks), rows * LANES), like)
 
 
 def _like(values: Tensor, fill: float | None = None) -> Tensor:
@@ -121,15 +138,16 @@ def _forward(
     option: int,
     span: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    (batch, time, inputs), n, kernels = x.shape, v0.shape[1], _kernels(name)
-    sizes = (n, inputs, batch, time, len(keep), option, span)
-    kept, last = x.new_zeros(batch, time, len(keep)), _like(v0)
-    saved = x.new_empty(_saved_size(batch, time, n, name, option, span))
-    room = _room(_blocks(batch), PLANS[name].room(n, inputs, option), x)
-    shared = (_flat(p), edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, x), _flat(v0), keep.numpy())
-    out = (kept.numpy().reshape(-1), last.numpy().reshape(-1), saved.numpy())
-    run_tasks(_blocks(batch), lambda block, worker: kernels.forward(*shared, *out, block, room[worker]))
-    return kept, last, saved
+    (batch, time, inputs), n, width, forward = x.shape, v0.shape[1], keep.shape[0], _kernels(name).forward
+    numbers, sizes, blocks = _flat(p), (n, inputs, batch, time, width, option, span), _blocks(batch)
+    # Behind a sequence's end nothing is written.
+    kept = x.new_empty(batch, time, width) if lengths is None else x.new_zeros(batch, time, width)
+    last, saved = _like(v0), _empty(_saved_size(batch, time, n, name, option, span), numbers)
+    room = _room(blocks, PLANS[name].room(n, inputs, option), numbers)
+    shared = (numbers, edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), _flat(v0), keep.numpy())
+    out = (_flat(kept), _flat(last), saved)
+    run_tasks(blocks, lambda block, worker: forward(*shared, *out, block, room[worker]))
+    return kept, last, torch.from_numpy(saved)
 
 
 def _backward(
@@ -147,16 +165,17 @@ def _backward(
     span: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     (batch, time, inputs), n, kernels = x.shape, g_last.shape[1], _kernels(name)
-    sizes = (n, inputs, batch, time, len(keep), option, span)
+    sizes = (n, inputs, batch, time, keep.shape[0], option, span)
     # Behind a sequence's end nothing is written.
-    g_x, g_dt, g_v0, g_p = _like(x, 0.0), _like(dt, 0.0), _like(g_last), _like(p)
+    fill = None if lengths is None else 0.0
+    g_x, g_dt, g_v0, g_p = _like(x, fill), _like(dt, fill), _like(g_last), _like(p)
     groups = min(_blocks(batch), GROUPS)
-    sums = x.new_empty(groups, len(p)).numpy()
-    history = PLANS[name].history(n, span, option) if span != time else 0
-    room = _room(groups, history + PLANS[name].room_back(n, inputs, len(p), option), x)
     numbers, wiring = _flat(p), edges.numpy()
-    shared = (numbers, wiring, sizes, _flat(x), _flat(dt), _numbers(lengths, x), keep.numpy(), saved.numpy())
-    out = (_flat(g_kept), _flat(g_last), *(one.numpy().reshape(-1) for one in (g_x, g_dt, g_v0)))
+    sums = _empty((groups, len(numbers)), numbers)
+    history = PLANS[name].history(n, span, option) if span != time else 0
+    room = _room(groups, history + PLANS[name].room_back(n, inputs, len(numbers), option), numbers)
+    shared = (numbers, wiring, sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), keep.numpy(), saved.numpy())
+    out = (_flat(g_kept), _flat(g_last), *(_flat(one) for one in (g_x, g_dt, g_v0)))
     run_tasks(groups, lambda group, worker: kernels.backward(*shared, *out, sums[group], group, groups, room[worker]))
     kernels.finish(numbers, wiring, n, sums, g_p.numpy())
     return g_p, g_x, g_dt, g_v0
