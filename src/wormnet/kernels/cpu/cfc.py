@@ -3,8 +3,8 @@
 
 p       weights of the heads (connections each: g, and h, a, b unless the mode is "pure"), their biases (neurons
         each), and w_tau and A of the mode "pure" (neurons each)
-edges   the number of connections; where each neuron's begin and the last ones end; the neurons in the order of
-        their layers; each connection's sender in a row of inputs, old states, new states
+edges   the number of connections and their bounds, see `plans`; the neurons in the order of their layers; each
+        connection's sender in a row of inputs, old states, new states
 option  0 for the mode "default", 1 for "no_gate", 2 for "pure"
 """
 
@@ -24,7 +24,7 @@ from wormnet.kernels.cpu.elementary import (
     sigmoid,
     tanh,
 )
-from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, same, select_less, store, total
+from wormnet.kernels.cpu.lanes import all_lanes, entry, halves, join, load, same, select_less, store, total, turned
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,
@@ -49,7 +49,7 @@ def heads(p, n, c, i, first, last, pre, cells):
     g, h = same(p, 4 * c + i), same(p, 4 * c + n + i)
     a, b = same(p, 4 * c + 2 * n + i), same(p, 4 * c + 3 * n + i)
     for e in range(first, last):
-        u = load(cells, pre[e] * LANES)
+        u = load(cells, entry(pre, e) * LANES)
         g = g + u * same(p, e)
         h = h + u * same(p, c + e)
         a = a + u * same(p, 2 * c + e)
@@ -62,7 +62,7 @@ def only_head(p, c, i, first, last, pre, cells):
     """The head g of neuron i in the mode "pure"."""
     g = same(p, c + i)
     for e in range(first, last):
-        g = g + load(cells, pre[e] * LANES) * same(p, e)
+        g = g + load(cells, entry(pre, e) * LANES) * same(p, e)
     return g
 
 
@@ -114,7 +114,7 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, hea
     ring. `cells` is room for inputs, old and new states.
     """
     n, inputs, batch, time, _, mode, _ = sizes
-    c, start, order, pre = edges[0], edges[1 : n + 2], edges[n + 2 : 2 * n + 2], edges[2 * n + 2 :]
+    c, bounds, order, pre = edges[0], edges[1 : 2 * n + 2], edges[2 * n + 2 : 3 * n + 2], edges[3 * n + 2 :]
     wide, old = n * LANES, inputs * LANES
     new = old + wide
     after = 1 - now if ring else now + 1
@@ -126,10 +126,10 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, hea
         i = order[place]
         at, saved = i * LANES, heads_at + (4 * now * n + i) * LANES
         if mode == PURE:
-            g = only_head(p, c, i, start[i], start[i + 1], pre, cells)
+            g = only_head(p, c, i, bounds[2 * i], bounds[2 * i + 2], pre, cells)
             result, first, second, third, fourth = settle(p, n, mode, i, step, g, g, g, g)
         else:
-            g, h, a, b = heads(p, n, c, i, start[i], start[i + 1], pre, cells)
+            g, h, a, b = heads(p, n, c, i, bounds[2 * i], bounds[2 * i + 2], pre, cells)
             result, first, second, third, fourth = settle(p, n, mode, i, step, g, h, a, b)
         if not ring:
             store(v, saved, first)
@@ -166,36 +166,48 @@ def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block,
 
 
 @inlined
-def pass_back(p, c, first, last, pre, cells, room, parts, to, g, h, a, b):
-    """Pass the gradients of one neuron's heads on to its senders, from `to` on, and add them to its weights' parts."""
+def pass_back(p, c, first, last, pre, room, to, g, h, a, b):
+    """Pass the gradients of one neuron's heads on to its senders, from `to` on."""
     for e in range(first, last):
-        sender = pre[e] * LANES
-        u = load(cells, sender)
-        back = (
-            load(room, to + sender)
-            + g * same(p, e)
-            + h * same(p, c + e)
-            + a * same(p, 2 * c + e)
-            + b * same(p, 3 * c + e)
-        )
-        store(room, to + sender, back)
-        add_to(room, parts + e * LANES, fold4(g * u, h * u, a * u, b * u))
+        sender = to + entry(pre, e) * LANES
+        back = load(room, sender) + g * same(p, e) + h * same(p, c + e) + a * same(p, 2 * c + e)
+        store(room, sender, back + b * same(p, 3 * c + e))
 
 
 @inlined
-def pass_only_back(p, first, last, pre, cells, room, parts, to, g):
-    """The same for the one head of the mode "pure"; its parts are lanes."""
+def add_parts(first, last, pre, cells, room, parts, g, h, a, b):
+    """Add the gradients of one neuron's weights, those of the four heads of a connection to a block (see fold4)."""
+    gh, ab = halves(g, h), halves(a, b)
+    gh_turned, ab_turned = turned(halves(h, g)), turned(halves(b, a))
     for e in range(first, last):
-        sender = pre[e] * LANES
-        add_to(room, parts + e * LANES, g * load(cells, sender))
-        add_to(room, to + sender, g * same(p, e))
+        u = load(cells, entry(pre, e) * LANES)
+        u_turned = turned(u)
+        add_to(room, parts + e * LANES, join(u * gh + u_turned * gh_turned, u * ab + u_turned * ab_turned))
 
 
 @inlined
-def neuron_back(p, edges, n, mode, i, cells, history, at, step, g_new, room, lanes, to, by_dt):
-    """Pass the gradient of neuron i's new state back; the history holds its heads, `n` rows apart, from `at` on."""
-    c, start, pre = edges[0], edges[1 : n + 2], edges[2 * n + 2 :]
-    first, last, wide, biases = start[i], start[i + 1], n * LANES, lanes + c * LANES
+def pass_only_back(p, first, last, pre, room, to, g):
+    """What pass_back does for the one head of the mode "pure"."""
+    for e in range(first, last):
+        add_to(room, to + entry(pre, e) * LANES, g * same(p, e))
+
+
+@inlined
+def add_lanes(first, last, pre, cells, room, lanes, g):
+    """What add_parts does for the one head of the mode "pure"; each connection has lanes of its own."""
+    for e in range(first, last):
+        add_to(room, lanes + e * LANES, g * load(cells, entry(pre, e) * LANES))
+
+
+@inlined
+def neuron_back(p, edges, n, mode, i, cells, history, at, step, g_new, room, lanes, to, by_x, by_dt):
+    """Pass the gradient of neuron i's new state back; the history holds its heads, `n` rows apart, from `at` on.
+
+    Inputs get theirs only if by_x.
+    """
+    c, bounds, pre = edges[0], edges[1 : 2 * n + 2], edges[3 * n + 2 :]
+    first, last, wide, biases = bounds[2 * i], bounds[2 * i + 2], n * LANES, lanes + c * LANES
+    first_back = first if by_x else bounds[2 * i + 1]
     own = biases + i * LANES
     g, h = load(history, at), load(history, at + wide)
     gate, a = load(history, at + 2 * wide), load(history, at + 3 * wide)
@@ -204,10 +216,12 @@ def neuron_back(p, edges, n, mode, i, cells, history, at, step, g_new, room, lan
     add_to(room, own + wide, g_h)
     add_to(room, own + 2 * wide, g_a)
     if mode == PURE:
-        pass_only_back(p, first, last, pre, cells, room, lanes, to, g_g)
+        add_lanes(first, last, pre, cells, room, lanes, g_g)
+        pass_only_back(p, first_back, last, pre, room, to, g_g)
     else:
         add_to(room, own + 3 * wide, g_b)
-        pass_back(p, c, first, last, pre, cells, room, lanes, to, g_g, g_h, g_a, g_b)
+        add_parts(first, last, pre, cells, room, lanes, g_g, g_h, g_a, g_b)
+        pass_back(p, c, first_back, last, pre, room, to, g_g, g_h, g_a, g_b)
     return by_dt + by_step
 
 
@@ -220,7 +234,7 @@ def backward(
     sums: in the order of p, but the heads' weights one behind the other for each connection.
     """
     n, inputs, batch, time, _, mode, span = sizes
-    c, order = edges[0], edges[n + 2 : 2 * n + 2]
+    c, order, by_x = edges[0], edges[2 * n + 2 : 3 * n + 2], len(g_x) > 0
     wide, whole, count = n * LANES, span == time, 1 if mode == PURE else 4
     rows = 0 if whole else (5 * span + 1) * wide
     cells, room = scratch[rows : rows + inputs * LANES + 2 * wide], scratch[rows + inputs * LANES + 2 * wide :]
@@ -258,15 +272,17 @@ def backward(
                 i = order[place]
                 by_dt = neuron_back(
                     p, edges, n, mode, i, cells, v, heads_at + (4 * k * n + i) * LANES, step,
-                    load(room, g_new + i * LANES), room, lanes, 0, by_dt,
+                    load(room, g_new + i * LANES), room, lanes, 0, by_x, by_dt,
                 )  # fmt: skip
             copy(room, g_old, room, g_new, n)
             if t >= shortest:
                 for i in range(n):
                     add_to(room, g_new + i * LANES, load(room, g_held + i * LANES))
-            scatter(room, 0, block, batch, time, inputs, t, g_x)
+            if by_x:
+                scatter(room, 0, block, batch, time, inputs, t, g_x)
             store(cells, 0, by_dt)
-            scatter(cells, 0, block, batch, time, 1, t, g_dt)
+            if len(g_dt) > 0:
+                scatter(cells, 0, block, batch, time, 1, t, g_dt)
         scatter(room, g_new, block, batch, 1, n, 0, g_v0)
     for e in range(c):
         for k in range(count):

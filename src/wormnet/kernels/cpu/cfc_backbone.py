@@ -311,13 +311,15 @@ def backward(
                 z_at = z + place * cells_n * LANES
                 weights_back(sizes, v, hidden, own, per_sample, z_at, filled, room, lanes, parts)
                 filled = 0
-            scatter(room, g_new + wide, block, batch, time, inputs, t, g_x)
+            if len(g_x) > 0:
+                scatter(room, g_new + wide, block, batch, time, inputs, t, g_x)
             copy(room, g_new + wide + inputs * LANES, room, g_new, n)
             if t >= shortest:
                 for i in range(n):
                     add_to(room, g_new + i * LANES, load(room, g_held + i * LANES))
             store(cells, 0, by_dt)
-            scatter(cells, 0, block, batch, time, 1, t, g_dt)
+            if len(g_dt) > 0:
+                scatter(cells, 0, block, batch, time, 1, t, g_dt)
         scatter(room, g_new, block, batch, 1, n, 0, g_v0)
     write_sums(sizes, len(p), room, lanes, tail, parts, sums)
 

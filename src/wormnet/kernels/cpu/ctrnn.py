@@ -8,7 +8,7 @@ edges   the number of connections, their bounds and senders, see `plans`
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.compiled import device, inlined, kernel
 from wormnet.kernels.cpu.elementary import d_semi_implicit, d_tanh, semi_implicit, tanh
-from wormnet.kernels.cpu.lanes import all_lanes, load, same, select_less, store, total
+from wormnet.kernels.cpu.lanes import all_lanes, entry, load, same, select_less, store, total
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,
@@ -29,7 +29,7 @@ __all__ = ["backward", "finish", "forward"]
 def add_sent(p, weight, first, last, pre, u, at, total_so_far):
     """Add what the connections first..last bring from the cells of row u."""
     for e in range(first, last):
-        total_so_far = total_so_far + load(u, at + pre[e] * LANES) * same(p, weight + e)
+        total_so_far = total_so_far + load(u, at + entry(pre, e) * LANES) * same(p, weight + e)
     return total_so_far
 
 
@@ -96,7 +96,7 @@ def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block,
 def pass_back(p, weight, first, last, pre, u, at, g, to, to_at, sums):
     """Pass the gradient of one neuron's sum on to its senders, in `to`, and to its weights' lanes, from `sums` on."""
     for e in range(first, last):
-        sender = pre[e] * LANES
+        sender = entry(pre, e) * LANES
         add_to(to, sums + e * LANES, g * load(u, at + sender))
         add_to(to, to_at + sender, g * same(p, weight + e))
 
@@ -161,9 +161,11 @@ def backward(
                 pass_back(p, 2 * n, bounds[2 * i], bounds[2 * i + 1], pre, row, 0, g_net, room, g_row, weights)
                 if t >= shortest:
                     add_to(room, g + i * LANES, load(room, g_held + i * LANES))
-            scatter(room, g_row, block, batch, time, inputs, t, g_x)
+            if len(g_x) > 0:
+                scatter(room, g_row, block, batch, time, inputs, t, g_x)
             store(row, 0, by_dt / p.dtype.type(unfolds))
-            scatter(row, 0, block, batch, time, 1, t, g_dt)
+            if len(g_dt) > 0:
+                scatter(row, 0, block, batch, time, 1, t, g_dt)
         scatter(room, g, block, batch, 1, n, 0, g_v0)
     for i in range(len(p)):
         sums[i] = total(load(room, lanes + i * LANES))

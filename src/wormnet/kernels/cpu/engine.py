@@ -143,7 +143,7 @@ def _forward(
     # Behind a sequence's end nothing is written.
     kept = x.new_empty(batch, time, width) if lengths is None else x.new_zeros(batch, time, width)
     last, saved = _like(v0), _empty(_saved_size(batch, time, n, name, option, span), numbers)
-    room = _room(blocks, PLANS[name].room(n, inputs, option), numbers)
+    room = _room(blocks, PLANS[name].room(n, inputs, len(numbers), option), numbers)
     shared = (numbers, edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), _flat(v0), keep.numpy())
     out = (_flat(kept), _flat(last), saved)
     run_tasks(blocks, lambda block, worker: forward(*shared, *out, block, room[worker]))
@@ -163,12 +163,15 @@ def _backward(
     name: str,
     option: int,
     span: int,
+    by_x: bool,
+    by_dt: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     (batch, time, inputs), n, kernels = x.shape, g_last.shape[1], _kernels(name)
     sizes = (n, inputs, batch, time, keep.shape[0], option, span)
     # Behind a sequence's end nothing is written.
     fill = None if lengths is None else 0.0
-    g_x, g_dt, g_v0, g_p = _like(x, fill), _like(dt, fill), _like(g_last), _like(p)
+    g_x, g_dt = _like(x, fill) if by_x else x.new_empty(0), _like(dt, fill) if by_dt else dt.new_empty(0)
+    g_v0, g_p = _like(g_last), _like(p)
     groups = min(_blocks(batch), GROUPS)
     numbers, wiring = _flat(p), edges.numpy()
     sums = _empty((groups, len(numbers)), numbers)
@@ -185,16 +188,12 @@ def _backward(
 
 _library = torch.library.Library("wormnet", "FRAGMENT")
 _GIVEN, _OPTIONS = "Tensor p, Tensor edges, Tensor x, Tensor dt, Tensor? lengths", "str name, int option, int span"
+_PASSED_BACK = "Tensor keep, Tensor saved, Tensor g_kept, Tensor g_last"
 for _name, _arguments, _results, _function in (
-    ("cpu_forward", "Tensor v0, Tensor keep", "Tensor, Tensor, Tensor", _forward),
-    (
-        "cpu_backward",
-        "Tensor keep, Tensor saved, Tensor g_kept, Tensor g_last",
-        "Tensor, Tensor, Tensor, Tensor",
-        _backward,
-    ),
+    ("cpu_forward", f"Tensor v0, Tensor keep, {_OPTIONS}", "Tensor, Tensor, Tensor", _forward),
+    ("cpu_backward", f"{_PASSED_BACK}, {_OPTIONS}, bool by_x, bool by_dt", "Tensor, Tensor, Tensor, Tensor", _backward),
 ):
-    _library.define(f"{_name}({_GIVEN}, {_arguments}, {_OPTIONS}) -> ({_results})", tags=(torch.Tag.pt2_compliant_tag,))
+    _library.define(f"{_name}({_GIVEN}, {_arguments}) -> ({_results})", tags=(torch.Tag.pt2_compliant_tag,))
     _library.impl(_name, _function, "CPU")
 
 
@@ -206,8 +205,9 @@ def _(p, edges, x, dt, lengths, v0, keep, name, option, span):
 
 
 @torch.library.register_fake("wormnet::cpu_backward", lib=_library)
-def _(p, edges, x, dt, lengths, keep, saved, g_kept, g_last, name, option, span):
-    return _like(p), _like(x), _like(dt), _like(g_last)
+def _(p, edges, x, dt, lengths, keep, saved, g_kept, g_last, name, option, span, by_x, by_dt):
+    g_x, g_dt = _like(x) if by_x else x.new_empty(0), _like(dt) if by_dt else dt.new_empty(0)
+    return _like(p), g_x, g_dt, _like(g_last)
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -225,8 +225,9 @@ def _pass_back(ctx: Any, *given: Any) -> tuple[Any, ...]:
         like.new_zeros(shape) if one is None else one for one, shape in zip(given[:2], ctx.shapes, strict=True)
     )
     run = _way(_Backward, torch.ops.wormnet.cpu_backward, None if torch.is_grad_enabled() else _backward)
-    g_p, g_x, g_dt, g_v0 = run(*ctx.saved_tensors, g_kept, g_last, *ctx.options)
-    return g_p, None, g_x, g_dt, None, g_v0, None, None, None, None
+    by_x, by_dt = ctx.needs_input_grad[2:4]  # mostly nobody asks for them
+    g_p, g_x, g_dt, g_v0 = run(*ctx.saved_tensors, g_kept, g_last, *ctx.options, by_x, by_dt)
+    return g_p, None, g_x if by_x else None, g_dt if by_dt else None, None, g_v0, None, None, None, None
 
 
 def _no_second_derivative(ctx: Any, *_: Any) -> Any:

@@ -16,21 +16,29 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic
 
 from wormnet.kernels.cpu import LANES
+from wormnet.kernels.cpu.compiled import inlined
 
 __all__ = [
     "Lanes",
     "all_lanes",
     "clamp",
     "collect",
+    "collect4",
+    "entry",
     "fold4",
+    "halves",
+    "join",
     "load",
+    "pair",
     "pick",
     "power_of_two",
     "same",
     "select_less",
     "spread",
+    "spread4",
     "store",
     "total",
+    "turned",
 ]
 
 
@@ -154,6 +162,17 @@ def same(typingctx, array, at):
 
 
 @intrinsic
+def entry(typingctx, array, at):
+    """The whole number at a place of a flat array; unlike array[at] it does not ask if `at` is negative."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.sext(builder.load(builder.gep(data, [args[1]])), context.get_value_type(types.intp))
+
+    return types.intp(array, types.intp), generate
+
+
+@intrinsic
 def select_less(typingctx, a, b, if_less, otherwise):
     """Lane by lane `if_less` where a < b, else `otherwise`; also where a or b is NaN."""
 
@@ -175,27 +194,56 @@ def clamp(typingctx, a, low, high):
     return a(a, a.number, a.number), generate
 
 
-def _interleave(builder, a, b, width):
-    """Add the halves of each 128-bit part of two vectors, neighbours of `width` lanes at a time, side by side."""
-    low = [part + i + side for part in range(0, LANES, 4) for i in range(0, 2, width) for side in (0, LANES)]
-    low = [at + i for at in low for i in range(width)]
-    return builder.fadd(
-        builder.shuffle_vector(a, b, _indices(low)), builder.shuffle_vector(a, b, _indices([at + 2 for at in low]))
-    )
+def _in_fours(indices):
+    """The same choice of lanes within every four; LANES and more stand for the second vector."""
+    return _indices([part + i for part in range(0, LANES, 4) for i in indices])
 
 
 @intrinsic
-def fold4(typingctx, a, b, c, d):
-    """One block of which every fourth lane, from 0, 1, 2 and 3 on, adds up to the sum of all lanes of a, b, c and d.
-
-    Shuffles that stay within 128 bits are cheap; what is left of the sum can wait for the end.
-    """
+def halves(typingctx, a, b):
+    """Of every four lanes, the first two of a and the last two of b."""
 
     def generate(context, builder, sig, args):
-        ab, cd = _interleave(builder, args[0], args[1], 1), _interleave(builder, args[2], args[3], 1)
-        return _interleave(builder, ab, cd, 2)
+        return builder.shuffle_vector(*args, _in_fours([0, 1, LANES + 2, LANES + 3]))
 
-    return a(a, a, a, a), generate
+    return a(a, a), generate
+
+
+@intrinsic
+def turned(typingctx, a):
+    """Of every four lanes, the last two before the first two."""
+
+    def generate(context, builder, sig, args):
+        return builder.shuffle_vector(args[0], args[0], _in_fours([2, 3, 0, 1]))
+
+    return a(a), generate
+
+
+@intrinsic
+def join(typingctx, ab, cd):
+    """Of every four lanes the sums of neighbours: two of ab, two of cd."""
+
+    def generate(context, builder, sig, args):
+        even, odd = _in_fours([0, 2, LANES, LANES + 2]), _in_fours([1, 3, LANES + 1, LANES + 3])
+        return builder.fadd(builder.shuffle_vector(*args, even), builder.shuffle_vector(*args, odd))
+
+    return ab(ab, ab), generate
+
+
+@inlined
+def pair(a, b):
+    """Of every four lanes sums of two: two of a, two of b."""
+    return halves(a, b) + turned(halves(b, a))
+
+
+@inlined
+def fold4(a, b, c, d):
+    """One block of which every fourth lane, from 0, 1, 2 and 3 on, adds up to the sum of all lanes of a, b, c and d.
+
+    Shuffles that stay within 128 bits are cheap; what is left of the sum can wait for the end. If a and b are products
+    x u and y u, then their pair is halves(x, y) u + turned(halves(y, x)) turned(u), whose first factors many u share.
+    """
+    return join(pair(a, b), pair(c, d))
 
 
 def _fold_within(builder, v):
@@ -257,6 +305,46 @@ def collect(typingctx, array, offset, stride, count):
     return Lanes(array.dtype)(array, types.intp, types.intp, types.intp), generate
 
 
+def _concatenate(builder, parts):
+    while len(parts) > 1:
+        both = _indices(range(2 * parts[0].type.count))
+        parts = [builder.shuffle_vector(a, b, both) for a, b in zip(parts[::2], parts[1::2])]
+    return parts[0]
+
+
+def _transpose_fours(builder, rows):
+    """Every four lanes of four vectors as a matrix, transposed."""
+    low, high = _in_fours([0, LANES, 1, LANES + 1]), _in_fours([2, LANES + 2, 3, LANES + 3])
+    first, last = _in_fours([0, 1, LANES, LANES + 1]), _in_fours([2, 3, LANES + 2, LANES + 3])
+    found = []
+    for half in (low, high):
+        ab, cd = builder.shuffle_vector(*rows[:2], half), builder.shuffle_vector(*rows[2:], half)
+        found += [builder.shuffle_vector(ab, cd, first), builder.shuffle_vector(ab, cd, last)]
+    return found
+
+
+@intrinsic
+def collect4(typingctx, array, offset, stride, count):
+    """What collect gives at offset, offset + 1, offset + 2 and offset + 3: four neighbours are read at a time."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        four, size = ir.VectorType(data.type.pointee, 4), sig.args[0].dtype.bitwidth // 8
+        rows = []
+        for lane in range(LANES):
+            at, _ = _lane(builder, args[3], lane)
+            place = builder.gep(data, [builder.add(args[1], builder.mul(at, args[2]))])
+            rows.append(builder.load(builder.bitcast(place, four.as_pointer()), align=size))
+        # Within every four lanes of these stand the four neighbours of sequences k, k + 4, ...
+        found = _transpose_fours(builder, [_concatenate(builder, rows[k::4]) for k in range(4)])
+        whole = ir.VectorType(args[3].type, LANES)
+        below = builder.icmp_signed("<", ir.Constant(whole, list(range(LANES))), _broadcast(builder, args[3]))
+        none = ir.Constant(found[0].type, [0.0] * LANES)
+        return context.make_tuple(builder, sig.return_type, [builder.select(below, one, none) for one in found])
+
+    return types.UniTuple(Lanes(array.dtype), 4)(array, types.intp, types.intp, types.intp), generate
+
+
 @intrinsic
 def spread(typingctx, array, offset, stride, count, value):
     """Write the first `count` (1 or more) lanes to offset, offset + stride, ... of a flat array."""
@@ -271,6 +359,27 @@ def spread(typingctx, array, offset, stride, count, value):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, types.intp, Lanes(array.dtype)), generate
+
+
+@intrinsic
+def spread4(typingctx, array, offset, stride, count, a, b, c, d):
+    """What spread does with a, b, c and d at offset, offset + 1, offset + 2 and offset + 3, four neighbours at a time."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        four, size = ir.VectorType(data.type.pointee, 4), sig.args[0].dtype.bitwidth // 8
+        rows = _transpose_fours(builder, args[4:])
+        for lane in reversed(range(LANES)):
+            at, _ = _lane(builder, args[3], lane)
+            place = builder.gep(data, [builder.add(args[1], builder.mul(at, args[2]))])
+            row, part = rows[lane % 4], _indices(range(lane // 4 * 4, lane // 4 * 4 + 4))
+            builder.store(
+                builder.shuffle_vector(row, row, part), builder.bitcast(place, four.as_pointer()), align=size
+            )
+        return context.get_dummy_value()
+
+    block = Lanes(array.dtype)
+    return types.void(array, types.intp, types.intp, types.intp, block, block, block, block), generate
 
 
 @intrinsic

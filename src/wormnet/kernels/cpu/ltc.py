@@ -11,7 +11,7 @@ row holds LANES numbers for each neuron or input. Arguments that the kernels sha
             it, or the samples between two states that are kept, from which the way back recomputes the rest
 """
 
-from wormnet.kernels.cpu import LANES
+from wormnet.kernels.cpu import LANES, plans
 from wormnet.kernels.cpu.compiled import device, inlined, kernel
 from wormnet.kernels.cpu.elementary import (
     d_gate_argument,
@@ -21,7 +21,19 @@ from wormnet.kernels.cpu.elementary import (
     semi_implicit,
     sigmoid,
 )
-from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, same, select_less, store, total
+from wormnet.kernels.cpu.lanes import (
+    all_lanes,
+    entry,
+    halves,
+    join,
+    load,
+    pair,
+    same,
+    select_less,
+    store,
+    total,
+    turned,
+)
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,
@@ -36,6 +48,8 @@ from wormnet.kernels.cpu.rows import (
 )
 
 __all__ = ["backward", "finish", "forward"]
+
+rows_of_products = device(plans.rows_of_products)
 
 
 @device
@@ -60,12 +74,22 @@ def split(edges, n):
 
 
 @inlined
-def sums(p, n, s, first, last, pre, u, at, drive, pull):
+def multiply(p, n, s, row, products):
+    """Write conductance x reversal of all chemical synapses, and behind them conductance x slope, once for a call."""
+    conductance, slope, reversal = 3 * n, 3 * n + s, 3 * n + 3 * s
+    for e in range(s):
+        row[products + e] = p[conductance + e] * p[reversal + e]
+        row[products + s + e] = p[conductance + e] * p[slope + e]
+
+
+@inlined
+def sums(p, n, s, first, last, pre, row, products, u, at, drive, pull):
     """Add to drive and pull of one neuron what its chemical synapses first..last bring from the cells of row u."""
-    conductance, slope, midpoint, reversal = 3 * n, 3 * n + s, 3 * n + 2 * s, 3 * n + 3 * s
+    conductance, slope, midpoint = 3 * n, 3 * n + s, 3 * n + 2 * s
     for e in range(first, last):
-        gate = sigmoid(gate_argument(load(u, at + pre[e] * LANES), same(p, slope + e), same(p, midpoint + e)))
-        drive = drive + gate * (same(p, conductance + e) * same(p, reversal + e))
+        u_pre = load(u, at + entry(pre, e) * LANES)
+        gate = sigmoid(gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e)))
+        drive = drive + gate * same(row, products + e)
         pull = pull + gate * same(p, conductance + e)
     return drive, pull
 
@@ -74,8 +98,9 @@ def sums(p, n, s, first, last, pre, u, at, drive, pull):
 def gap_sums(p, base, first, last, pre, synapse, u, at, drive, pull):
     """The same for gap junctions."""
     for e in range(first, last):
-        drive = drive + load(u, at + pre[e] * LANES) * same(p, base + synapse[e])
-        pull = pull + same(p, base + synapse[e])
+        conductance = same(p, base + entry(synapse, e))
+        drive = drive + load(u, at + entry(pre, e) * LANES) * conductance
+        pull = pull + conductance
     return drive, pull
 
 
@@ -84,18 +109,20 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, inv
     """Run sample t of a block from row `now` of v; returns the number of the row that it ends in.
 
     Rows follow each other, each with a row of inverse denominators from inverse_at on; or two take turns in a ring,
-    without inverses. `row` is room for inputs, held states, drive and pull.
+    without inverses. `row` is room for inputs, held states, drive and pull; behind them it holds what multiply wrote.
     """
     n, inputs, batch, time, _, unfolds, _ = sizes
     chemical, pre, gap, gap_pre, gap_synapse, current, current_pre = split(edges, n)
     s, wide = len(pre), n * LANES
     gaps, currents = 3 * n + 4 * s, len(p) - len(current_pre)
     held, drives, pulls = inputs * LANES, inputs * LANES + wide, inputs * LANES + 2 * wide
+    products = pulls + wide
     gather(x, block, batch, time, inputs, t, row, 0)
     h = per_lane(dt, block, batch, time, t) / p.dtype.type(unfolds)
     for i in range(n):
         drive, pull = all_lanes(p, p[n + i] * p[2 * n + i]), same(p, n + i)
-        drive, pull = sums(p, n, s, chemical[2 * i], chemical[2 * i + 1], pre, row, 0, drive, pull)
+        first, last = chemical[2 * i], chemical[2 * i + 1]
+        drive, pull = sums(p, n, s, first, last, pre, row, products, row, 0, drive, pull)
         drive, pull = gap_sums(p, gaps, gap[2 * i], gap[2 * i + 1], gap_pre, gap_synapse, row, 0, drive, pull)
         for e in range(current[2 * i], current[2 * i + 1]):
             drive = drive + load(row, current_pre[e] * LANES) * same(p, currents + e)
@@ -109,7 +136,8 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, inv
         for i in range(n):
             at = i * LANES
             drive, pull = load(row, drives + at), load(row, pulls + at)
-            drive, pull = sums(p, n, s, chemical[2 * i + 1], chemical[2 * i + 2], pre, v, old, drive, pull)
+            first, last = chemical[2 * i + 1], chemical[2 * i + 2]
+            drive, pull = sums(p, n, s, first, last, pre, row, products, v, old, drive, pull)
             drive, pull = gap_sums(p, gaps, gap[2 * i + 1], gap[2 * i + 2], gap_pre, gap_synapse, v, old, drive, pull)
             capacitance = same(p, i)
             store(v, new + at, semi_implicit(load(v, old + at), capacitance, drive, pull, h))
@@ -130,7 +158,7 @@ def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block,
 
     A history holds time x unfolds + 1 rows of states, then time x unfolds rows of inverse denominators.
     """
-    n, _, batch, time, _, unfolds, span = sizes
+    n, inputs, batch, time, _, unfolds, span = sizes
     wide = n * LANES
     ended, shortest, longest = ends(lengths, block, batch, time)
     # Rows of v: the block's history in `saved`, or two in turn at the front of scratch.
@@ -139,6 +167,7 @@ def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block,
     v_at = block * history(time, unfolds) * wide if whole else 0
     inverse_at = v_at + (time * unfolds + 1) * wide
     row = scratch[2 * wide :]
+    multiply(p, n, edges[0], row, inputs * LANES + 3 * wide)
     gather(v0, block, batch, 1, n, 0, v, v_at)
     now = 0
     for t in range(longest):
@@ -157,25 +186,29 @@ def history(time, unfolds):
 
 
 @inlined
-def chemical_back(p, n, s, first, last, pre, u, at, q, q_new, to, to_at, parts, parts_at, work):
+def chemical_back(
+    p, n, s, first, last, pre, row, products, u, at, q, q_new, to, to_at, parts, parts_at, by_dt, work
+):  # fmt: skip
     """Pass the gradient of one neuron's drive (q) and pull (q_new, sign turned) on to its chemical synapses.
 
-    Adds to the senders' gradients in `to`, and to the synapses' sums in `parts` (see fold4): gradient of conductance,
-    q x gate, gradient of the gate's argument / conductance, that x (u - midpoint). Returns the work: the sum of
+    Adds to the senders' gradients in `to`, and to the synapses' sums in `parts` (see fold4): q x gate, q_new x gate,
+    gradient of the gate's argument / conductance, that x (u - midpoint). Returns, if by_dt, the work: the sum of
     conductance x its gradient.
     """
     conductance, slope, midpoint, reversal = 3 * n, 3 * n + s, 3 * n + 2 * s, 3 * n + 3 * s
+    q_straight, q_turned = halves(q, q_new), turned(halves(q_new, q))
     for e in range(first, last):
-        sender = pre[e] * LANES
+        sender = entry(pre, e) * LANES
         u_pre = load(u, at + sender)
         gate = sigmoid(gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e)))
-        by_u, by_slope, _ = d_gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e))
+        _, by_slope, _ = d_gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e))
         opened = q * same(p, reversal + e) - q_new
         argument = opened * d_sigmoid(gate)
-        by_conductance = opened * gate
-        work = work + by_conductance * same(p, conductance + e)
-        store(to, to_at + sender, load(to, to_at + sender) + argument * (same(p, conductance + e) * by_u))
-        add_to(parts, parts_at + e * LANES, fold4(by_conductance, q * gate, argument, argument * by_slope))
+        if by_dt:
+            work = work + opened * gate * same(p, conductance + e)
+        store(to, to_at + sender, load(to, to_at + sender) + argument * same(row, products + s + e))
+        by_gate = gate * q_straight + turned(gate) * q_turned
+        add_to(parts, parts_at + e * LANES, join(by_gate, pair(argument, argument * by_slope)))
     return work
 
 
@@ -183,11 +216,11 @@ def chemical_back(p, n, s, first, last, pre, u, at, q, q_new, to, to_at, parts, 
 def gap_back(p, base, first, last, pre, synapse, u, at, q, q_new, to, to_at, lanes, lanes_at, work):
     """The same for gap junctions, whose gradients are summed lane by lane."""
     for e in range(first, last):
-        sender, own = pre[e] * LANES, lanes_at + synapse[e] * LANES
-        g = q * load(u, at + sender) - q_new
-        work = work + g * same(p, base + synapse[e])
+        sender, own = entry(pre, e) * LANES, lanes_at + entry(synapse, e) * LANES
+        g, conductance = q * load(u, at + sender) - q_new, same(p, base + entry(synapse, e))
+        work = work + g * conductance
         store(lanes, own, load(lanes, own) + g)
-        store(to, to_at + sender, load(to, to_at + sender) + q * same(p, base + synapse[e]))
+        store(to, to_at + sender, load(to, to_at + sender) + q * conductance)
     return work
 
 
@@ -203,9 +236,11 @@ def backward(
     chemical, pre, gap, gap_pre, gap_synapse, current, current_pre = split(edges, n)
     s, wide = len(pre), n * LANES
     gaps, currents = 3 * n + 4 * s, len(p) - len(current_pre)
-    whole = span == time
-    rows = 0 if whole else history(span, unfolds) * wide
-    row, room = scratch[rows : rows + inputs * LANES + 3 * wide], scratch[rows + inputs * LANES + 3 * wide :]
+    whole, by_dt = span == time, len(g_dt) > 0
+    rows, products = 0 if whole else history(span, unfolds) * wide, inputs * LANES + 3 * wide
+    end = rows + products + rows_of_products(len(p)) * LANES
+    row, room = scratch[rows:end], scratch[end:]
+    multiply(p, n, s, row, products)
     g, g_old, g_held, q_sum, q_new_sum = 0, wide, 2 * wide, 3 * wide, 4 * wide
     g_row, lanes = 5 * wide, 5 * wide + inputs * LANES
     parts = lanes + (len(p) - 4 * s) * LANES
@@ -259,7 +294,9 @@ def backward(
                     add_to(room, q_sum + at, q)
                     add_to(room, q_new_sum + at, q_new)
                     first, last = chemical[2 * i + 1], chemical[2 * i + 2]
-                    work = chemical_back(p, n, s, first, last, pre, v, old, q, q_new, room, g_old, room, parts, work)
+                    work = chemical_back(
+                        p, n, s, first, last, pre, row, products, v, old, q, q_new, room, g_old, room, parts, by_dt, work
+                    )  # fmt: skip
                     first, last, own = gap[2 * i + 1], gap[2 * i + 2], lanes + 3 * wide
                     work = gap_back(
                         p, gaps, first, last, gap_pre, gap_synapse, v, old, q, q_new, room, g_old, room, own, work
@@ -273,7 +310,9 @@ def backward(
                 add_to(room, lanes + wide + at, by_leak)
                 add_to(room, lanes + 2 * wide + at, q * p[n + i])
                 first, last = chemical[2 * i], chemical[2 * i + 1]
-                work = chemical_back(p, n, s, first, last, pre, row, 0, q, q_new, room, g_row, room, parts, work)
+                work = chemical_back(
+                    p, n, s, first, last, pre, row, products, row, 0, q, q_new, room, g_row, room, parts, by_dt, work
+                )  # fmt: skip
                 first, last, own = gap[2 * i], gap[2 * i + 1], lanes + 3 * wide
                 work = gap_back(
                     p, gaps, first, last, gap_pre, gap_synapse, row, 0, q, q_new, room, g_row, room, own, work
@@ -286,9 +325,11 @@ def backward(
                     add_to(room, g_row + current_pre[e] * LANES, q * same(p, currents + e))
                 if t >= shortest:
                     add_to(room, g + at, load(room, g_held + at))
-            scatter(room, g_row, block, batch, time, inputs, t, g_x)
-            store(row, 0, work / (h * p.dtype.type(unfolds)))
-            scatter(row, 0, block, batch, time, 1, t, g_dt)
+            if len(g_x) > 0:
+                scatter(room, g_row, block, batch, time, inputs, t, g_x)
+            if by_dt:
+                store(row, 0, work / (h * p.dtype.type(unfolds)))
+                scatter(row, 0, block, batch, time, 1, t, g_dt)
         scatter(room, g, block, batch, 1, n, 0, g_v0)
     for e in range(s):
         for k in range(4):
@@ -311,9 +352,10 @@ def finish(p, edges, n, sums, g_p):
         if i >= 4 * s:
             g_p[i - 4 * s if i < 4 * s + 3 * n else i] = number
         elif i % 4 == 0:
-            g_p[conductance + e] = number
-        elif i % 4 == 1:
+            g_p[conductance + e] = number * p[reversal + e]
             g_p[reversal + e] = number * p[conductance + e]
+        elif i % 4 == 1:
+            g_p[conductance + e] -= number
         elif i % 4 == 2:
             g_p[midpoint + e] = -number * p[conductance + e] * p[slope + e]
         else:

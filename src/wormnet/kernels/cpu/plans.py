@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wormnet.kernels.cpu import LANES
 from wormnet.models import Model
 from wormnet.models.spec import connections
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
@@ -25,8 +26,8 @@ class Plan(NamedTuple):
     """the wiring as whole numbers"""
     history: Callable[[int, int, int], int]
     """rows that a block's history has, of (neurons, time, option)"""
-    room: Callable[[int, int, int], int]
-    """rows that a block needs on the way there, of (neurons, inputs, option)"""
+    room: Callable[[int, int, int, int], int]
+    """rows that a block needs on the way there, of (neurons, inputs, parameters, option)"""
     room_back: Callable[[int, int, int, int], int]
     """and on the way back beside a history, of (neurons, inputs, parameters, option)"""
     option: Callable[[Model], int]
@@ -60,7 +61,7 @@ def _rates(wiring: Wiring) -> list[NDArray[np.int64]]:
 
 
 def _layered(wiring: Wiring) -> list[NDArray[np.int64]]:
-    """A count; each neuron's first connection; the neurons layer by layer; senders among inputs, old, new states.
+    """A count; bounds; the neurons layer by layer; senders among inputs, old, new states.
 
     A neuron reads the new states of earlier layers and the old ones of its own and later ones.
     """
@@ -68,7 +69,8 @@ def _layered(wiring: Wiring) -> list[NDArray[np.int64]]:
     start = np.append(0, np.cumsum(np.bincount(links.post, minlength=n)))
     layer = np.concatenate([np.full(n_inputs, n), wiring.layers])
     is_new = layer[links.pre] < wiring.layers[links.post]
-    return [np.array([len(links.pre)]), start, np.argsort(wiring.layers, kind="stable"), links.pre + n * is_new]
+    bounds, order = _bounds(start, links.post, links.pre < n_inputs), np.argsort(wiring.layers, kind="stable")
+    return [np.array([len(links.pre)]), bounds, order, links.pre + n * is_new]
 
 
 def backbone_option(model: Model) -> int:
@@ -92,6 +94,11 @@ def _backbone_room(n: int, inputs: int, parameters: int, option: int) -> int:
     return (inputs + 5 * n) + (inputs + 3 * n) + chunk + (6 * n + _hidden(option)) + parameters
 
 
+def rows_of_products(parameters: int) -> int:
+    """Room for two numbers of each chemical synapse, which has four parameters."""
+    return parameters // (2 * LANES) + 1
+
+
 LTC_PARAMETERS = (
     *("capacitance", "leak", "v_leak"),
     *("conductance", "slope", "midpoint", "reversal", "gap_conductance", "current"),
@@ -106,15 +113,15 @@ PLANS = {
         lambda model: LTC_PARAMETERS,
         _synapses,
         lambda n, time, unfolds: (2 * time * unfolds + 1) * n,
-        lambda n, inputs, _: 5 * n + inputs,
-        lambda n, inputs, parameters, _: 8 * n + 2 * inputs + parameters,
+        lambda n, inputs, parameters, _: 5 * n + inputs + rows_of_products(parameters),
+        lambda n, inputs, parameters, _: 8 * n + 2 * inputs + parameters + rows_of_products(parameters),
         lambda model: int(model.options["unfolds"]),
     ),
     "ctrnn": Plan(
         lambda model: ("time_constant", "bias", "weight"),
         _rates,
         lambda n, time, unfolds: (2 * time * unfolds + 1) * n,
-        lambda n, inputs, _: 4 * n + inputs,
+        lambda n, inputs, *_: 4 * n + inputs,
         lambda n, inputs, parameters, _: 6 * n + 2 * inputs + parameters,
         lambda model: int(model.options["unfolds"]),
     ),
@@ -122,7 +129,7 @@ PLANS = {
         lambda model: CFC_PARAMETERS,
         _layered,
         lambda n, time, mode: (5 * time + 1) * n,
-        lambda n, inputs, _: 4 * n + inputs,
+        lambda n, inputs, *_: 4 * n + inputs,
         lambda n, inputs, parameters, _: 5 * n + 2 * inputs + parameters,
         lambda model: CFC_MODES.index(model.options["mode"]),
     ),
@@ -130,7 +137,7 @@ PLANS = {
         _backbone_parameters,
         lambda wiring: [np.zeros(1, np.int64)],
         lambda n, time, option: (5 * time + 1) * n + 2 * time * _hidden(option),
-        lambda n, inputs, option: 7 * n + inputs + 2 * _hidden(option),
+        lambda n, inputs, _, option: 7 * n + inputs + 2 * _hidden(option),
         _backbone_room,
         backbone_option,
     ),

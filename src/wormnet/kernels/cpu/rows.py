@@ -3,7 +3,7 @@
 
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.compiled import device, inlined
-from wormnet.kernels.cpu.lanes import all_lanes, collect, load, select_less, spread, store
+from wormnet.kernels.cpu.lanes import all_lanes, collect, collect4, load, select_less, spread, spread4, store
 
 __all__ = ["add_to", "clear", "copy", "ends", "gather", "hold_ended", "per_lane", "scatter", "take_kept", "write_kept"]
 
@@ -13,7 +13,13 @@ def gather(x, block, batch, time, width, t, row, at):
     """Turn one sample of a block's sequences into a row; lanes without a sequence hold 0."""
     count = min(LANES, batch - block * LANES)
     base = (block * LANES * time + t) * width
-    for i in range(width):
+    for i in range(0, width - 3, 4):
+        first, second, third, fourth = collect4(x, base + i, time * width, count)
+        store(row, at + i * LANES, first)
+        store(row, at + (i + 1) * LANES, second)
+        store(row, at + (i + 2) * LANES, third)
+        store(row, at + (i + 3) * LANES, fourth)
+    for i in range(width // 4 * 4, width):
         store(row, at + i * LANES, collect(x, base + i, time * width, count))
 
 
@@ -22,7 +28,11 @@ def scatter(row, at, block, batch, time, width, t, out):
     """Turn a row into one sample of a block's sequences."""
     count = min(LANES, batch - block * LANES)
     base = (block * LANES * time + t) * width
-    for i in range(width):
+    for i in range(0, width - 3, 4):
+        first, second = load(row, at + i * LANES), load(row, at + (i + 1) * LANES)
+        third, fourth = load(row, at + (i + 2) * LANES), load(row, at + (i + 3) * LANES)
+        spread4(out, base + i, time * width, count, first, second, third, fourth)
+    for i in range(width // 4 * 4, width):
         spread(out, base + i, time * width, count, load(row, at + i * LANES))
 
 
