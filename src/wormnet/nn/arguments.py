@@ -48,4 +48,4 @@ def check_state(state: object, stored: Tensor, shape: tuple[int, int], *, pair: 
             raise ArgumentError(f"state is on {one.device} and the layer on {stored.device}; move one with .to(...).")
         if not one.is_floating_point():
             raise ArgumentError(f"state holds {one.dtype}; convert it: state.to({stored.dtype}).")
-    return tuple(one if one.dtype == stored.dtype else one.to(stored.dtype) for one in states)  # pyright: ignore[reportAttributeAccessIssue]
+    return tuple(one if one.dtype == stored.dtype else one.to(stored.dtype) for one in states)  # pyright: ignore

@@ -5,7 +5,8 @@ import pytest
 
 from wormnet.kernels.cpu import LANES, elementary
 from wormnet.kernels.cpu.compiled import kernel
-from wormnet.kernels.cpu.lanes import fold4, load, store, total
+from wormnet.kernels.cpu.folds import fold4, total
+from wormnet.kernels.cpu.lanes import load, store
 
 DTYPES = [np.float32, np.float64]
 

@@ -24,7 +24,8 @@ from wormnet.kernels.cpu.elementary import (
     sigmoid,
     tanh,
 )
-from wormnet.kernels.cpu.lanes import all_lanes, entry, halves, join, load, same, select_less, store, total, turned
+from wormnet.kernels.cpu.folds import halves, join, total, turned
+from wormnet.kernels.cpu.lanes import all_lanes, entry, load, same, select_less, store
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,

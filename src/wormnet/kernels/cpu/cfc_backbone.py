@@ -13,7 +13,10 @@ from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.cfc import PURE, settle, unsettle
 from wormnet.kernels.cpu.compiled import device, inlined, kernel
 from wormnet.kernels.cpu.elementary import d_sigmoid, d_tanh, sigmoid, tanh
-from wormnet.kernels.cpu.lanes import all_lanes, fold4, load, same, select_less, store, total
+from wormnet.kernels.cpu.folds import total
+from wormnet.kernels.cpu.lanes import all_lanes, load, select_less, store
+from wormnet.kernels.cpu.plans import CHUNK
+from wormnet.kernels.cpu.products import add_outer, dense, dense_back
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,
@@ -29,7 +32,6 @@ from wormnet.kernels.cpu.rows import (
 
 __all__ = ["backward", "finish", "forward"]
 
-CHUNK = 8
 TANH, RELU, SILU = 1, 2, 3
 """Numbers of the activations; 0 is lecun_tanh."""
 
@@ -38,70 +40,6 @@ TANH, RELU, SILU = 1, 2, 3
 def decode(option):
     """Mode, activation, layers and units."""
     return option % 4, option // 4 % 8, option // 32 % 32, option // 1024
-
-
-@inlined
-def dense(p, weight, bias, outs, width, source, source_at, to, to_at):
-    """outs rows from width rows: bias + weight (outs, width) source, four at a time, so that sources are read less."""
-    for o in range(0, outs, 4):
-        # Behind the last output the last one is computed again, and written where it belongs.
-        o1, o2, o3 = min(o + 1, outs - 1), min(o + 2, outs - 1), min(o + 3, outs - 1)
-        w0, w1, w2, w3 = weight + o * width, weight + o1 * width, weight + o2 * width, weight + o3 * width
-        s0, s1 = same(p, bias + o), same(p, bias + o1)
-        s2, s3 = same(p, bias + o2), same(p, bias + o3)
-        for j in range(width):
-            u = load(source, source_at + j * LANES)
-            s0 = s0 + u * same(p, w0 + j)
-            s1 = s1 + u * same(p, w1 + j)
-            s2 = s2 + u * same(p, w2 + j)
-            s3 = s3 + u * same(p, w3 + j)
-        store(to, to_at + o3 * LANES, s3)
-        store(to, to_at + o2 * LANES, s2)
-        store(to, to_at + o1 * LANES, s1)
-        store(to, to_at + o * LANES, s0)
-
-
-@inlined
-def dense_back(p, weight, outs, width, g, g_at, to_at):
-    """Set width rows of g from to_at on to weight^T times the outs rows from g_at on."""
-    clear(g, to_at, width)
-    none = all_lanes(p, p.dtype.type(0))
-    for o in range(0, outs, 4):
-        o1, o2, o3 = min(o + 1, outs - 1), min(o + 2, outs - 1), min(o + 3, outs - 1)
-        w0, w1, w2, w3 = weight + o * width, weight + o1 * width, weight + o2 * width, weight + o3 * width
-        g0, g1, g2, g3 = load(g, g_at + o * LANES), none, none, none
-        if o + 1 < outs:
-            g1 = load(g, g_at + o1 * LANES)
-        if o + 2 < outs:
-            g2 = load(g, g_at + o2 * LANES)
-        if o + 3 < outs:
-            g3 = load(g, g_at + o3 * LANES)
-        for j in range(width):
-            at = to_at + j * LANES
-            store(
-                g,
-                at,
-                load(g, at) + g0 * same(p, w0 + j) + g1 * same(p, w1 + j) + g2 * same(p, w2 + j) + g3 * same(p, w3 + j),
-            )
-
-
-@inlined
-def add_outer(g, g_at, g_stride, outs, width, u, u_at, u_stride, samples, parts, parts_at):
-    """Add the sum over samples of g (outs rows) times u (width rows) to parts, four outputs to a block (see fold4)."""
-    for o in range(0, outs, 4):
-        o1, o2, o3 = min(o + 1, outs - 1), min(o + 2, outs - 1), min(o + 3, outs - 1)
-        for j in range(width):
-            at, from_u = g_at, u_at + j * LANES
-            value = load(u, from_u)
-            s0, s1 = load(g, at + o * LANES) * value, load(g, at + o1 * LANES) * value
-            s2, s3 = load(g, at + o2 * LANES) * value, load(g, at + o3 * LANES) * value
-            for k in range(1, samples):
-                at, value = g_at + k * g_stride, load(u, from_u + k * u_stride)
-                s0 = s0 + load(g, at + o * LANES) * value
-                s1 = s1 + load(g, at + o1 * LANES) * value
-                s2 = s2 + load(g, at + o2 * LANES) * value
-                s3 = s3 + load(g, at + o3 * LANES) * value
-            add_to(parts, parts_at + (o // 4 * width + j) * LANES, fold4(s0, s1, s2, s3))
 
 
 @inlined
@@ -240,7 +178,7 @@ def weights_back(sizes, v, hidden_at, own, per_sample, z, samples, room, lanes, 
     n, inputs, _, _, _, option, _ = sizes
     mode, _, layers, units = decode(option)
     count, stride = 1 if mode == PURE else 4, 2 * layers * units * LANES
-    for i in range(per_sample // LANES):
+    for i in range(count * n + layers * units):
         summed = load(room, own + i * LANES)
         for k in range(1, samples):
             summed = summed + load(room, own + k * per_sample + i * LANES)
@@ -249,7 +187,7 @@ def weights_back(sizes, v, hidden_at, own, per_sample, z, samples, room, lanes, 
         g_at = own + (count * n + layer * units) * LANES
         if layer == 0:
             width = inputs + n
-            add_outer(room, g_at, per_sample, units, width, room, z, width * LANES, samples, room, parts)
+            add_outer(room, g_at, per_sample, units, width, room, z, (width + 1) * LANES, samples, room, parts)
         else:
             width, u_at = units, hidden_at + 2 * (layer - 1) * units * LANES
             add_outer(room, g_at, per_sample, units, units, v, u_at, stride, samples, room, parts)
@@ -270,10 +208,11 @@ def backward(
     cells, room = scratch[at : at + (cells_n + 4 * n) * LANES], scratch[at + (cells_n + 4 * n) * LANES :]
     # New states' gradients, those of inputs and old states behind them, held ones; a chunk's gradients and cells; sums.
     g_new, g_held = 0, (n + cells_n) * LANES
-    per_sample = (count * n + layers * units) * LANES
+    # A row more than needed: addresses that are a power of two apart share few places of a cache.
+    per_sample, z_sample = (count * n + layers * units + 1) * LANES, (cells_n + 1) * LANES
     chunk = g_held + wide
     z = chunk + CHUNK * per_sample
-    lanes = z + CHUNK * cells_n * LANES
+    lanes = z + CHUNK * z_sample
     tail = lanes + per_sample
     parts = tail + 2 * wide
     n_parts = (units + 3) // 4 * (cells_n + (layers - 1) * units) + (count * n + 3) // 4 * units
@@ -302,13 +241,13 @@ def backward(
             filled += 1
             place = CHUNK - filled
             k, step = t - begin, per_lane(dt, block, batch, time, t)
-            gather(x, block, batch, time, inputs, t, room, z + place * cells_n * LANES)
-            copy(v, v_at + k * wide, room, z + (place * cells_n + inputs) * LANES, n)
+            gather(x, block, batch, time, inputs, t, room, z + place * z_sample)
+            copy(v, v_at + k * wide, room, z + place * z_sample + inputs * LANES, n)
             hidden = hidden_at + 2 * k * layers * units * LANES
             own = chunk + place * per_sample
             by_dt = sample_back(p, sizes, v, heads_at + 4 * k * wide, hidden, step, g_new, own, room, tail)
             if filled == CHUNK or t == begin:
-                z_at = z + place * cells_n * LANES
+                z_at = z + place * z_sample
                 weights_back(sizes, v, hidden, own, per_sample, z_at, filled, room, lanes, parts)
                 filled = 0
             if len(g_x) > 0:

@@ -8,7 +8,8 @@ edges   the number of connections, their bounds and senders, see `plans`
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.compiled import device, inlined, kernel
 from wormnet.kernels.cpu.elementary import d_semi_implicit, d_tanh, semi_implicit, tanh
-from wormnet.kernels.cpu.lanes import all_lanes, entry, load, same, select_less, store, total
+from wormnet.kernels.cpu.folds import total
+from wormnet.kernels.cpu.lanes import all_lanes, entry, load, same, select_less, store
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,

@@ -1,9 +1,9 @@
 """The kernels as operators that torch can differentiate and trace, and the engine that calls them."""
 
 import importlib
+import math
 from dataclasses import dataclass
 from functools import cache
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,10 @@ __all__ = ["Engine", "engine_of"]
 
 GROUPS = 32
 """Into how many sums the blocks' gradients go at most. A number of its own, since bits must not follow the threads'."""
+
+
+LARGE = 2**22
+"""Bytes from which NumPy asks the system for large pages."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Engine:
         packed = torch.cat([one if one.dim() == 1 else one.reshape(-1) for one in found])
         keep = torch.arange(v0.shape[1]) if keep is None else keep
         needed = torch.is_grad_enabled() and any(one.requires_grad for one in (packed, x, dt, v0))
-        span = -1 if not needed else isqrt(max(time - 1, 0)) + 1 if self.checkpoint and time > 1 else time
+        span = -1 if not needed else math.isqrt(max(time - 1, 0)) + 1 if self.checkpoint and time > 1 else time
         dt = dt if dt.shape == (batch, time) else dt.expand(batch, time)
         run = _way(_Forward, torch.ops.wormnet.cpu_forward, None if needed else _forward)
         kept, last, _ = run(packed, self.edges, x, dt, lengths, v0, keep, self.name, self.option, span)
@@ -106,19 +110,25 @@ def _numbers(lengths: Tensor | None, like: np.ndarray) -> np.ndarray:
     return np.empty(0, like.dtype) if lengths is None else lengths.contiguous().numpy().astype(like.dtype)
 
 
-def _empty(size: int | tuple[int, int], like: np.ndarray) -> np.ndarray:
-    """Memory that holds anything, of NumPy, which asks for large pages.
+def _empty(like: Tensor, *shape: int) -> np.ndarray:
+    """Memory that holds anything, from the start of a cache line on, as torch gives it.
 
-    To be given the history of 302 neurons and 100 samples in small ones takes as long as to compute it.
+    Much of it comes from NumPy, which asks for large pages: to be given the history of 302 neurons and 100 samples in
+    small ones takes as long as to compute it.
     """
-    made = np.empty(size, like.dtype)
+    size = math.prod(shape) * like.element_size()
+    if size < LARGE:
+        return like.new_empty(shape).numpy()
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    made = memory[start : start + size].view(like.new_empty(0).numpy().dtype).reshape(shape)
     if torch.are_deterministic_algorithms_enabled():
         made.fill(np.nan)  # as torch fills its own then
     return made
 
 
-def _room(tasks: int, rows: int, like: np.ndarray) -> np.ndarray:
-    return _empty((workers(tasks), rows * LANES), like)
+def _room(tasks: int, rows: int, like: Tensor) -> np.ndarray:
+    return _empty(like, workers(tasks), rows * LANES)
 
 
 def _like(values: Tensor, fill: float | None = None) -> Tensor:
@@ -142,8 +152,8 @@ def _forward(
     numbers, sizes, blocks = _flat(p), (n, inputs, batch, time, width, option, span), _blocks(batch)
     # Behind a sequence's end nothing is written.
     kept = x.new_empty(batch, time, width) if lengths is None else x.new_zeros(batch, time, width)
-    last, saved = _like(v0), _empty(_saved_size(batch, time, n, name, option, span), numbers)
-    room = _room(blocks, PLANS[name].room(n, inputs, len(numbers), option), numbers)
+    last, saved = _like(v0), _empty(x, _saved_size(batch, time, n, name, option, span))
+    room = _room(blocks, PLANS[name].room(n, inputs, len(numbers), option), x)
     shared = (numbers, edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), _flat(v0), keep.numpy())
     out = (_flat(kept), _flat(last), saved)
     run_tasks(blocks, lambda block, worker: forward(*shared, *out, block, room[worker]))
@@ -174,9 +184,9 @@ def _backward(
     g_v0, g_p = _like(g_last), _like(p)
     groups = min(_blocks(batch), GROUPS)
     numbers, wiring = _flat(p), edges.numpy()
-    sums = _empty((groups, len(numbers)), numbers)
+    sums = _empty(x, groups, len(numbers))
     history = PLANS[name].history(n, span, option) if span != time else 0
-    room = _room(groups, history + PLANS[name].room_back(n, inputs, len(numbers), option), numbers)
+    room = _room(groups, history + PLANS[name].room_back(n, inputs, len(numbers), option), x)
     shared = (numbers, wiring, sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), keep.numpy(), saved.numpy())
     out = (_flat(g_kept), _flat(g_last), *(_flat(one) for one in (g_x, g_dt, g_v0)))
     run_tasks(groups, lambda group, worker: kernels.backward(*shared, *out, sums[group], group, groups, room[worker]))

@@ -11,7 +11,7 @@ row holds LANES numbers for each neuron or input. Arguments that the kernels sha
             it, or the samples between two states that are kept, from which the way back recomputes the rest
 """
 
-from wormnet.kernels.cpu import LANES, plans
+from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.compiled import device, inlined, kernel
 from wormnet.kernels.cpu.elementary import (
     d_gate_argument,
@@ -21,19 +21,8 @@ from wormnet.kernels.cpu.elementary import (
     semi_implicit,
     sigmoid,
 )
-from wormnet.kernels.cpu.lanes import (
-    all_lanes,
-    entry,
-    halves,
-    join,
-    load,
-    pair,
-    same,
-    select_less,
-    store,
-    total,
-    turned,
-)
+from wormnet.kernels.cpu.folds import halves, join, pair, total, turned
+from wormnet.kernels.cpu.lanes import all_lanes, entry, load, same, select_less, store
 from wormnet.kernels.cpu.rows import (
     add_to,
     clear,
@@ -48,8 +37,6 @@ from wormnet.kernels.cpu.rows import (
 )
 
 __all__ = ["backward", "finish", "forward"]
-
-rows_of_products = device(plans.rows_of_products)
 
 
 @device
@@ -238,7 +225,7 @@ def backward(
     gaps, currents = 3 * n + 4 * s, len(p) - len(current_pre)
     whole, by_dt = span == time, len(g_dt) > 0
     rows, products = 0 if whole else history(span, unfolds) * wide, inputs * LANES + 3 * wide
-    end = rows + products + rows_of_products(len(p)) * LANES
+    end = rows + products + (2 * s + LANES - 1) // LANES * LANES
     row, room = scratch[rows:end], scratch[end:]
     multiply(p, n, s, row, products)
     g, g_old, g_held, q_sum, q_new_sum = 0, wide, 2 * wide, 3 * wide, 4 * wide
@@ -295,7 +282,8 @@ def backward(
                     add_to(room, q_new_sum + at, q_new)
                     first, last = chemical[2 * i + 1], chemical[2 * i + 2]
                     work = chemical_back(
-                        p, n, s, first, last, pre, row, products, v, old, q, q_new, room, g_old, room, parts, by_dt, work
+                        p, n, s, first, last, pre, row, products,
+                        v, old, q, q_new, room, g_old, room, parts, by_dt, work,
                     )  # fmt: skip
                     first, last, own = gap[2 * i + 1], gap[2 * i + 2], lanes + 3 * wide
                     work = gap_back(

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.compiled import inlined, kernel
 from wormnet.kernels.cpu.elementary import gate_argument, semi_implicit, sigmoid
-from wormnet.kernels.cpu.lanes import load, pick, store
+from wormnet.kernels.cpu.lanes import load, store
+from wormnet.kernels.cpu.transfer import pick
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
 __all__ = ["Tables", "step"]

@@ -14,7 +14,11 @@ from wormnet.models import Model
 from wormnet.models.spec import connections
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
-__all__ = ["ACTIVATIONS", "PLANS", "Plan", "backbone_option", "edges_of", "kernels_of"]
+__all__ = ["ACTIVATIONS", "CHUNK", "PLANS", "Plan", "backbone_option", "edges_of", "kernels_of"]
+
+
+CHUNK = 8
+"""How many samples the gradients of a backbone's weights wait for each other."""
 
 
 class Plan(NamedTuple):
@@ -90,8 +94,8 @@ def _backbone_parameters(model: Model) -> tuple[str, ...]:
 
 def _backbone_room(n: int, inputs: int, parameters: int, option: int) -> int:
     """Cells and heads; gradients; a chunk's gradients and cells; sums, four of them at most in the place of one."""
-    chunk = 8 * (4 * n + _hidden(option) + inputs + n)
-    return (inputs + 5 * n) + (inputs + 3 * n) + chunk + (6 * n + _hidden(option)) + parameters
+    chunk = CHUNK * (4 * n + _hidden(option) + 1 + inputs + n + 1)
+    return (inputs + 5 * n) + (inputs + 3 * n) + chunk + (6 * n + _hidden(option) + 1) + parameters
 
 
 def rows_of_products(parameters: int) -> int:

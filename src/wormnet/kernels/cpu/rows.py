@@ -3,7 +3,8 @@
 
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.compiled import device, inlined
-from wormnet.kernels.cpu.lanes import all_lanes, collect, collect4, load, select_less, spread, spread4, store
+from wormnet.kernels.cpu.lanes import all_lanes, load, select_less, store
+from wormnet.kernels.cpu.transfer import collect, collect4, spread, spread4
 
 __all__ = ["add_to", "clear", "copy", "ends", "gather", "hold_ended", "per_lane", "scatter", "take_kept", "write_kept"]
 
