@@ -14,6 +14,8 @@ import wormnet
 
 INPUTS = 32
 REFERENCE_TEST = "tests/kernels/cpu/test_against_reference.py"
+BOTH_WAYS = 2
+"""A sigmoid of a synapse is computed on the way there and again on the way back."""
 
 Runs = dict[str, Callable[[], object]]
 """What is timed, by name: "wormnet ..." is ours, the others are the peers."""
@@ -28,8 +30,8 @@ class Case:
     build: Callable[[], Runs]
     gate: tuple[str, ...] = (f"{REFERENCE_TEST}::test_a_network_of_302_neurons_is_computed_like_the_reference",)
     """the tests that must pass before anything is timed"""
-    sigmoids: int = 0
-    """how many sigmoids ours evaluates, for its share of the ceiling"""
+    sigmoids: Callable[[], int] | None = None
+    """how many sigmoids, tanhs and exps ours evaluates in a call, for its share of the ceiling"""
     per: int = 0
     """synapse-steps, where the cost of one is what counts"""
     memory: tuple[str, ...] = ()
@@ -66,8 +68,15 @@ def peer_cfc(wiring: str) -> nn.Module:
     return _seeded(lambda: CfC(INPUTS, 64, backbone_layers=1, backbone_units=128, backbone_dropout=0.0))
 
 
-def sigmoids(rnn: wormnet.Recurrent, batch: int, steps: int, ways: int) -> int:
-    """How many sigmoids a call evaluates: of inputs' synapses once a sample, of neurons' in every sub-step."""
+def sigmoids(rnn: wormnet.Recurrent, batch: int, steps: int, *, ways: int = 1) -> int:
+    """How many sigmoids, tanhs and exps a call evaluates.
+
+    An LTC's: of inputs' synapses once a sample, of neurons' in every sub-step, anew on the way back. A CfC's: two tanhs
+    and a gate for each neuron, and its backbone's units, which the way back finds in the history.
+    """
+    if isinstance(rnn, wormnet.CfC):
+        options = rnn.model.options
+        return batch * steps * (3 * rnn.wiring.n_neurons + options["backbone_layers"] * options["backbone_units"])
     from_inputs = int((rnn.wiring.pre < rnn.n_inputs).sum())
     return ways * batch * steps * (from_inputs + rnn.model.options["unfolds"] * (rnn.wiring.n_synapses - from_inputs))
 
@@ -121,15 +130,14 @@ def alone(name: str) -> Runs:
     return {"wormnet": (lambda: stepper.step(x)) if name == "stepper" else layer, "LSTMCell(64)": cell}
 
 
-def synapses(n: int) -> Runs:
-    """Forward through a random network of n synapses between neurons."""
+def random_layer(n: int) -> wormnet.LTC:
+    """A random network of n synapses between neurons."""
     neurons = max(32, int(np.sqrt(n / 0.1)))
     chosen = np.random.default_rng(0).choice(neurons * neurons, n, replace=False)
     wiring = wormnet.Wiring(
         INPUTS, neurons, outputs=[0], pre=chosen % neurons + INPUTS, post=chosen // neurons + INPUTS
     )
-    rnn = _seeded(lambda: wormnet.LTC(wiring))
-    return {"wormnet": sequences(rnn, 32, max(1, 30_000 // n), backward=True)}
+    return _seeded(lambda: wormnet.LTC(wiring))  # pyright: ignore
 
 
 def first_call() -> Runs:
@@ -146,8 +154,12 @@ def first_call() -> Runs:
     return {"wormnet": run}
 
 
-def _count(wiring: str, batch: int, steps: int, ways: int) -> int:
-    return sigmoids(wormnet.from_ncps(peer_ltc(wiring)), batch, steps, ways)
+def _ltc(wiring: str, batch: int, steps: int, ways: int = BOTH_WAYS) -> Callable[[], int]:
+    return lambda: sigmoids(wormnet.from_ncps(peer_ltc(wiring)), batch, steps, ways=ways)
+
+
+def _cfc(wiring: str) -> Callable[[], int]:
+    return lambda: sigmoids(wormnet.from_ncps(peer_cfc(wiring)), 64, 100)
 
 
 def all_cases() -> dict[str, Case]:
@@ -157,59 +169,68 @@ def all_cases() -> dict[str, Case]:
             "ltc-ncp",
             "LTC, NCP 12-6-1, 32 inputs, batch 64, 100 steps",
             lambda: beside(lambda: peer_ltc("ncp"), 64, 100, standard=True),
-            sigmoids=_count("ncp", 64, 100, 2),
+            sigmoids=_ltc("ncp", 64, 100),
         ),
         Case(
             "ltc-ncp-forward",
             "the same, forward only",
             lambda: beside(lambda: peer_ltc("ncp"), 64, 100, backward=False, standard=True),
-            sigmoids=_count("ncp", 64, 100, 1),
+            sigmoids=_ltc("ncp", 64, 100, 1),
         ),
         Case(
             "ltc-dense-64",
             "LTC, dense 64, batch 64, 100 steps",
             lambda: beside(lambda: peer_ltc("dense"), 64, 100),
-            sigmoids=_count("dense", 64, 100, 2),
+            sigmoids=_ltc("dense", 64, 100),
         ),
         Case(
             "ltc-302",
             "LTC, 302 neurons, 3,700 synapses, batch 32, 10 steps",
             lambda: beside(lambda: peer_ltc("302"), 32, 10),
-            sigmoids=_count("302", 32, 10, 2),
+            sigmoids=_ltc("302", 32, 10),
             memory=("wormnet", "ncps"),
         ),
         Case(
             "ltc-302-forward",
             "the same, forward only",
             lambda: {"wormnet": sequences(wormnet.from_ncps(peer_ltc("302")), 32, 10, backward=False)},
-            sigmoids=_count("302", 32, 10, 1),
+            sigmoids=_ltc("302", 32, 10, 1),
         ),
         Case(
             "ltc-302-long",
             "LTC, 302 neurons, 3,700 synapses, batch 32, 100 steps",
             lambda: {"wormnet": sequences(wormnet.from_ncps(peer_ltc("302")), 32, 100, backward=True)},
-            sigmoids=_count("302", 32, 100, 2),
+            sigmoids=_ltc("302", 32, 100),
             memory=("wormnet",),
         ),
         Case(
             "cfc-ncp",
             "CfC, NCP 12-6-1, batch 64, 100 steps",
             lambda: beside(lambda: peer_cfc("ncp"), 64, 100, standard=True),
+            sigmoids=_cfc("ncp"),
         ),
         Case(
             "cfc-dense",
             "CfC, dense 64, backbone of 128, batch 64, 100 steps",
             lambda: beside(lambda: peer_cfc("dense"), 64, 100, standard=True),
-            gate=("tests/contract/test_models.py",),
+            gate=(f"{REFERENCE_TEST}::test_a_wide_backbone_is_computed_like_the_reference",),
+            sigmoids=_cfc("dense"),
         ),
         Case(
             "stepper",
             "one sample, LTC on the NCP, rnn.stepper()",
             lambda: alone("stepper"),
             gate=("tests/kernels/cpu/test_stepper.py",),
+            sigmoids=_ltc("ncp", 1, 1, 1),
             calls=200,
         ),
-        Case("one-sample", "one sample, LTC on the NCP, the layer without gradients", lambda: alone("layer"), calls=50),
+        Case(
+            "one-sample",
+            "one sample, LTC on the NCP, the layer without gradients",
+            lambda: alone("layer"),
+            sigmoids=_ltc("ncp", 1, 1, 1),
+            calls=50,
+        ),
         Case("first-call", "first call in a new process, code on the disk", first_call),
     ]
     for n in (10**3, 10**4, 10**5, 10**6):
@@ -218,7 +239,8 @@ def all_cases() -> dict[str, Case]:
             Case(
                 f"synapses-1e{len(str(n)) - 1}",
                 f"LTC, {n:,} synapses, batch 32: time per synapse, sub-step and sequence",
-                lambda n=n: synapses(n),
+                lambda n=n, steps=steps: {"wormnet": sequences(random_layer(n), 32, steps, backward=True)},
+                sigmoids=lambda n=n, steps=steps: sigmoids(random_layer(n), 32, steps, ways=BOTH_WAYS),
                 per=n * 6 * steps * 32,
             )
         )

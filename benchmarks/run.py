@@ -130,7 +130,8 @@ def _measure(case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
         import torch
 
         evaluated = 2**22 * torch.get_num_threads()
-        shares = [case.sigmoids / own / (evaluated / top) for own, top in zip(ours, times["ceiling"], strict=True)]
+        count = case.sigmoids()
+        shares = [count / own / (evaluated / top) for own, top in zip(ours, times["ceiling"], strict=True)]
         found["share of the sigmoid ceiling"] = statistics.median(shares)
         found["sigmoids per second, ceiling"] = evaluated / statistics.median(times["ceiling"])
     if case.per:

@@ -109,9 +109,15 @@ def test_a_backbone_is_computed_like_the_reference(dtype, inputs, neurons, model
     assert_same(case.run("cpu", checkpoint=anew), case.run("reference"), dtype)
 
 
-def test_a_wide_backbone_is_computed_like_the_reference():
-    case = Case(wormnet.dense(32, 64), CfC(backbone_layers=1), 17, 11, 0)
-    assert_same(case.run("cpu"), case.run("reference"), torch.float64)
+# Whole tiles of rows, sources and samples; one more than that; one less.
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(
+    ("inputs", "neurons", "units", "time"), [(32, 64, 128, 16), (8, 9, 33, 9), (10, 21, 31, 7)], ids=str
+)
+def test_a_wide_backbone_is_computed_like_the_reference(inputs, neurons, units, time, dtype):
+    model = CfC(backbone_layers=2, backbone_units=units)
+    case = Case(wormnet.dense(inputs, neurons), model, 17, time, 0, dtype=dtype)
+    assert_same(case.run("cpu"), case.run("reference"), dtype)
 
 
 @settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -130,19 +136,28 @@ def test_a_network_of_302_neurons_is_computed_like_the_reference(model):
     assert_same(case.run("cpu"), case.run("reference"), torch.float64)
 
 
-@pytest.mark.parametrize("model", [LTC(unfolds=2), CTRNN(unfolds=2), CfC()], ids=lambda model: model.name)
-@pytest.mark.parametrize("frozen", ["x", "dt", "v0", "parameters", "all but x"])
+@pytest.mark.parametrize(
+    "model", [LTC(unfolds=2), CTRNN(unfolds=2), CfC(), CfC(mode="pure"), CfC(backbone_layers=1)], ids=str
+)
+@pytest.mark.parametrize("frozen", ["x", "dt", "x and dt", "v0", "parameters", "all but x", "all but dt"])
 def test_what_is_frozen_gets_no_gradient_and_changes_no_other(model, frozen):
-    case = Case(wormnet.auto_ncp(inputs=4, neurons=8, outputs=2), model, 5, 4, 1)
+    backbone = getattr(model, "backbone_layers", 0)
+    wiring = wormnet.dense(4, 8) if backbone else wormnet.auto_ncp(inputs=4, neurons=8, outputs=2)
+    case = Case(wiring, model, 5, 4, 1)
     parameters = [name for name in case.numbers if name not in ("x", "v0", "dt")]
-    names = {"parameters": parameters, "all but x": [*parameters, "v0", "dt"]}.get(frozen, [frozen])
+    names = {
+        "parameters": parameters,
+        "x and dt": ["x", "dt"],
+        "all but x": [*parameters, "v0", "dt"],
+        "all but dt": [*parameters, "v0", "x"],
+    }.get(frozen, [frozen])
     got, expected = case.run("cpu", frozen=names), case.run("reference", frozen=names)
     assert not any(f"gradient of {name}" in got for name in names)
     assert_same(got, expected, torch.float64)
 
 
 @pytest.mark.parametrize("dt", [1e-6, 1e6])
-@pytest.mark.parametrize("slope", [1e-3, 1e3, -1e3])
+@pytest.mark.parametrize("slope", [1e-6, 1e-3, 1e3, -1e3, 1e6, -1e6])
 def test_extreme_slopes_and_times_are_computed_like_the_reference(dt, slope):
     wiring = wormnet.auto_ncp(inputs=4, neurons=9, outputs=3, seed=1)
     for dtype in DTYPES:
@@ -158,7 +173,7 @@ def test_extreme_slopes_and_times_are_computed_like_the_reference(dt, slope):
             assert_same(got, expected, dtype)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=str)
+@pytest.mark.parametrize("model", [*MODELS, CfC(backbone_layers=1, backbone_units=11)], ids=str)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_nan_and_infinity_in_one_sequence_come_out_as_in_the_reference_and_stay_in_it(model, bad, dtype):
