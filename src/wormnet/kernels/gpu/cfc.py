@@ -10,20 +10,7 @@ first sums its rows, each row once for every head, then updates its neurons. Inp
 import triton
 import triton.language as tl
 
-from wormnet.kernels.gpu.scalar import (
-    affine,
-    d_decayed,
-    d_gated,
-    d_mix,
-    d_sigmoid,
-    d_tanh,
-    decayed,
-    gated,
-    mix,
-    part,
-    sigmoid,
-    tanh,
-)
+from wormnet.kernels.gpu.scalar import part, settle, unsettle
 from wormnet.kernels.gpu.sequence import add_rows
 
 __all__ = ["cfc_backward", "cfc_forward"]
@@ -139,26 +126,19 @@ def cfc_forward(
                 at = i * LANES + lane
                 g = tl.load(alone + i, mask=own, other=0.0)
                 g = add_rows(g, sums, first, cell, own, lane, longest, LANES)
-                if PURE:
-                    rest = tl.load(alone + n_neurons + i, mask=own, other=0.0)
-                    rate = tl.load(alone + 2 * n_neurons + i, mask=own, other=0.0) + tl.abs(g)
-                    new = decayed(rest, g, tl.exp(-elapsed * rate))
-                else:
-                    h = tl.load(alone + n_neurons + i, mask=own, other=0.0)
-                    a = tl.load(alone + 2 * n_neurons + i, mask=own, other=0.0)
-                    b = tl.load(alone + 3 * n_neurons + i, mask=own, other=0.0)
+                h = tl.load(alone + n_neurons + i, mask=own, other=0.0)
+                a = tl.load(alone + 2 * n_neurons + i, mask=own, other=0.0)
+                b = g
+                if not PURE:
                     h = add_rows(h, sums + each, first, cell, own, lane, longest, LANES)
                     a = add_rows(a, sums + 2 * each, first, cell, own, lane, longest, LANES)
+                    b = tl.load(alone + 3 * n_neurons + i, mask=own, other=0.0)
                     b = add_rows(b, sums + 3 * each, first, cell, own, lane, longest, LANES)
-                    gate = sigmoid(affine(a, b, elapsed))
-                    if NO_GATE:
-                        new = gated(tanh(g), tanh(h), gate)
-                    else:
-                        new = mix(tanh(g), tanh(h), gate)
                     if SAVE:
                         tl.store(out + n_neurons * LANES + at, h, mask=own)
                         tl.store(out + 2 * n_neurons * LANES + at, a, mask=own)
                         tl.store(out + 3 * n_neurons * LANES + at, b, mask=own)
+                new = settle(g, h, a, b, elapsed, PURE, NO_GATE)
                 if SAVE:
                     tl.store(out + at, g, mask=own)
                 old = tl.load(before + cell * LANES + lane, mask=own, other=0.0)
@@ -259,26 +239,16 @@ def cfc_backward(
                 own = own & (i >= 0) & (t >= 0)
                 g = tl.load(saved + at, mask=own, other=0.0)
                 if PURE:
-                    rest = tl.load(alone + n_neurons + i, mask=own, other=0.0)
-                    decay = tl.exp(-elapsed * (tl.load(alone + 2 * n_neurons + i, mask=own, other=0.0) + tl.abs(g)))
-                    by_rest, by_g, by_decay = d_decayed(rest, g, decay)
-                    d_log = g_new * by_decay * decay
-                    sign = tl.where(g > 0.0, 1.0, tl.where(g < 0.0, -1.0, 0.0)).to(g.dtype)
-                    d_0, d_1 = g_new * by_g - d_log * elapsed * sign, g_new * by_rest
-                    d_2, d_3 = -d_log * elapsed, d_log
+                    h = tl.load(alone + n_neurons + i, mask=own, other=0.0)
+                    a = tl.load(alone + 2 * n_neurons + i, mask=own, other=0.0)
+                    b = g
                 else:
-                    early, late = tanh(g), tanh(tl.load(saved + size + at, mask=own, other=0.0))
+                    h = tl.load(saved + size + at, mask=own, other=0.0)
                     a = tl.load(saved + 2 * size + at, mask=own, other=0.0)
-                    gate = sigmoid(affine(a, tl.load(saved + 3 * size + at, mask=own, other=0.0), elapsed))
-                    if NO_GATE:
-                        by_early, by_late, by_gate = d_gated(early, late, gate)
-                    else:
-                        by_early, by_late, by_gate = d_mix(early, late, gate)
-                    d_0, d_1 = g_new * by_early * d_tanh(early), g_new * by_late * d_tanh(late)
-                    d_3 = g_new * by_gate * d_sigmoid(gate)
-                    d_2 = d_3 * elapsed
-                tl.store(out + at, d_0, mask=own)
-                tl.store(out + size + at, d_1, mask=own)
-                tl.store(out + 2 * size + at, d_2, mask=own)
-                tl.store(out + 3 * size + at, d_3, mask=own)
+                    b = tl.load(saved + 3 * size + at, mask=own, other=0.0)
+                d_g, d_h, d_a, d_b = unsettle(g_new, g, h, a, b, elapsed, PURE, NO_GATE)
+                tl.store(out + at, d_g, mask=own)
+                tl.store(out + size + at, d_h, mask=own)
+                tl.store(out + 2 * size + at, d_a, mask=own)
+                tl.store(out + 3 * size + at, d_b, mask=own)
             tl.debug_barrier()

@@ -10,21 +10,16 @@ from triton import knobs
 from wormnet.models import formulas
 
 __all__ = [
-    "affine",
-    "d_decayed",
-    "d_gated",
-    "d_mix",
     "d_sigmoid",
     "d_tanh",
-    "decayed",
     "edge_at",
     "gate_argument",
-    "gated",
-    "mix",
     "part",
     "semi_implicit",
+    "settle",
     "sigmoid",
     "tanh",
+    "unsettle",
 ]
 
 
@@ -62,3 +57,37 @@ def edge_at(params, n, mask):
     midpoint = tl.load(params + n, mask=mask, other=0.0)
     conductance = tl.load(params + 2 * n, mask=mask, other=0.0)
     return slope, midpoint, conductance, tl.load(params + 3 * n, mask=mask, other=0.0)
+
+
+@part
+def settle(g, h, a, b, elapsed, PURE: tl.constexpr, NO_GATE: tl.constexpr):
+    """The new state of a CfC neuron from its heads; if PURE, h is the state at rest, a the slowest rate, b nothing."""
+    if PURE:
+        new = decayed(h, g, tl.exp(-elapsed * (a + tl.abs(g))))
+    elif NO_GATE:
+        new = gated(tanh(g), tanh(h), sigmoid(affine(a, b, elapsed)))
+    else:
+        new = mix(tanh(g), tanh(h), sigmoid(affine(a, b, elapsed)))
+    return new
+
+
+@part
+def unsettle(g_new, g, h, a, b, elapsed, PURE: tl.constexpr, NO_GATE: tl.constexpr):
+    """Adjoints of g, h, a, b where that of `settle` is g_new; if PURE, the last is that of the decay's logarithm."""
+    if PURE:
+        decay = tl.exp(-elapsed * (a + tl.abs(g)))
+        by_rest, by_g, by_decay = d_decayed(h, g, decay)
+        d_b = g_new * by_decay * decay
+        sign = tl.where(g > 0.0, 1.0, tl.where(g < 0.0, -1.0, 0.0)).to(g.dtype)
+        d_g, d_h = g_new * by_g - d_b * elapsed * sign, g_new * by_rest
+        d_a = -d_b * elapsed
+    else:
+        early, late, gate = tanh(g), tanh(h), sigmoid(affine(a, b, elapsed))
+        if NO_GATE:
+            by_early, by_late, by_gate = d_gated(early, late, gate)
+        else:
+            by_early, by_late, by_gate = d_mix(early, late, gate)
+        d_g, d_h = g_new * by_early * d_tanh(early), g_new * by_late * d_tanh(late)
+        d_b = g_new * by_gate * d_sigmoid(gate)
+        d_a = d_b * elapsed
+    return d_g, d_h, d_a, d_b
