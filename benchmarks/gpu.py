@@ -2,7 +2,7 @@
 
 A case is a batch of 256 sequences of 1000 samples, forward and backward. The contract of the kernels runs first, and
 nothing is timed while it fails. Runs of all networks alternate (A B C A B C ...), after warm-up, and the clock is the
-device's own, read after it has finished. ncps runs a tenth of the samples, since it keeps tensors of
+device's own, read after it has finished. The LTC of ncps runs a tenth of the samples, since it keeps tensors of
 (batch, neurons, neurons) for every sub-step; its row says so.
 """
 
@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -26,12 +26,14 @@ INPUTS = 32
 
 @dataclass(frozen=True)
 class Case:
-    """A wiring, and how much of it to run."""
+    """A network and its peer, and how much of them to run."""
 
     name: str
-    wiring: Callable[[], wormnet.Wiring]
+    ours: Callable[[], torch.nn.Module]
+    peer: Callable[[], torch.nn.Module]
     batch: int = 256
     time: int = 1000
+    peer_time: int = 1000
 
 
 def _ncp() -> wormnet.Wiring:
@@ -51,7 +53,8 @@ def _worm() -> wormnet.Wiring:
     return wormnet.random(inputs=INPUTS, neurons=302, outputs=1, sparsity=1 - 3700 / (302 * (INPUTS + 302)))
 
 
-CASES = (Case("ncp-12-6-1", _ncp), Case("302-neurons-3700-synapses", _worm))
+def _ours(wiring: wormnet.Wiring) -> torch.nn.Module:
+    return wormnet.LTC(wiring, backend="gpu", device="cuda")
 
 
 def _peer(wiring: wormnet.Wiring) -> torch.nn.Module:
@@ -61,6 +64,24 @@ def _peer(wiring: wormnet.Wiring) -> torch.nn.Module:
 
     n = wiring.n_neurons
     return LTC(INPUTS, Random(n, 1, sparsity_level=1 - 3700 / n**2 if n > 100 else 0.8))
+
+
+def _our_cfc() -> torch.nn.Module:
+    wiring = wormnet.dense(INPUTS, 64)
+    return wormnet.CfC(wiring, backbone_layers=1, backbone_units=128, backend="gpu", device="cuda")
+
+
+def _peer_cfc() -> torch.nn.Module:
+    from ncps.torch import CfC
+
+    return CfC(INPUTS, 64, backbone_layers=1, backbone_units=128, backbone_dropout=0.0)
+
+
+CASES = (
+    Case("ncp-12-6-1", lambda: _ours(_ncp()), lambda: _peer(_ncp()), peer_time=100),
+    Case("302-neurons-3700-synapses", lambda: _ours(_worm()), lambda: _peer(_worm()), peer_time=100),
+    Case("cfc-dense-64-backbone-128", _our_cfc, _peer_cfc),
+)
 
 
 def _training_step(network: torch.nn.Module, x: Tensor) -> Callable[[], None]:
@@ -84,12 +105,10 @@ def _milliseconds(step: Callable[[], None]) -> float:
 def measure(case: Case, runs: int) -> list[dict[str, object]]:
     """One row for each network: median, least and most milliseconds, and the peak of memory in bytes."""
     torch.manual_seed(0)
-    wiring = case.wiring()
-    short = max(1, case.time // 10)
     networks = {
-        "wormnet": (wormnet.LTC(wiring, backend="gpu", device="cuda"), case.time),
+        "wormnet": (case.ours(), case.time),
         "cudnn-lstm-64": (torch.nn.LSTM(INPUTS, 64, batch_first=True).cuda(), case.time),
-        "ncps": (_peer(wiring).cuda(), short),
+        "ncps": (case.peer().cuda(), case.peer_time),
     }
     x = torch.randn(case.batch, case.time, INPUTS, device="cuda")
     steps = {name: _training_step(network, x[:, :time].contiguous()) for name, (network, time) in networks.items()}
@@ -119,7 +138,8 @@ def measure(case: Case, runs: int) -> list[dict[str, object]]:
 
 
 def _contract_holds() -> bool:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", str(ROOT / "tests" / "kernels" / "gpu" / "test_contract.py")]
+    files = [str(file) for file in sorted((ROOT / "tests" / "kernels" / "gpu").glob("test_contract*.py"))]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *files]
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
@@ -138,7 +158,8 @@ def main() -> int:
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     rows = []
     for case in CASES:
-        chosen = Case(case.name, case.wiring, case.batch, case.time // 10) if options.quick else case
+        shorter = {"time": case.time // 10, "peer_time": case.peer_time // 10}
+        chosen = replace(case, **shorter) if options.quick else case
         for row in measure(chosen, 3 if options.quick else options.runs):
             rows.append(row)
             print("{case:28} {network:14} {time:5} samples {median_ms:10.2f} ms".format(**row), flush=True)

@@ -85,7 +85,7 @@ def _unable(
         return None
     if memory:
         return "an LSTM cell in front of the neurons runs on the reference engine only"
-    return gpu.unable(model, device, dtype) if name == "gpu" else cpu.unable(model, device, dtype, training=training)
+    return (gpu if name == "gpu" else cpu).unable(model, device, dtype, training=training)
 
 
 def _engine(name: str, reason: str, model: Model, wiring: Wiring, device: torch.device, checkpoint: bool) -> Choice:

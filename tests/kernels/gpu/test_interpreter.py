@@ -11,7 +11,8 @@ pytest.importorskip("triton", reason="triton is not installed")
 
 def test_the_kernels_pass_their_contract_in_tritons_interpreter():
     here = Path(__file__).parent
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(here / "test_contract.py")]
+    files = [str(here / name) for name in ("test_contract.py", "test_contract_backbone.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files]
     own = {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         command, cwd=here.parents[2], env={**os.environ, **own}, capture_output=True, text=True, timeout=600

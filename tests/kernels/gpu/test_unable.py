@@ -4,7 +4,8 @@ import sys
 import pytest
 import torch
 
-from wormnet import Wiring
+from wormnet import Wiring, dense
+from wormnet.errors import BackendError
 from wormnet.kernels import gpu
 from wormnet.kernels.dispatch import choose
 from wormnet.models import CTRNN, LTC, CfC
@@ -19,7 +20,9 @@ def card(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
 
 
-@pytest.mark.parametrize("model", [LTC(), LTC(unfolds=1), CTRNN(), CfC(), CfC(mode="pure")])
+@pytest.mark.parametrize(
+    "model", [LTC(), LTC(unfolds=1), CTRNN(), CfC(), CfC(backbone_layers=40, backbone_dropout=0.1)]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.usefixtures("card")
 def test_nothing_is_said_against_a_model_that_has_kernels_on_a_card(model, dtype):
@@ -30,10 +33,10 @@ def test_nothing_is_said_against_a_model_that_has_kernels_on_a_card(model, dtype
     ("model", "device", "dtype", "reason"),
     [
         (
-            CfC(backbone_layers=2),
+            CfC(backbone_layers=2, backbone_activation="gelu"),
             CUDA,
             torch.float32,
-            "a backbone (backbone_layers=2) runs on the reference engine only",
+            "a backbone of gelu runs on the reference engine only",
         ),
         (LTC(solver="rk4"), CUDA, torch.float32, "solver 'rk4' runs on the reference engine only"),
         (LTC(), CUDA, torch.bfloat16, "the GPU kernels take torch.float32 and torch.float64, not torch.bfloat16"),
@@ -43,6 +46,17 @@ def test_nothing_is_said_against_a_model_that_has_kernels_on_a_card(model, dtype
 @pytest.mark.usefixtures("card")
 def test_the_reason_names_what_the_kernels_do_not_take(model, device, dtype, reason):
     assert gpu.unable(model, device, dtype) == reason
+
+
+@pytest.mark.usefixtures("card")
+def test_a_backbone_that_drops_out_runs_on_a_card_but_for_training():
+    pytest.importorskip("triton", reason="triton is not installed")
+    model, wiring = CfC(backbone_layers=1, backbone_dropout=0.1), dense(2, 3)
+    assert choose("gpu", model, wiring, CUDA, torch.float32).name == "gpu"
+    reason = "dropout in a backbone runs, in training mode, on the reference engine only"
+    with pytest.raises(BackendError, match=f"not gpu: {reason}"):
+        choose("gpu", model, wiring, CUDA, torch.float32, training=True)
+    assert gpu.unable(CfC(backbone_dropout=0.1), CUDA, torch.float32, training=True) is None
 
 
 @pytest.mark.usefixtures("card")
@@ -63,7 +77,7 @@ def test_asking_imports_no_triton():
 @pytest.mark.parametrize("checkpoint", [False, True])
 def test_a_layer_that_asks_for_checkpoints_gets_them_from_the_gpu_engine(checkpoint, monkeypatch):
     pytest.importorskip("triton", reason="triton is not installed")
-    monkeypatch.setattr(gpu, "unable", lambda model, device, dtype: None)
+    monkeypatch.setattr(gpu, "unable", lambda model, device, dtype, training: None)
     choice = choose("gpu", CfC(), Wiring(1, 1), CPU, torch.float32, checkpoint=checkpoint)
     assert choice.name == "gpu"
     assert getattr(choice.run, "checkpoint") is checkpoint  # noqa: B009 - Run is any callable

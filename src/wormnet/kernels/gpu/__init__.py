@@ -10,7 +10,7 @@ from wormnet.models.spec import Model
 __all__ = ["unable"]
 
 
-def unable(model: Model, device: torch.device, dtype: torch.dtype) -> str | None:
+def unable(model: Model, device: torch.device, dtype: torch.dtype, *, training: bool = False) -> str | None:
     """Why `kernels.gpu.engine.run` cannot run a model on a device in a dtype; None if it can.
 
     >>> unable(CTRNN(solver="rk4"), torch.device("cuda"), torch.float32)
@@ -19,8 +19,10 @@ def unable(model: Model, device: torch.device, dtype: torch.dtype) -> str | None
     if not isinstance(model, (LTC, CTRNN, CfC)):
         return f"{model.name} has no GPU kernel"
     if isinstance(model, CfC):
-        if model.backbone_layers:
-            return f"a backbone (backbone_layers={model.backbone_layers}) runs on the reference engine only"
+        if model.backbone_layers and model.backbone_activation == "gelu":
+            return "a backbone of gelu runs on the reference engine only"
+        if model.backbone_layers and model.backbone_dropout and training:
+            return "dropout in a backbone runs, in training mode, on the reference engine only"
     elif model.solver != "semi_implicit":
         return f"solver {model.solver!r} runs on the reference engine only"
     if dtype not in (torch.float32, torch.float64):

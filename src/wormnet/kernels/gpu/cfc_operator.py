@@ -17,7 +17,7 @@ from wormnet.kernels.gpu.tables import WIDTH, Rows
 from wormnet.models import CfC
 from wormnet.wiring.core import Wiring
 
-__all__ = ["params_of"]
+__all__ = ["by_dt", "params_of", "valid"]
 
 # Operators take flat lists; all tables have the structure of this one.
 _LEAVES, _STRUCTURE = pytree.tree_flatten(build(CfC(), Wiring(0, 1), "cpu"))
@@ -28,6 +28,16 @@ def params_of(model: CfC, p: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     own = [p[f"{head}_bias"] for head in model.heads]
     own += [p["A"], p["w_tau"].abs()] if model.mode == "pure" else []
     return torch.stack([p[f"{head}_weight"] for head in model.heads]), torch.stack(own)
+
+
+def by_dt(adjoints: Tensor, heads: Tensor, slowest: Tensor, mode: str) -> Tensor:
+    """What each neuron adds to the gradient of dt; axis 2 of adjoints and heads has them one behind the other.
+
+    slowest: w_tau's size, the last of `params_of`, in the mode "pure"; not looked at in others.
+    """
+    if mode == "pure":
+        return -(adjoints[:, :, 3] * (slowest + heads[:, :, 0].abs()))
+    return adjoints[:, :, 3] * heads[:, :, 2]
 
 
 @torch.library.custom_op("wormnet::triton_cfc_forward", mutates_args=())
@@ -60,7 +70,7 @@ def _forward(
             cfc.cfc_forward[(blocks,)](states=states, heads=heads, SAVE=save, **arguments)
     kept = _out_of_blocks(states[:, 1:, n_inputs + layers.position[keep]], batch)
     if lengths is not None:
-        kept = torch.where(_valid(lengths, time), kept, 0.0)
+        kept = torch.where(valid(lengths, time), kept, 0.0)
     final = _out_of_blocks(states[:, time:, n_inputs + layers.position], batch)[:, 0]
     return kept.contiguous(), final.contiguous(), states, heads
 
@@ -96,7 +106,7 @@ def _backward(
     layers, n_inputs = _layers(tables, sizes), sizes[0]
     (blocks, slots, _, lanes), time, batch, n = states.shape, states.shape[1] - 1, d_kept.shape[0], d_final.shape[1]
     if lengths is not None:
-        d_kept = torch.where(_valid(lengths, time), d_kept, 0.0)
+        d_kept = torch.where(valid(lengths, time), d_kept, 0.0)
     d_states = torch.zeros_like(states)
     d_states[:, 1:, n_inputs + layers.position[keep]] = _in_blocks(d_kept, lanes)
     d_states[:, slots - 1 :, n_inputs:] += _in_blocks(d_final[:, None, layers.order], lanes)
@@ -105,12 +115,8 @@ def _backward(
         arguments = _arguments(layers, layers.by_pre, lengths, dt, weight, alone, mode, lanes, batch, time)
         with torch.cuda.device_of(states):
             cfc.cfc_backward[(blocks,)](d_states=d_states, adjoints=adjoints, heads=heads, **arguments)
-    if mode == "pure":
-        rate = alone[2][layers.order][:, None] + heads[:, :, 0].abs()
-        d_dt = -(adjoints[:, :, 3] * rate)
-    else:
-        d_dt = adjoints[:, :, 3] * heads[:, :, 2]
-    d_dt = _out_of_blocks(d_dt.sum(2, keepdim=True), batch)[..., 0]
+    slowest = alone[-1][layers.order][:, None]
+    d_dt = _out_of_blocks(by_dt(adjoints, heads, slowest, mode).sum(2, keepdim=True), batch)[..., 0]
     d_states = _out_of_blocks(d_states, batch)
     with torch.cuda.device_of(states):
         d_weight = _weights(layers, states, adjoints, weight, batch)
@@ -214,7 +220,8 @@ def _weights(layers: Layers, states: Tensor, adjoints: Tensor, weight: Tensor, b
     return sums.sum((0, 1, 2, 4)).reshape(weight.shape)
 
 
-def _valid(lengths: Tensor, time: int) -> Tensor:
+def valid(lengths: Tensor, time: int) -> Tensor:
+    """(batch, time, 1) whether a sample belongs to its sequence."""
     return (torch.arange(time, device=lengths.device) < lengths[:, None])[..., None]
 
 

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from wormnet.kernels.gpu import launch, layers
 from wormnet.kernels.gpu.arguments import Call, Plan, Saved, parts
+from wormnet.kernels.gpu.cfc_backbone_operator import backbone_params_of
 from wormnet.kernels.gpu.cfc_operator import params_of
 from wormnet.kernels.gpu.tables import Tables, build
 from wormnet.models import CTRNN, CfC, OdeModel
@@ -30,7 +31,7 @@ class Engine:
     """Runs an "ltc" or "ctrnn" with the semi-implicit solver, or a "cfc", over whole sequences, differentiably.
 
     Args:
-        tables: the numbers of its tables, see `engine_of`.
+        tables: the numbers of its tables, see `engine_of`; none for a "cfc" behind a backbone.
         sizes: those that are plain numbers.
         checkpoint: keep for the backward pass the states between spans of sqrt(time) samples only, and compute what is
             inside of a span a second time: memory in sqrt(time), one launch for each span.
@@ -69,15 +70,18 @@ class Engine:
         operator, params = _operands(model, p, x)
         save = torch.is_grad_enabled() and any(values.requires_grad for values in (dt, x, v0, *params))
         keep = torch.arange(v0.shape[1], device=x.device) if keep is None else keep
-        lanes = _lanes(x.shape[0], x.device) if self.lanes is None else self.lanes
-        if isinstance(model, CfC):
+        lanes = _lanes(model, x.shape[0], x.device) if self.lanes is None else self.lanes
+        tables = (list(self.tables), list(self.sizes))
+        if isinstance(model, CfC) and model.backbone_layers:
+            tables, options = (), (model.mode, model.backbone_activation, lanes, save)
+        elif isinstance(model, CfC):
             options = (model.mode, lanes, save)
         else:
             assert isinstance(model, OdeModel)
             options = (model.unfolds, model.name == "ctrnn", lanes, save, save and dt.requires_grad)
 
         def run(dt: Tensor, x: Tensor, lengths: Tensor | None, v0: Tensor) -> tuple[Tensor, Tensor]:
-            return operator(list(self.tables), list(self.sizes), keep, lengths, dt, x, v0, *params, *options)[:2]
+            return operator(*tables, keep, lengths, dt, x, v0, *params, *options)[:2]
 
         time = x.shape[1]
         if not (self.checkpoint and save and time > 1):
@@ -99,14 +103,22 @@ def engine_of(
     """The engine for a model on a wiring, its tables on a device. What `kernels.gpu.unable` gives no reason against."""
     # Kept for later calls too, which may need gradients even if this one does not.
     with torch.inference_mode(False):
-        tables = layers.build(model, wiring, device) if isinstance(model, CfC) else build(model, wiring, device)
-        leaves = pytree.tree_leaves(tables)
+        leaves = pytree.tree_leaves(_tables(model, wiring, device))
     tensors, sizes = (tuple(leaf for leaf in leaves if isinstance(leaf, kind)) for kind in (Tensor, int))
     return Engine(tensors, sizes, checkpoint, lanes)  # pyright: ignore[reportArgumentType]
 
 
+def _tables(model: Model, wiring: Wiring, device: torch.device) -> Tables | layers.Layers | tuple[()]:
+    if not isinstance(model, CfC):
+        return build(model, wiring, device)
+    # Behind a backbone every cell sends to every neuron, so there is nothing to look up.
+    return () if model.backbone_layers else layers.build(model, wiring, device)
+
+
 def _operands(model: Model, p: Mapping[str, Tensor], x: Tensor) -> tuple[Callable[..., Any], tuple[Tensor, ...]]:
     """The operator that runs a model, and the model's parameters as it takes them."""
+    if isinstance(model, CfC) and model.backbone_layers:
+        return torch.ops.wormnet.triton_backbone_forward, backbone_params_of(model, p)
     if isinstance(model, CfC):
         return torch.ops.wormnet.triton_cfc_forward, params_of(model, p)
     if model.name == "ltc":
@@ -120,9 +132,14 @@ def _operands(model: Model, p: Mapping[str, Tensor], x: Tensor) -> tuple[Callabl
     return torch.ops.wormnet.triton_forward, (*alone, *chemical, linear)
 
 
-def _lanes(batch: int, device: torch.device) -> int:
-    """The fewest that do not make more than two programs for each multiprocessor: time is what cannot be shared."""
-    lanes, programs = 1, 2 * torch.cuda.get_device_properties(device).multi_processor_count
+def _lanes(model: Model, batch: int, device: torch.device) -> int:
+    """The fewest that do not make more programs than can run at once: time is what cannot be shared.
+
+    Two run on each multiprocessor; of those with a backbone one, which reads all weights for every sample, so that no
+    fewer than four sequences share them.
+    """
+    lanes, programs = (4, 1) if isinstance(model, CfC) and model.backbone_layers else (1, 2)
+    programs *= torch.cuda.get_device_properties(device).multi_processor_count
     while lanes < MOST_LANES and batch > lanes * programs:
         lanes *= 2
     return lanes

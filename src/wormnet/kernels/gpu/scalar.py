@@ -10,6 +10,8 @@ from triton import knobs
 from wormnet.models import formulas
 
 __all__ = [
+    "activated",
+    "d_activated",
     "d_sigmoid",
     "d_tanh",
     "edge_at",
@@ -91,3 +93,33 @@ def unsettle(g_new, g, h, a, b, elapsed, PURE: tl.constexpr, NO_GATE: tl.constex
         d_b = g_new * by_gate * d_sigmoid(gate)
         d_a = d_b * elapsed
     return d_g, d_h, d_a, d_b
+
+
+@part
+def activated(s, ACTIVATION: tl.constexpr):
+    """What a backbone's unit makes of its sum; models.cfc.ACTIVATIONS has the names."""
+    if ACTIVATION == "lecun_tanh":
+        y = 1.7159 * tanh(0.666 * s)
+    elif ACTIVATION == "tanh":
+        y = tanh(s)
+    elif ACTIVATION == "relu":
+        y = tl.where(s < 0.0, 0.0, s)
+    else:
+        tl.static_assert(ACTIVATION == "silu")
+        y = s * sigmoid(s)
+    return y
+
+
+@part
+def d_activated(s, ACTIVATION: tl.constexpr):
+    """Derivative of `activated`; that of relu at 0 is 0, as torch has it."""
+    if ACTIVATION == "lecun_tanh":
+        d = 1.7159 * 0.666 * d_tanh(tanh(0.666 * s))
+    elif ACTIVATION == "tanh":
+        d = d_tanh(tanh(s))
+    elif ACTIVATION == "relu":
+        d = tl.where(s > 0.0, 1.0, 0.0).to(s.dtype)
+    else:
+        y = sigmoid(s)
+        d = y + s * d_sigmoid(y)
+    return d
