@@ -18,6 +18,7 @@ def card(monkeypatch):
     monkeypatch.setattr(gpu, "find_spec", lambda name: object())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    monkeypatch.setattr(gpu, "_triton_release", lambda: (3, 5))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,22 @@ def test_the_reason_names_what_the_machine_lacks(monkeypatch):
     assert gpu.unable(LTC(), CUDA, torch.float32) == "no CUDA device"
     monkeypatch.setattr(gpu, "find_spec", lambda name: None)
     assert gpu.unable(LTC(), CUDA, torch.float32) == "triton is not installed"
+
+
+@pytest.mark.usefixtures("card")
+def test_the_reason_names_a_triton_that_is_too_old(monkeypatch):
+    backbone = CfC(backbone_layers=1)
+    monkeypatch.setattr(gpu, "_triton_release", lambda: (3, 4))
+    reason = "triton 3.4 is installed; the kernels of this model need 3.5"
+    assert gpu.unable(CfC(), CUDA, torch.float32) is None
+    assert gpu.unable(backbone, CUDA, torch.float32) == reason
+    monkeypatch.setattr(gpu, "_triton_release", lambda: (3, 3))
+    assert gpu.unable(LTC(), CUDA, torch.float32) == "triton 3.3 is installed; the kernels of this model need 3.4"
+
+
+def test_the_release_of_triton_is_read():
+    triton = pytest.importorskip("triton", reason="triton is not installed")
+    assert triton.__version__.startswith("{}.{}.".format(*gpu._triton_release()))
 
 
 def test_asking_imports_no_triton():

@@ -36,4 +36,15 @@ def unable(model: Model, device: torch.device, dtype: torch.dtype, *, training: 
     capability = torch.cuda.get_device_capability(device)
     if capability < (8, 0):
         return f"the CUDA device has compute capability {capability[0]}.{capability[1]}; the kernels need 8.0"
+    # 3.4 has `knobs`, and 3.5 products of float64 and of fewer than 16 rows.
+    release, least = _triton_release(), (3, 5) if model.options.get("backbone_layers") else (3, 4)
+    if release < least:
+        return f"triton {release[0]}.{release[1]} is installed; the kernels of this model need {least[0]}.{least[1]}"
     return None
+
+
+def _triton_release() -> tuple[int, int]:
+    import triton
+
+    major, minor = triton.__version__.split(".")[:2]
+    return int(major), int(minor)
