@@ -136,10 +136,10 @@ def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block,
 
 
 @device
-def sample_back(p, sizes, v, heads_at, hidden, step, g_new, own, room, tail):
+def sample_back(p, sizes, v, heads_at, hidden, step, g_new, own, room, tail, by_x):
     """Gradients of one sample's heads and units, one behind the other from `own` on, and of its cells behind g_new.
 
-    Adds w_tau's and A's to the lanes from `tail` on. Returns the gradient of dt.
+    Adds w_tau's and A's to the lanes from `tail` on; inputs get theirs only if by_x. Returns the gradient of dt.
     """
     n, inputs, _, _, _, option, _ = sizes
     mode, _, layers, units = decode(option)
@@ -162,13 +162,13 @@ def sample_back(p, sizes, v, heads_at, hidden, step, g_new, own, room, tail):
     outs, g_at = count * n, own
     for layer in range(layers - 1, -1, -1):
         to = own + (count * n + layer * units) * LANES
-        dense_back(p, weight, outs, units, room, g_at, to)
+        dense_back(p, weight, outs, units, 0, room, g_at, to)
         for i in range(units):
             derivative = load(v, hidden + ((2 * layer + 1) * units + i) * LANES)
             store(room, to + i * LANES, load(room, to + i * LANES) * derivative)
         width = inputs + n if layer == 0 else units
         weight, outs, g_at = weight - (width + 1) * units, units, to
-    dense_back(p, 0, units, inputs + n, room, g_at, g_new + wide)
+    dense_back(p, 0, units, inputs + n, 0 if by_x else inputs, room, g_at, g_new + wide)
     return by_dt
 
 
@@ -204,6 +204,7 @@ def backward(
     n, inputs, batch, time, _, option, span = sizes
     mode, _, layers, units = decode(option)
     count, cells_n, whole, wide = 1 if mode == PURE else 4, inputs + n, span == time, n * LANES
+    by_x = len(g_x) > 0
     at = 0 if whole else rows_of(n, span, layers, units) * LANES
     cells, room = scratch[at : at + (cells_n + 4 * n) * LANES], scratch[at + (cells_n + 4 * n) * LANES :]
     # New states' gradients, those of inputs and old states behind them, held ones; a chunk's gradients and cells; sums.
@@ -245,12 +246,12 @@ def backward(
             copy(v, v_at + k * wide, room, z + place * z_sample + inputs * LANES, n)
             hidden = hidden_at + 2 * k * layers * units * LANES
             own = chunk + place * per_sample
-            by_dt = sample_back(p, sizes, v, heads_at + 4 * k * wide, hidden, step, g_new, own, room, tail)
+            by_dt = sample_back(p, sizes, v, heads_at + 4 * k * wide, hidden, step, g_new, own, room, tail, by_x)
             if filled == CHUNK or t == begin:
                 z_at = z + place * z_sample
                 weights_back(sizes, v, hidden, own, per_sample, z_at, filled, room, lanes, parts)
                 filled = 0
-            if len(g_x) > 0:
+            if by_x:
                 scatter(room, g_new + wide, block, batch, time, inputs, t, g_x)
             copy(room, g_new + wide + inputs * LANES, room, g_new, n)
             if t >= shortest:

@@ -131,8 +131,8 @@ def load_below(g, at, o, outs):
 
 
 @inlined
-def dense_back(p, weight, outs, width, g, g_at, to_at):
-    """Set width rows of g from to_at on to weight^T times the outs rows from g_at on."""
+def dense_back(p, weight, outs, width, begin, g, g_at, to_at):
+    """Set width rows of g from to_at on to weight^T times the outs rows from g_at on; those before `begin` to 0."""
     clear(g, to_at, width)
     for o in range(0, outs, 8):
         rows = eight(o, outs - 1, width)
@@ -146,7 +146,7 @@ def dense_back(p, weight, outs, width, g, g_at, to_at):
             load_below(g, g_at, o + 6, outs),
             load_below(g, g_at, o + 7, outs),
         )
-        for j in range(width):
+        for j in range(begin, width):
             at = to_at + j * LANES
             store(g, at, dot_numbers(load(g, at), given, p, rows, weight + j))
 
