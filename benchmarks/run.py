@@ -269,10 +269,10 @@ def _row(case: Any, found: dict[str, Any]) -> str:
         return f"| {case.what} | refused: its tests fail | | | |"
     times, ratios = found["times"], found["ratios"]
 
-    def peer(*names: str) -> str:
+    def peer(names: dict[str, str]) -> str:
         cells = [
-            f"{_time(times[name]['median'])} ({ratios[name]:.3g}x{' ' + name if name not in ('ncps',) else ''})"
-            for name in names
+            f"{shown}{_time(times[name]['median'])} ({ratios[name]:.3g}x)"
+            for name, shown in names.items()
             if name in times
         ]
         return "<br>".join(cells)
@@ -289,8 +289,9 @@ def _row(case: Any, found: dict[str, Any]) -> str:
         notes.append(f"ncps does not compile ({found['ncps compiled'].partition(':')[0]})")
     for name, size in found.get("memory", {}).items():
         notes.append(f"{name} {size / 1e6:.3g} MB")
-    standard = peer("LSTM(64)", "GRU(64)", "LSTMCell(64)")
-    return f"| {case.what} | {ours} | {peer('ncps', 'ncps compiled')} | {standard} | {', '.join(notes)} |"
+    ncps = peer({"ncps": "", "ncps compiled": "compiled "})
+    standard = peer({"LSTM(64)": "LSTM ", "GRU(64)": "GRU ", "LSTMCell(64)": "LSTMCell "})
+    return f"| {case.what} | {ours} | {ncps} | {standard} | {', '.join(notes)} |"
 
 
 def _table(cases: dict[str, Any], record: dict[str, Any]) -> str:
@@ -301,7 +302,7 @@ def _table(cases: dict[str, Any], record: dict[str, Any]) -> str:
         f"commit {record['commit'][:12]}."
     )
     rows = [_row(cases[name], found) for name, found in record["cases"].items()]
-    return "\n".join([head, "", "| case | wormnet | ncps 1.0.1 | torch | |", "|---|---|---|---|---|", *rows])
+    return "\n".join([head, "", "| case | wormnet | ncps 1.0.1 | torch, 64 units | |", "|---|---|---|---|---|", *rows])
 
 
 if __name__ == "__main__":
