@@ -1,0 +1,221 @@
+# pyright: reportOptionalCall=false
+"""Tuples of blocks: as many sums at a time as there are registers for.
+
+A sum in one register waits for itself; several of them keep the multipliers busy, and share what they read. How many
+there are changes no result, since each is summed in the same order.
+"""
+
+import platform
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import config, types
+from numba.extending import intrinsic
+
+from wormnet.kernels.cpu import LANES
+from wormnet.kernels.cpu.folds import folded
+from wormnet.kernels.cpu.lanes import Lanes, broadcast, pointer_to
+
+__all__ = [
+    "add_folded",
+    "dot_numbers",
+    "load_rows",
+    "no_outer",
+    "no_sums",
+    "plus_numbers",
+    "plus_outer",
+    "rows_from",
+    "sources_from",
+    "store_rows",
+]
+
+
+def _registers() -> tuple[int, int]:
+    """Bits and number of the vector registers that kernels are compiled for."""
+    given = config.CPU_FEATURES  # pyright: ignore[reportAttributeAccessIssue]
+    has = llvm.get_host_cpu_features() if given is None else dict.fromkeys(given.replace("+", "").split(","), True)
+    if has.get("avx512f"):
+        return 512, 32
+    return (256, 16) if has.get("avx") else (128, 32 if platform.machine() in ("aarch64", "arm64") else 16)
+
+
+REGISTER_BITS, REGISTERS = _registers()
+
+
+def _blocks_in_registers(number):
+    return REGISTERS * REGISTER_BITS // (LANES * number.bitwidth)
+
+
+def _n_rows(number):
+    return 8 if _blocks_in_registers(number) >= 16 else 4
+
+
+def _n_sources(number):
+    """With four sums each."""
+    return {32: 4, 16: 2}.get(_blocks_in_registers(number), 1)
+
+
+def _unpacked(builder, value):
+    return [builder.extract_value(value, k) for k in range(len(value.type))]
+
+
+def _tuple_of(n, generate_one):
+    """The code of an intrinsic that makes the n elements of a tuple by generate_one(context, builder, sig, args, k)."""
+
+    def generate(context, builder, sig, args):
+        made = [generate_one(context, builder, sig, args, k) for k in range(n)]
+        return context.make_tuple(builder, sig.return_type, made)
+
+    return generate
+
+
+def _multiply_add(builder, a, b, c):
+    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+
+def _least(builder, a, b):
+    return builder.select(builder.icmp_signed("<", a, b), a, b)
+
+
+def _row(builder, first, last, k):
+    return _least(builder, builder.add(first, ir.Constant(first.type, k)), last)
+
+
+def _places(n):
+    def one(context, builder, sig, args, k):
+        return builder.mul(_row(builder, args[1], args[2], k), args[3])
+
+    return _tuple_of(n, one)
+
+
+@intrinsic
+def rows_from(typingctx, array, first, last, stride):
+    """Rows from `first` on times a stride, as many as an `array`'s type has registers for; the last row fills up."""
+    n = _n_rows(array.dtype)
+    return types.UniTuple(types.intp, n)(array, types.intp, types.intp, types.intp), _places(n)
+
+
+@intrinsic
+def sources_from(typingctx, array, first, last, stride):
+    """The same for the sources of an outer product, which has four sums for each."""
+    n = _n_sources(array.dtype)
+    return types.UniTuple(types.intp, n)(array, types.intp, types.intp, types.intp), _places(n)
+
+
+@intrinsic
+def no_sums(typingctx, array, places):
+    """A block of zeros for each of some places."""
+
+    def one(context, builder, sig, args, k):
+        return ir.Constant(context.get_value_type(sig.return_type.dtype), [0.0] * LANES)
+
+    return types.UniTuple(Lanes(array.dtype), len(places))(array, places), _tuple_of(len(places), one)
+
+
+@intrinsic
+def no_outer(typingctx, array, sources):
+    """Four blocks of zeros for each of some sources."""
+
+    def one(context, builder, sig, args, k):
+        zeros = ir.Constant(context.get_value_type(sig.return_type.dtype.dtype), [0.0] * LANES)
+        return context.make_tuple(builder, sig.return_type.dtype, [zeros] * 4)
+
+    four = types.UniTuple(Lanes(array.dtype), 4)
+    return types.UniTuple(four, len(sources))(array, sources), _tuple_of(len(sources), one)
+
+
+@intrinsic
+def load_rows(typingctx, array, at, first, count):
+    """The blocks of rows from `first` on, of `count` that begin at `at`; zeros behind the last."""
+    n = _n_rows(array.dtype)
+
+    def one(context, builder, sig, args, k):
+        last = builder.sub(args[3], ir.Constant(args[3].type, 1))
+        row = _row(builder, args[2], last, k)
+        place = builder.add(args[1], builder.mul(row, ir.Constant(row.type, LANES)))
+        pointer, align = pointer_to(context, builder, sig.args[0], args[0], place)
+        block = builder.load(pointer, align=align)
+        here = builder.icmp_signed("<=", builder.add(args[2], ir.Constant(row.type, k)), last)
+        return builder.select(here, block, ir.Constant(block.type, [0.0] * LANES))
+
+    return types.UniTuple(Lanes(array.dtype), n)(array, types.intp, types.intp, types.intp), _tuple_of(n, one)
+
+
+@intrinsic
+def store_rows(typingctx, array, at, places, blocks):
+    """Write blocks to their places behind `at`."""
+
+    def generate(context, builder, sig, args):
+        for place, block in zip(_unpacked(builder, args[2]), _unpacked(builder, args[3])):
+            pointer, align = pointer_to(context, builder, sig.args[0], args[0], builder.add(args[1], place))
+            builder.store(block, pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, places, blocks), generate
+
+
+@intrinsic
+def plus_numbers(typingctx, sums, array, offsets, shift, u):
+    """sums[k] + u x (the number at offsets[k] + shift of a flat array), for every k."""
+
+    def one(context, builder, sig, args, k):
+        data = context.make_array(sig.args[1])(context, builder, args[1]).data
+        at = builder.add(builder.extract_value(args[2], k), args[3])
+        number = broadcast(builder, builder.load(builder.gep(data, [at])))
+        return _multiply_add(builder, number, args[4], builder.extract_value(args[0], k))
+
+    return sums(sums, array, offsets, types.intp, u), _tuple_of(len(sums), one)
+
+
+@intrinsic
+def dot_numbers(typingctx, start, blocks, array, offsets, shift):
+    """start + the sum over k of blocks[k] x (the number at offsets[k] + shift of a flat array)."""
+
+    def generate(context, builder, sig, args):
+        data, total = context.make_array(sig.args[2])(context, builder, args[2]).data, args[0]
+        for block, offset in zip(_unpacked(builder, args[1]), _unpacked(builder, args[3])):
+            number = broadcast(builder, builder.load(builder.gep(data, [builder.add(offset, args[4])])))
+            total = _multiply_add(builder, block, number, total)
+        return total
+
+    return start(start, blocks, array, offsets, types.intp), generate
+
+
+@intrinsic
+def plus_outer(typingctx, sums, a, a_offsets, a_shift, b, b_offsets, b_shift):
+    """sums[j][i] + (the block of a at a_offsets[i] + a_shift) x (that of b at b_offsets[j] + b_shift), for all i, j."""
+
+    def blocks(context, builder, array_type, array, offsets, shift):
+        places = [builder.add(offset, shift) for offset in _unpacked(builder, offsets)]
+        pointers = [pointer_to(context, builder, array_type, array, at) for at in places]
+        return [builder.load(pointer, align=align) for pointer, align in pointers]
+
+    def generate(context, builder, sig, args):
+        left, right = (blocks(context, builder, sig.args[k], *args[k : k + 3]) for k in (1, 4))
+        rows = [
+            [_multiply_add(builder, one, other, had) for one, had in zip(left, _unpacked(builder, row))]
+            for other, row in zip(right, _unpacked(builder, args[0]))
+        ]
+        rows = [context.make_tuple(builder, sig.return_type.dtype, row) for row in rows]
+        return context.make_tuple(builder, sig.return_type, rows)
+
+    return sums(sums, a, a_offsets, types.intp, b, b_offsets, types.intp), generate
+
+
+@intrinsic
+def add_folded(typingctx, array, at, places, sums):
+    """Add each source's four sums, folded into a block, to its place behind `at`; what only fills up adds nothing."""
+
+    def generate(context, builder, sig, args):
+        before = None
+        for place, four in zip(_unpacked(builder, args[2]), _unpacked(builder, args[3])):
+            block = folded(builder, *_unpacked(builder, four))
+            if before is not None:
+                again = builder.icmp_signed("==", place, before)
+                block = builder.select(again, ir.Constant(block.type, [0.0] * LANES), block)
+            pointer, align = pointer_to(context, builder, sig.args[0], args[0], builder.add(args[1], place))
+            builder.store(builder.fadd(builder.load(pointer, align=align), block), pointer, align=align)
+            before = place
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, places, sums), generate
