@@ -41,14 +41,14 @@ def exact(x):
 
 def test_errors_are_below_what_the_documentation_says():
     for dtype, sigmoid_error, sigmoid_relative, tanh_relative in (
-        (np.float32, 1.0e-7, 2.0e-6, 3.3e-7),
+        (np.float32, 1.0e-7, 2.0e-6, 3.5e-7),
         (np.float64, 2.3e-16, 3.4e-15, None),
     ):
         x = np.concatenate([np.linspace(-40, 40, 4_000_001), np.logspace(-6, 1, 100_000)]).astype(dtype)
         (sigmoid, tanh, _), (true_sigmoid, true_tanh, _) = computed(x), exact(x)
         assert np.abs(sigmoid - true_sigmoid).max() < sigmoid_error
         assert np.abs(sigmoid / true_sigmoid - 1).max() < sigmoid_relative
-        assert np.abs(tanh - true_tanh).max() < (3.3e-7 if dtype == np.float32 else 4.5e-16)
+        assert np.abs(tanh - true_tanh).max() < (3.5e-7 if dtype == np.float32 else 4.5e-16)
         if tanh_relative:
             zero = x == 0
             assert np.abs(tanh[~zero] / true_tanh[~zero] - 1).max() < tanh_relative
