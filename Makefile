@@ -1,6 +1,8 @@
 # make study: install, then train worm-wired and standard networks side by side and write a report.
 # make test:  install, then run every check and test.
-# Both need Python 3.11 or newer, make, gcc, about 4 GB of disk and a package index. See README.md.
+# make bench: install, then time the layers beside their peers, ncps under torch.compile too, which takes most of an hour
+#             to compile; $(BIN)/python benchmarks/run.py leaves that out and takes five minutes.
+# All need Python 3.11 or newer, make, gcc, about 4 GB of disk and a package index. See README.md.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +24,7 @@ lint: $(VENV)/.installed
 	$(BIN)/basedpyright
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py --compiled
 
 clean:
 	rm -rf $(VENV) $(OUT) dist

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import wormnet
 
@@ -115,19 +115,22 @@ def beside(
 def alone(name: str) -> Runs:
     """One sample after another, as in a control loop."""
     ours = wormnet.from_ncps(peer_ltc("ncp"))
-    lstm = _seeded(lambda: nn.LSTMCell(INPUTS, 64))
+    cell, lstm = _seeded(lambda: nn.LSTMCell(INPUTS, 64)), _seeded(lambda: nn.LSTM(INPUTS, 64, batch_first=True))
     stepper, x = ours.stepper(), np.ones(INPUTS, np.float32)
     row = torch.ones(1, INPUTS)
 
-    def layer() -> None:
-        with torch.no_grad():
-            ours.step(row)
+    def without_gradients(call: Callable[[Tensor], object], sample: Tensor) -> Callable[[], None]:
+        def run() -> None:
+            with torch.no_grad():
+                call(sample)
 
-    def cell() -> None:
-        with torch.no_grad():
-            lstm(row)
+        return run
 
-    return {"wormnet": (lambda: stepper.step(x)) if name == "stepper" else layer, "LSTMCell(64)": cell}
+    return {
+        "wormnet": (lambda: stepper.step(x)) if name == "stepper" else without_gradients(ours.step, row),
+        "LSTMCell(64)": without_gradients(cell, row),
+        "LSTM(64)": without_gradients(lstm, row[None]),
+    }
 
 
 def random_layer(n: int) -> wormnet.LTC:

@@ -1,9 +1,10 @@
 """Time wormnet beside its peers: python benchmarks/run.py [--case NAME ...] [--base REV] [--rounds N] [--quick].
 
 Each case first runs its correctness tests, and is not timed while they fail. Then all networks of a case take turns
-(A B C A B C ...), after warm-up, and what counts is the median over the rounds of the ratio within a round: whatever
-else the machine does then hits both. With --base, the same case of another revision, in a throw-away worktree, takes
-turns with this one. Prints a table in Markdown and writes it, with machine and commit, to benchmarks/results/.
+(A B C A B C ...), each timed right after an untimed run of its own, and what counts is the median over the rounds of
+the ratio within a round: whatever else the machine does then hits both. With --base, the same case of another revision,
+in a throw-away worktree, takes turns with this one. Prints a table in Markdown and writes its numbers, with machine and
+commit, to benchmarks/results/; --table FILE prints the table of such a file.
 """
 
 import argparse
@@ -29,6 +30,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 def main() -> None:
     """Read the command line and run."""
     arguments = _arguments()
+    if arguments.table:
+        print(table(json.loads(arguments.table.read_text())))
+        return
     if arguments.worker:
         print(json.dumps(_worker(arguments)))
         return
@@ -52,23 +56,31 @@ def main() -> None:
             record["cases"][name] = {"refused": list(case.gate)}
             continue
         record["cases"][name] = found = _measure(case, arguments)
-        print(_row(case, found), file=sys.stderr, flush=True)
         if arguments.base:
             found["base"] = _against(arguments.base, name, arguments)
-    print(_table(cases, record))
-    if not arguments.quick:
-        RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"cpu-{record['commit'][:12]}.json"
-        path.write_text(json.dumps(record, indent=1) + "\n")
-        print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
+        print(_row(case, found), file=sys.stderr, flush=True)
+        if not arguments.quick:
+            _write(record)
+    print(table(record))
     if not all(passed.values()):
         sys.exit(1)
+
+
+def _write(record: dict[str, Any]) -> None:
+    """After every case, since all of them take their time."""
+    from wormnet.atomic import write_whole
+
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"cpu-{record['commit'][:12]}.json"
+    write_whole(path, json.dumps(record, indent=1) + "\n")
+    print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--case", nargs="+", help="only these")
     parser.add_argument("--base", metavar="REV", help="a revision to compare with")
+    parser.add_argument("--table", metavar="FILE", type=Path, help="print the table of these results, time nothing")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="three rounds, nothing written")
@@ -208,9 +220,7 @@ def _against(revision: str, case: str, arguments: argparse.Namespace) -> dict[st
         pairs = []
         for _ in range(max(arguments.rounds // 3, 2)):
             pairs.append([_apart(case, "time", one, arguments)["seconds"] for one in (ROOT, tree)])
-    ratio = statistics.median(base / own for own, base in pairs)
-    print(f"{case}: {ratio:.3f} times as fast as {revision}", file=sys.stderr)
-    return {"revision": revision, "pairs": pairs, "ratio": ratio}
+    return {"revision": revision, "pairs": pairs, "ratio": statistics.median(base / own for own, base in pairs)}
 
 
 @contextmanager
@@ -282,20 +292,25 @@ def _row(case: Any, found: dict[str, Any]) -> str:
     ours = f"{_time(own['median'])} ({_time(low)} - {_time(high)})"
     notes = []
     if "share of the sigmoid ceiling" in found:
-        notes.append(f"{found['share of the sigmoid ceiling']:.0%} of the sigmoid ceiling")
+        notes.append(f"{100 * found['share of the sigmoid ceiling']:.2g}% of the sigmoid ceiling")
     if case.per:
         notes.append(f"{found['nanoseconds per synapse, sub-step and sequence']:.3g} ns each")
     if "ncps compiled" in found:
         notes.append(f"ncps does not compile ({found['ncps compiled'].partition(':')[0]})")
     for name, size in found.get("memory", {}).items():
         notes.append(f"{name} {size / 1e6:.3g} MB")
+    if "base" in found:
+        notes.append(f"{found['base']['ratio']:.3f} times as fast as {found['base']['revision']}")
     ncps = peer({"ncps": "", "ncps compiled": "compiled "})
     standard = peer({"LSTM(64)": "LSTM ", "GRU(64)": "GRU ", "LSTMCell(64)": "LSTMCell "})
     return f"| {case.what} | {ours} | {ncps} | {standard} | {', '.join(notes)} |"
 
 
-def _table(cases: dict[str, Any], record: dict[str, Any]) -> str:
-    machine = record["machine"]
+def table(record: dict[str, Any]) -> str:
+    """What a file of results holds, in Markdown."""
+    from cases import all_cases
+
+    cases, machine = all_cases(), record["machine"]
     head = (
         "Forward and backward unless it says otherwise; median (quartiles) of our time, and how many times that the "
         f"peers take. {machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}, "
