@@ -135,6 +135,12 @@ def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block,
     scatter(v, v_at + now * wide, block, batch, 1, n, 0, last)
 
 
+@inlined
+def in_blocks(width):
+    """As many numbers, in whole blocks."""
+    return (width + LANES - 1) // LANES * LANES
+
+
 @device
 def sample_back(p, sizes, v, heads_at, hidden, step, g_new, own, room, tail, by_x):
     """Gradients of one sample's heads and units, one behind the other from `own` on, and of its cells behind g_new.
@@ -173,7 +179,7 @@ def sample_back(p, sizes, v, heads_at, hidden, step, g_new, own, room, tail, by_
 
 
 @device
-def weights_back(sizes, v, hidden_at, own, per_sample, z, samples, room, lanes, parts):
+def weights_back(sizes, v, hidden_at, own, per_sample, z, samples, room, turned, lanes, parts):
     """Add the gradients of all weights and biases over a chunk of samples; hidden_at is that of the chunk's first."""
     n, inputs, _, _, _, option, _ = sizes
     mode, _, layers, units = decode(option)
@@ -186,14 +192,14 @@ def weights_back(sizes, v, hidden_at, own, per_sample, z, samples, room, lanes, 
     for layer in range(layers):
         g_at = own + (count * n + layer * units) * LANES
         if layer == 0:
-            width = inputs + n
-            add_outer(room, g_at, per_sample, units, width, room, z, (width + 1) * LANES, samples, room, parts)
+            width, to_next = inputs + n, (inputs + n + 1) * LANES
+            add_outer(room, g_at, per_sample, units, width, room, z, to_next, samples, room, turned, room, parts)
         else:
             width, u_at = units, hidden_at + 2 * (layer - 1) * units * LANES
-            add_outer(room, g_at, per_sample, units, units, v, u_at, stride, samples, room, parts)
-        parts += (units + 3) // 4 * width * LANES
+            add_outer(room, g_at, per_sample, units, units, v, u_at, stride, samples, room, turned, room, parts)
+        parts += units * in_blocks(width)
     u_at = hidden_at + 2 * (layers - 1) * units * LANES
-    add_outer(room, own, per_sample, count * n, units, v, u_at, stride, samples, room, parts)
+    add_outer(room, own, per_sample, count * n, units, v, u_at, stride, samples, room, turned, room, parts)
 
 
 @kernel
@@ -213,11 +219,12 @@ def backward(
     per_sample, z_sample = (count * n + layers * units + 1) * LANES, (cells_n + 1) * LANES
     chunk = g_held + wide
     z = chunk + CHUNK * per_sample
-    lanes = z + CHUNK * z_sample
+    turned = z + CHUNK * z_sample
+    lanes = turned + CHUNK * LANES * LANES
     tail = lanes + per_sample
     parts = tail + 2 * wide
-    n_parts = (units + 3) // 4 * (cells_n + (layers - 1) * units) + (count * n + 3) // 4 * units
-    clear(room, lanes, (parts - lanes) // LANES + n_parts)
+    n_parts = units * (in_blocks(cells_n) + (layers - 1) * in_blocks(units)) + count * n * in_blocks(units)
+    clear(room, lanes, (parts - lanes + n_parts) // LANES)
     v = saved if whole else scratch
     for block in range(group, (batch + LANES - 1) // LANES, groups):
         ended, shortest, longest = ends(lengths, block, batch, time)
@@ -249,7 +256,7 @@ def backward(
             by_dt = sample_back(p, sizes, v, heads_at + 4 * k * wide, hidden, step, g_new, own, room, tail, by_x)
             if filled == CHUNK or t == begin:
                 z_at = z + place * z_sample
-                weights_back(sizes, v, hidden, own, per_sample, z_at, filled, room, lanes, parts)
+                weights_back(sizes, v, hidden, own, per_sample, z_at, filled, room, turned, lanes, parts)
                 filled = 0
             if by_x:
                 scatter(room, g_new + wide, block, batch, time, inputs, t, g_x)
@@ -274,9 +281,8 @@ def write_sums(sizes, n_parameters, room, lanes, tail, parts, sums):
         outs, width = units if layer < layers else count * n, inputs + n if layer == 0 else units
         for o in range(outs):
             for j in range(width):
-                at = parts + (o // 4 * width + j) * LANES + o % 4
-                sums[to + o * width + j] = (room[at] + room[at + 4]) + (room[at + 8] + room[at + 12])
-        parts += (outs + 3) // 4 * width * LANES
+                sums[to + o * width + j] = room[parts + o * in_blocks(width) + j]
+        parts += outs * in_blocks(width)
         to += outs * width
         bias = lanes + (count * n + layer * units if layer < layers else 0) * LANES
         for o in range(outs):

@@ -7,7 +7,7 @@ from numba.extending import intrinsic
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.lanes import in_fours, indices
 
-__all__ = ["fold4", "folded", "halves", "join", "pair", "total", "turned"]
+__all__ = ["fold4", "halves", "join", "pair", "total", "turned"]
 
 
 def _halves(builder, a, b):
@@ -25,11 +25,6 @@ def _join(builder, ab, cd):
 
 def _pair(builder, a, b):
     return builder.fadd(_halves(builder, a, b), _turned(builder, _halves(builder, b, a)))
-
-
-def folded(builder, a, b, c, d):
-    """What `fold4` computes."""
-    return _join(builder, _pair(builder, a, b), _pair(builder, c, d))
 
 
 @intrinsic
@@ -63,7 +58,11 @@ def fold4(typingctx, a, b, c, d):
     Shuffles that stay within 128 bits are cheap; what is left of the sum can wait for the end. If a and b are products
     x u and y u, then their pair is halves(x, y) u + turned(halves(y, x)) turned(u), whose first factors many u share.
     """
-    return a(a, a, a, a), lambda context, builder, sig, args: folded(builder, *args)
+
+    def generate(context, builder, sig, args):
+        return _join(builder, _pair(builder, *args[:2]), _pair(builder, *args[2:]))
+
+    return a(a, a, a, a), generate
 
 
 def _fold_within(builder, v):

@@ -93,9 +93,10 @@ def _backbone_parameters(model: Model) -> tuple[str, ...]:
 
 
 def _backbone_room(n: int, inputs: int, parameters: int, option: int) -> int:
-    """Cells and heads; gradients; a chunk's gradients and cells; sums, four of them at most in the place of one."""
-    chunk = CHUNK * (4 * n + _hidden(option) + 1 + inputs + n + 1)
-    return (inputs + 5 * n) + (inputs + 3 * n) + chunk + (6 * n + _hidden(option) + 1) + parameters
+    """Cells and heads; gradients; a chunk's gradients and cells, those turned; sums, of weights in whole blocks."""
+    outs = 4 * n + _hidden(option)
+    chunk = CHUNK * (outs + 1 + inputs + n + 1 + LANES)
+    return (inputs + 5 * n) + (inputs + 3 * n) + chunk + (outs + 1 + 2 * n) + parameters // LANES + 1 + outs
 
 
 def rows_of_products(parameters: int) -> int:

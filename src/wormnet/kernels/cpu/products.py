@@ -6,22 +6,17 @@ from wormnet.kernels.cpu.compiled import inlined
 from wormnet.kernels.cpu.lanes import all_lanes, load, store
 from wormnet.kernels.cpu.rows import clear
 from wormnet.kernels.cpu.tiles import (
-    add_folded,
+    add_rows,
     dot_numbers,
     load_rows,
-    no_outer,
     no_sums,
     plus_numbers,
-    plus_outer,
     rows_from,
-    sources_from,
     store_rows,
+    transpose,
 )
 
 __all__ = ["add_outer", "dense", "dense_back"]
-
-TILE = 16
-"""How many sources all outputs have before the next ones come, so that they stay in the nearest cache."""
 
 
 @inlined
@@ -51,18 +46,25 @@ def dense_back(p, weight, outs, width, begin, g, g_at, to_at):
 
 
 @inlined
-def add_outer(g, g_at, g_stride, outs, width, u, u_at, u_stride, samples, parts, parts_at):
-    """Add the sum over samples of g (outs rows) times u (width rows) to parts, four outputs to a block (see fold4)."""
-    for tile in range(0, width, TILE):
-        end = min(tile + TILE, width)
-        for o in range(0, outs, 4):
-            last = outs - 1
-            from_g = (o * LANES, min(o + 1, last) * LANES, min(o + 2, last) * LANES, min(o + 3, last) * LANES)
-            at, j = parts_at + o // 4 * width * LANES, tile
-            while j < end:
-                from_u = sources_from(u, j, end - 1, LANES)
-                sums = no_outer(u, from_u)
-                for k in range(samples):
-                    sums = plus_outer(sums, g, from_g, g_at + k * g_stride, u, from_u, u_at + k * u_stride)
-                add_folded(parts, at, from_u, sums)
-                j += len(from_u)
+def add_outer(g, g_at, g_stride, outs, width, u, u_at, u_stride, samples, turned, turned_at, parts, parts_at):
+    """Add the sum over samples and lanes of g (outs rows) times u (width rows) to parts: (outs, width) in whole blocks.
+
+    Sixteen sources become the lanes, `turned`, while sequences stand behind each other as samples do: nothing then has
+    to be summed over lanes.
+    """
+    blocks = (width + LANES - 1) // LANES
+    for block in range(blocks):
+        first = block * LANES
+        for k in range(samples):
+            from_u = u_at + k * u_stride + first * LANES
+            transpose(u, from_u, min(width - first, LANES) - 1, turned, turned_at + k * LANES * LANES)
+        o = 0
+        while o < outs:
+            rows = rows_from(g, o, outs - 1, LANES)
+            sums = no_sums(g, rows)
+            for k in range(samples):
+                for lane in range(LANES):
+                    sent = load(turned, turned_at + (k * LANES + lane) * LANES)
+                    sums = plus_numbers(sums, g, rows, g_at + k * g_stride + lane, sent)
+            add_rows(parts, parts_at + first, rows_from(g, o, outs - 1, blocks * LANES), sums)
+            o += len(rows)

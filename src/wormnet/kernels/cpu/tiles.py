@@ -13,20 +13,17 @@ from numba.core import config, types
 from numba.extending import intrinsic
 
 from wormnet.kernels.cpu import LANES
-from wormnet.kernels.cpu.folds import folded
-from wormnet.kernels.cpu.lanes import Lanes, broadcast, pointer_to
+from wormnet.kernels.cpu.lanes import Lanes, broadcast, indices, pointer_to
 
 __all__ = [
-    "add_folded",
+    "add_rows",
     "dot_numbers",
     "load_rows",
-    "no_outer",
     "no_sums",
     "plus_numbers",
-    "plus_outer",
     "rows_from",
-    "sources_from",
     "store_rows",
+    "transpose",
 ]
 
 
@@ -48,11 +45,6 @@ def _blocks_in_registers(number):
 
 def _n_rows(number):
     return 8 if _blocks_in_registers(number) >= 16 else 4
-
-
-def _n_sources(number):
-    """With four sums each."""
-    return {32: 4, 16: 2}.get(_blocks_in_registers(number), 1)
 
 
 def _unpacked(builder, value):
@@ -96,13 +88,6 @@ def rows_from(typingctx, array, first, last, stride):
 
 
 @intrinsic
-def sources_from(typingctx, array, first, last, stride):
-    """The same for the sources of an outer product, which has four sums for each."""
-    n = _n_sources(array.dtype)
-    return types.UniTuple(types.intp, n)(array, types.intp, types.intp, types.intp), _places(n)
-
-
-@intrinsic
 def no_sums(typingctx, array, places):
     """A block of zeros for each of some places."""
 
@@ -110,18 +95,6 @@ def no_sums(typingctx, array, places):
         return ir.Constant(context.get_value_type(sig.return_type.dtype), [0.0] * LANES)
 
     return types.UniTuple(Lanes(array.dtype), len(places))(array, places), _tuple_of(len(places), one)
-
-
-@intrinsic
-def no_outer(typingctx, array, sources):
-    """Four blocks of zeros for each of some sources."""
-
-    def one(context, builder, sig, args, k):
-        zeros = ir.Constant(context.get_value_type(sig.return_type.dtype.dtype), [0.0] * LANES)
-        return context.make_tuple(builder, sig.return_type.dtype, [zeros] * 4)
-
-    four = types.UniTuple(Lanes(array.dtype), 4)
-    return types.UniTuple(four, len(sources))(array, sources), _tuple_of(len(sources), one)
 
 
 @intrinsic
@@ -182,34 +155,12 @@ def dot_numbers(typingctx, start, blocks, array, offsets, shift):
 
 
 @intrinsic
-def plus_outer(typingctx, sums, a, a_offsets, a_shift, b, b_offsets, b_shift):
-    """sums[j][i] + (the block of a at a_offsets[i] + a_shift) x (that of b at b_offsets[j] + b_shift), for all i, j."""
-
-    def blocks(context, builder, array_type, array, offsets, shift):
-        places = [builder.add(offset, shift) for offset in _unpacked(builder, offsets)]
-        pointers = [pointer_to(context, builder, array_type, array, at) for at in places]
-        return [builder.load(pointer, align=align) for pointer, align in pointers]
-
-    def generate(context, builder, sig, args):
-        left, right = (blocks(context, builder, sig.args[k], *args[k : k + 3]) for k in (1, 4))
-        rows = [
-            [_multiply_add(builder, one, other, had) for one, had in zip(left, _unpacked(builder, row))]
-            for other, row in zip(right, _unpacked(builder, args[0]))
-        ]
-        rows = [context.make_tuple(builder, sig.return_type.dtype, row) for row in rows]
-        return context.make_tuple(builder, sig.return_type, rows)
-
-    return sums(sums, a, a_offsets, types.intp, b, b_offsets, types.intp), generate
-
-
-@intrinsic
-def add_folded(typingctx, array, at, places, sums):
-    """Add each source's four sums, folded into a block, to its place behind `at`; what only fills up adds nothing."""
+def add_rows(typingctx, array, at, places, blocks):
+    """Add blocks to their places behind `at`; those that only fill up, at the place of the one before, are left out."""
 
     def generate(context, builder, sig, args):
         before = None
-        for place, four in zip(_unpacked(builder, args[2]), _unpacked(builder, args[3])):
-            block = folded(builder, *_unpacked(builder, four))
+        for place, block in zip(_unpacked(builder, args[2]), _unpacked(builder, args[3])):
             if before is not None:
                 again = builder.icmp_signed("==", place, before)
                 block = builder.select(again, ir.Constant(block.type, [0.0] * LANES), block)
@@ -218,4 +169,35 @@ def add_folded(typingctx, array, at, places, sums):
             before = place
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, places, sums), generate
+    return types.void(array, types.intp, places, blocks), generate
+
+
+@intrinsic
+def transpose(typingctx, array, at, last, to, to_at):
+    """Write rows of what stands in columns: block l gets lane l of the rows from `at` on, up to row `last` (again)."""
+
+    def generate(context, builder, sig, args):
+        rows = []
+        for k in range(LANES):
+            row = _row(builder, ir.Constant(args[2].type, 0), args[2], k)
+            place = builder.add(args[1], builder.mul(row, ir.Constant(row.type, LANES)))
+            pointer, align = pointer_to(context, builder, sig.args[0], args[0], place)
+            rows.append(builder.load(pointer, align=align))
+        # Exchange halves, then quarters, ... of each two rows.
+        distance = LANES // 2
+        while distance:
+            low = indices([lane if not lane & distance else LANES + lane - distance for lane in range(LANES)])
+            high = indices([lane + distance if not lane & distance else LANES + lane for lane in range(LANES)])
+            for k in range(LANES):
+                if not k & distance:
+                    a, b = rows[k], rows[k + distance]
+                    rows[k] = builder.shuffle_vector(a, b, low)
+                    rows[k + distance] = builder.shuffle_vector(a, b, high)
+            distance //= 2
+        for k, row in enumerate(rows):
+            place = builder.add(args[4], ir.Constant(args[4].type, k * LANES))
+            pointer, align = pointer_to(context, builder, sig.args[3], args[3], place)
+            builder.store(row, pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, array, types.intp), generate
