@@ -3,12 +3,10 @@
 
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.compiled import inlined
-from wormnet.kernels.cpu.lanes import all_lanes, load, store
+from wormnet.kernels.cpu.lanes import all_lanes, load
 from wormnet.kernels.cpu.rows import clear
 from wormnet.kernels.cpu.tiles import (
     add_rows,
-    dot_numbers,
-    load_rows,
     no_sums,
     plus_numbers,
     rows_from,
@@ -35,14 +33,15 @@ def dense(p, weight, bias, outs, width, source, source_at, to, to_at):
 @inlined
 def dense_back(p, weight, outs, width, begin, g, g_at, to_at):
     """Set width rows of g from to_at on to weight^T times the outs rows from g_at on; those before `begin` to 0."""
-    clear(g, to_at, width)
-    o = 0
-    while o < outs:
-        rows, given = rows_from(p, o, outs - 1, width), load_rows(g, g_at, o, outs)
-        for j in range(begin, width):
-            at = to_at + j * LANES
-            store(g, at, dot_numbers(load(g, at), given, p, rows, weight + j))
-        o += len(rows)
+    clear(g, to_at, begin)
+    j = begin
+    while j < width:
+        columns = rows_from(p, j, width - 1, 1)
+        sums = no_sums(p, columns)
+        for o in range(outs):
+            sums = plus_numbers(sums, p, columns, weight + o * width, load(g, g_at + o * LANES))
+        store_rows(g, to_at, rows_from(p, j, width - 1, LANES), sums)
+        j += len(columns)
 
 
 @inlined

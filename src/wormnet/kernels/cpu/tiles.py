@@ -17,8 +17,6 @@ from wormnet.kernels.cpu.lanes import Lanes, broadcast, indices, pointer_to
 
 __all__ = [
     "add_rows",
-    "dot_numbers",
-    "load_rows",
     "no_sums",
     "plus_numbers",
     "rows_from",
@@ -98,23 +96,6 @@ def no_sums(typingctx, array, places):
 
 
 @intrinsic
-def load_rows(typingctx, array, at, first, count):
-    """The blocks of rows from `first` on, of `count` that begin at `at`; zeros behind the last."""
-    n = _n_rows(array.dtype)
-
-    def one(context, builder, sig, args, k):
-        last = builder.sub(args[3], ir.Constant(args[3].type, 1))
-        row = _row(builder, args[2], last, k)
-        place = builder.add(args[1], builder.mul(row, ir.Constant(row.type, LANES)))
-        pointer, align = pointer_to(context, builder, sig.args[0], args[0], place)
-        block = builder.load(pointer, align=align)
-        here = builder.icmp_signed("<=", builder.add(args[2], ir.Constant(row.type, k)), last)
-        return builder.select(here, block, ir.Constant(block.type, [0.0] * LANES))
-
-    return types.UniTuple(Lanes(array.dtype), n)(array, types.intp, types.intp, types.intp), _tuple_of(n, one)
-
-
-@intrinsic
 def store_rows(typingctx, array, at, places, blocks):
     """Write blocks to their places behind `at`."""
 
@@ -138,20 +119,6 @@ def plus_numbers(typingctx, sums, array, offsets, shift, u):
         return _multiply_add(builder, number, args[4], builder.extract_value(args[0], k))
 
     return sums(sums, array, offsets, types.intp, u), _tuple_of(len(sums), one)
-
-
-@intrinsic
-def dot_numbers(typingctx, start, blocks, array, offsets, shift):
-    """start + the sum over k of blocks[k] x (the number at offsets[k] + shift of a flat array)."""
-
-    def generate(context, builder, sig, args):
-        data, total = context.make_array(sig.args[2])(context, builder, args[2]).data, args[0]
-        for block, offset in zip(_unpacked(builder, args[1]), _unpacked(builder, args[3])):
-            number = broadcast(builder, builder.load(builder.gep(data, [builder.add(offset, args[4])])))
-            total = _multiply_add(builder, block, number, total)
-        return total
-
-    return start(start, blocks, array, offsets, types.intp), generate
 
 
 @intrinsic
