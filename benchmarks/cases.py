@@ -268,7 +268,7 @@ def ceiling() -> Callable[[], object]:
     x = np.linspace(-3, 3, 4096, dtype=np.float32)
     y = np.empty((threads, 4096), np.float32)
     pure(x, y[0], 1)
-    return lambda: run_tasks(threads, lambda task, _: pure(x, y[task], 1024))
+    return lambda: run_tasks(threads, threads, lambda task, _: pure(x, y[task], 1024))
 
 
 def seconds(run: Callable[[], object], calls: int) -> float:

@@ -169,6 +169,44 @@ def test_parameters_are_those_that_are_registered(name, x):
     assert torch.equal(assigned(x)[0], bound(x)[0])
 
 
+class Halved(torch.nn.Module):
+    def forward(self, value):
+        return value / 2
+
+    def right_inverse(self, value):
+        return value * 2
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_all_of_whose_parameters_are_parametrized_is_set_drawn_and_copied_like_any(name, x):
+    rnn = make(name, ncp_wiring())
+    expected, values = rnn(x)[0], rnn.values()
+    bound = copy.deepcopy(rnn)
+    for stored in list(bound._parameters):
+        parametrize.register_parametrization(bound, stored, Halved())
+    torch.testing.assert_close(bound(x)[0], expected)
+    bound.reset_parameters()
+    assert not torch.allclose(bound(x)[0], expected)
+    bound.set_values(**values)
+    torch.testing.assert_close(bound(x)[0], expected)
+    carried = bound.on(bound.wiring)
+    assert type(carried) is type(rnn)
+    torch.testing.assert_close(carried(x)[0], expected)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_setting_what_a_pruned_layer_would_forget_is_refused_and_sets_nothing(name, x):
+    rnn = make(name, ncp_wiring())
+    pruned, *others = rnn.values()
+    prune.random_unstructured(rnn, rnn._table.specs[pruned].stored_as, 0.5)
+    y = rnn(x)[0]
+    with pytest.raises(ArgumentError, match=r"computed anew in every call .*is it pruned"):
+        rnn.set_values(**dict.fromkeys((*others, pruned), 0.5))
+    with pytest.raises(ArgumentError, match=r"prune\.remove"):
+        rnn.reset_parameters()
+    assert torch.equal(rnn(x)[0], y)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_weights_may_be_assigned_also_to_a_layer_on_the_meta_device(name, x):
     """B5b: load_state_dict(assign=True) was ignored, and a network made on the meta device could not run."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from wormnet.errors import ArgumentError, BackendError, ShapeError
@@ -149,11 +150,8 @@ class Recurrent(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, from torch's global generator."""
-        with torch.no_grad():
-            for spec in self._table.specs.values():
-                stored = getattr(self, spec.stored_as)
-                if not stored.is_meta:
-                    stored.copy_(self._table.draw(spec))
+        specs = [spec for spec in self._table.specs.values() if not getattr(self, spec.stored_as).is_meta]
+        self._write({spec.stored_as: self._table.draw(spec) for spec in specs})
         for module in (self.lstm, self.projection):
             if module is not None:
                 module.reset_parameters()
@@ -192,9 +190,23 @@ class Recurrent(nn.Module):
             full = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().expand(self._table.shapes[name])
             sign = at.get(f"sign_{name}")
             stored[spec.stored_as] = self._table.to_stored(spec, full, None if sign is None else sign.cpu())
+        self._write(stored)
+
+    def _write(self, stored: dict[str, Tensor]) -> None:
+        """Set what is stored, through its parametrization where it has one."""
+        for name in stored:
+            if name not in self._parameters and not parametrize.is_parametrized(self, name):
+                raise ArgumentError(
+                    f"{name} is computed anew in every call (is it pruned?), so what is set would be lost; make it a "
+                    "parameter again first (torch.nn.utils.prune.remove)."
+                )
         with torch.no_grad():
             for name, value in stored.items():
-                getattr(self, name).copy_(value)
+                now = getattr(self, name)
+                if name in self._parameters:
+                    now.copy_(value)
+                else:
+                    setattr(self, name, value.to(now))
 
     def on(self, wiring: Wiring) -> "Recurrent":
         """A layer like this one on an edited wiring: what is lesioned is gone, all else keeps its trained parameters.
@@ -223,7 +235,7 @@ class Recurrent(nn.Module):
             device=first.device,
             dtype=first.dtype,
         )
-        new.__class__ = self.__class__
+        new.__class__ = parametrize.type_before_parametrizations(self)
         carry(self, new)
         return new.train(self.training)
 
@@ -388,7 +400,7 @@ class Recurrent(nn.Module):
         y, state = self.forward(padded, state, dt, lengths.to(padded.device))
         if self.return_sequences:
             # In the order of x, also among sequences of equal length, so that y.data stands beside x.data.
-            order = torch.arange(len(lengths)) if x.sorted_indices is None else x.sorted_indices.cpu()
+            order = torch.arange(len(lengths), device="cpu") if x.sorted_indices is None else x.sorted_indices.cpu()
             y = y.index_select(0 if self.batch_first else 1, order.to(y.device))
             y = pack_padded_sequence(y, lengths[order], batch_first=self.batch_first)
             y = PackedSequence(y.data, y.batch_sizes, x.sorted_indices, x.unsorted_indices)
@@ -434,7 +446,10 @@ class Recurrent(nn.Module):
         return None if self._reads_all else self._indices()["outputs"]
 
     def _stored(self) -> Tensor:
-        return next(iter(self._parameters.values()))  # pyright: ignore[reportReturnType]
+        for one in self._parameters.values():
+            return one  # pyright: ignore[reportReturnType]
+        # All of them parametrized, pruned or of a replica: attributes only.
+        return getattr(self, next(iter(self._table.specs.values())).stored_as)
 
     def _indices(self) -> dict[str, Tensor]:
         """Index tensors on the parameters' device. They follow from the wiring and so are never saved or loaded."""

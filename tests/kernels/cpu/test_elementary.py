@@ -5,7 +5,7 @@ import pytest
 
 from wormnet.kernels.cpu import LANES, elementary
 from wormnet.kernels.cpu.compiled import kernel
-from wormnet.kernels.cpu.folds import fold4, total
+from wormnet.kernels.cpu.folds import join, pair, total
 from wormnet.kernels.cpu.lanes import load, store
 
 DTYPES = [np.float32, np.float64]
@@ -21,7 +21,8 @@ def all_of(x, sigmoids, tanhs, exps):
 
 @kernel
 def sums_of(x, folded, summed):
-    store(folded, 0, fold4(load(x, 0), load(x, LANES), load(x, 2 * LANES), load(x, 3 * LANES)))
+    first, second = pair(load(x, 0), load(x, LANES)), pair(load(x, 2 * LANES), load(x, 3 * LANES))
+    store(folded, 0, join(first, second))
     for i in range(4):
         summed[i] = total(load(x, i * LANES))
 

@@ -7,6 +7,8 @@ import pickle
 import pytest
 import torch
 from tolerances import close
+from torch._subclasses import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import wormnet
 from wormnet.errors import ArgumentError, BackendError
@@ -88,6 +90,81 @@ def test_gradients_by_function_transforms_are_those_of_backward(model):
     one_by_one = torch.func.vmap(torch.func.grad(loss), (None, 0))(p, x[:, None])
     for name, expected in found.items():
         close(one_by_one[name].sum(0), expected, backend="cpu", gradient=True)
+
+
+@each_model
+def test_an_ensemble_of_stacked_parameters_has_the_gradients_of_each_of_its_layers(model):
+    layers, x = (
+        [wormnet.Recurrent(WIRING, model, backend="cpu", dtype=torch.float64) for _ in range(3)],
+        torch.ones(5, 6, 4),
+    )
+    stacked, _ = torch.func.stack_module_state(layers)
+    stacked = {name: one.detach().requires_grad_() for name, one in stacked.items()}
+
+    def loss(p):
+        return torch.func.functional_call(layers[0], p, (x.double(),))[0].square().sum()
+
+    torch.func.vmap(loss)(stacked).sum().backward()
+    transformed = torch.func.grad(lambda p: torch.func.vmap(loss)(p).sum())(stacked)
+    for i, rnn in enumerate(layers):
+        for name, expected in gradients(rnn, rnn(x.double())[0]).items():
+            close(stacked[name].grad[i], expected, backend="cpu", gradient=True)
+            close(transformed[name][i], expected, backend="cpu", gradient=True)
+
+
+@each_model
+def test_what_was_exported_without_gradients_says_so_when_they_are_asked_for(model):
+    rnn, x = layer(model), torch.randn(5, 6, 4)
+    with torch.no_grad():
+        exported = torch.export.export(rnn, (x,)).module()
+    with pytest.raises(BackendError, match=r"without gradients.*export with gradients enabled"):
+        exported(x)[0].sum().backward()
+
+
+@each_model
+@pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_whoever_follows_operators_sees_the_kernels(model):
+    rnn, x = layer(model), torch.randn(5, 6, 4)
+    other = torch.randn(5, 6, 4)
+    with torch.no_grad():
+        graph = make_fx(lambda x: rnn(x)[0])(x)
+        traced = torch.jit.trace(rnn, x)
+        close(graph(other), rnn(other)[0], backend="cpu")
+        close(traced(other)[0], rnn(other)[0], backend="cpu")
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert rnn(mode.from_tensor(x))[0].shape == (5, 6, 2)
+
+
+@each_model
+@pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")
+def test_forward_derivatives_are_refused_not_lost(model):
+    rnn, x = layer(model), torch.randn(5, 6, 4)
+    for gradients in (False, True):
+        with torch.set_grad_enabled(gradients), torch.autograd.forward_ad.dual_level():
+            assert rnn(x)[0].shape == (5, 6, 2)
+            with pytest.raises(BackendError, match=r'no forward derivatives.*backend="reference"'):
+                rnn(torch.autograd.forward_ad.make_dual(x, torch.ones_like(x)))
+
+
+@each_model
+def test_a_default_device_is_not_where_a_layer_computes(model):
+    rnn, x = wormnet.Recurrent(wormnet.dense(4, 3), model, backend="cpu"), torch.randn(5, 6, 4)
+    expected = rnn(x)[0]
+    with torch.device("meta"):
+        found, grown = rnn(x)[0], rnn.trace(x)
+    assert torch.equal(found, expected)
+    assert torch.equal(grown, expected)
+
+
+@each_model
+def test_lengths_that_a_traced_call_cannot_check_reach_no_memory_behind_the_samples(model):
+    torch.compiler.reset()
+    rnn, x = layer(model), torch.randn(4, 5, 4)
+    compiled = torch.compile(rnn, fullgraph=True, backend="aot_eager")
+    y, last = compiled(x, lengths=torch.tensor([5, 2, 4000, -7]))
+    expected, expected_last = rnn(x, lengths=torch.tensor([5, 2, 5, 0]))
+    assert torch.equal(y, expected)
+    assert torch.equal(last, expected_last)
 
 
 @each_model

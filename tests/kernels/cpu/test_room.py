@@ -55,6 +55,11 @@ def test_nothing_behind_a_history_a_scratch_or_a_sum_is_touched(wiring, model, b
     run_between_guards(wiring, model, batch, time, seed, checkpoint)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_wiring_of_nothing_is_run_back_in_no_memory(model):
+    run_between_guards(wormnet.Wiring(0, 0), model, 3, 2, 0, False)
+
+
 @settings(max_examples=40)
 @given(
     st.integers(0, 9),

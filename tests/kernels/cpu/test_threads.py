@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 import wormnet
+from wormnet.kernels.cpu import pool
 from wormnet.models import CTRNN, LTC, CfC
 
 WIRING = wormnet.auto_ncp(inputs=4, neurons=8, outputs=2)
@@ -48,6 +49,40 @@ def test_bits_do_not_depend_on_the_number_of_threads(model, threads):
     for n in (2, 3, 8):
         threads(n)
         assert_same_bits(results(model, 600), expected)
+
+
+@each_model
+def test_without_openmp_threads_of_our_own_compute_the_same_bits(model, threads, monkeypatch):
+    threads(1)
+    expected = results(model, 600)
+    monkeypatch.setattr(pool, "_openmp", None)
+    threads(3)
+    assert_same_bits(results(model, 600), expected)
+
+
+@pytest.mark.parametrize("openmp", [True, False])
+def test_every_task_is_done_once_by_a_worker_of_its_own_and_an_error_reaches_the_caller(openmp, threads, monkeypatch):
+    if openmp and pool._openmp is None:
+        pytest.skip("torch has no OpenMP here")
+    if not openmp:
+        monkeypatch.setattr(pool, "_openmp", None)
+    for n_threads, n_workers in ((3, 3), (1, 3), (8, 2)):  # set_num_threads may come in between
+        threads(n_threads)
+        done, busy = [], [threading.Lock() for _ in range(n_workers)]
+
+        def work(task, worker, done=done, busy=busy):
+            assert busy[worker].acquire(blocking=False)
+            done.append(task)
+            busy[worker].release()
+
+        pool.run_tasks(50, n_workers, work)
+        assert sorted(done) == list(range(50))
+
+    def fail(task, worker):
+        raise KeyboardInterrupt(task)
+
+    with pytest.raises(KeyboardInterrupt):
+        pool.run_tasks(50, 3, fail)
 
 
 def _stress(seconds, n_threads=8):

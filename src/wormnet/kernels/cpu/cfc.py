@@ -177,7 +177,7 @@ def pass_back(p, c, first, last, pre, room, to, g, h, a, b):
 
 @inlined
 def add_parts(first, last, pre, cells, room, parts, g, h, a, b):
-    """Add the gradients of one neuron's weights, those of the four heads of a connection to a block (see fold4)."""
+    """Add the gradients of one neuron's weights, those of the four heads of a connection to a block (see folds)."""
     gh, ab = halves(g, h), halves(a, b)
     gh_turned, ab_turned = turned(halves(h, g)), turned(halves(b, a))
     for e in range(first, last):

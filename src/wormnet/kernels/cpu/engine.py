@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from wormnet.errors import BackendError
+from wormnet.kernels import check_history
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.plans import PLANS, edges_of, kernels_of
 from wormnet.kernels.cpu.pool import run_tasks, workers
@@ -56,8 +58,10 @@ class Engine:
         batch, time, _ = x.shape
         found = [p[name] for name in self.parameters if name in p]
         packed = torch.cat([one if one.dim() == 1 else one.reshape(-1) for one in found])
-        keep = torch.arange(v0.shape[1]) if keep is None else keep
-        needed = torch.is_grad_enabled() and any(one.requires_grad for one in (packed, x, dt, v0))
+        keep = torch.arange(v0.shape[1], device=v0.device) if keep is None else keep
+        if forward_ad._current_level >= 0:
+            _check_no_tangents(packed, x, dt, v0)
+        needed = torch.is_grad_enabled() and (any(one.requires_grad for one in (packed, x, dt, v0)) or _transformed())
         span = -1 if not needed else math.isqrt(max(time - 1, 0)) + 1 if self.checkpoint and time > 1 else time
         dt = dt if dt.shape == (batch, time) else dt.expand(batch, time)
         run = _way(_Forward, torch.ops.wormnet.cpu_forward, None if needed else _forward)
@@ -78,6 +82,11 @@ def _kernels(name: str) -> Any:
     return importlib.import_module(f"wormnet.kernels.cpu.{name}")
 
 
+def _transformed() -> bool:
+    """Whether torch.func is at work; what it wraps does not tell whether a gradient will be asked for."""
+    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+
+
 def _way(function: type[torch.autograd.Function], operator: Any, plain: Any) -> Any:
     """How to call a kernel: plainly where nothing is differentiated; as an operator, one node to whoever traces.
 
@@ -87,7 +96,19 @@ def _way(function: type[torch.autograd.Function], operator: Any, plain: Any) -> 
         return operator
     if torch._C._are_functorch_transforms_active():
         return function.apply
-    return operator if plain is None else plain
+    return operator if plain is None or _watched() else plain
+
+
+def _watched() -> bool:
+    """Whether something follows the operators: a tracer, or a mode such as that of fake tensors."""
+    return torch._C._len_torch_dispatch_stack() > 0 or torch._C._get_tracing_state() is not None
+
+
+def _check_no_tangents(*given: Tensor) -> None:
+    if any(forward_ad.unpack_dual(one).tangent is not None for one in given):
+        raise BackendError(
+            'the cpu kernels have no forward derivatives; for these build the layer with backend="reference".'
+        )
 
 
 def _blocks(batch: Any) -> Any:
@@ -128,7 +149,7 @@ def _empty(like: Tensor, *shape: int) -> np.ndarray:
 
 
 def _room(tasks: int, rows: int, like: Tensor) -> np.ndarray:
-    return _empty(like, workers(tasks), rows * LANES)
+    return _empty(like, workers(tasks), max(rows, 1) * LANES)
 
 
 def _like(values: Tensor, fill: float | None = None) -> Tensor:
@@ -152,12 +173,13 @@ def _forward(
     numbers, sizes, blocks = _flat(p), (n, inputs, batch, time, width, option, span), _blocks(batch)
     # Behind a sequence's end nothing is written.
     kept = x.new_empty(batch, time, width) if lengths is None else x.new_zeros(batch, time, width)
-    last, saved = _like(v0), _empty(x, _saved_size(batch, time, n, name, option, span))
+    last, size = _like(v0), _saved_size(batch, time, n, name, option, span)
+    saved = _empty(x, size)
     room = _room(blocks, PLANS[name].room(n, inputs, len(numbers), option), x)
     shared = (numbers, edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), _flat(v0), keep.numpy())
     out = (_flat(kept), _flat(last), saved)
-    run_tasks(blocks, lambda block, worker: forward(*shared, *out, block, room[worker]))
-    return kept, last, torch.from_numpy(saved)
+    run_tasks(blocks, len(room), lambda block, worker: forward(*shared, *out, block, room[worker]))
+    return kept, last, torch.from_numpy(saved) if size else x.new_empty(0)
 
 
 def _backward(
@@ -176,6 +198,7 @@ def _backward(
     by_x: bool,
     by_dt: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    check_history(span >= 0)
     (batch, time, inputs), n, kernels = x.shape, g_last.shape[1], _kernels(name)
     sizes = (n, inputs, batch, time, keep.shape[0], option, span)
     # Behind a sequence's end nothing is written.
@@ -189,7 +212,11 @@ def _backward(
     room = _room(groups, history + PLANS[name].room_back(n, inputs, len(numbers), option), x)
     shared = (numbers, wiring, sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), keep.numpy(), saved.numpy())
     out = (_flat(g_kept), _flat(g_last), *(_flat(one) for one in (g_x, g_dt, g_v0)))
-    run_tasks(groups, lambda group, worker: kernels.backward(*shared, *out, sums[group], group, groups, room[worker]))
+    run_tasks(
+        groups,
+        len(room),
+        lambda group, worker: kernels.backward(*shared, *out, sums[group], group, groups, room[worker]),
+    )
     kernels.finish(numbers, wiring, n, sums, g_p.numpy())
     return g_p, g_x, g_dt, g_v0
 

@@ -1,5 +1,11 @@
 # pyright: reportOptionalCall=false
-"""Sums over the lanes of blocks."""
+"""Sums over the lanes of blocks.
+
+Four blocks a, b, c and d fold into one, join(pair(a, b), pair(c, d)), of which every fourth lane, from 0, 1, 2 and 3
+on, adds up to the sum of all lanes of a, b, c and d. Shuffles that stay within 128 bits are cheap; what is left of the
+sum can wait for the end. If a and b are products x u and y u, then their pair is halves(x, y) u +
+turned(halves(y, x)) turned(u), whose first factors many u share.
+"""
 
 from llvmlite import ir
 from numba.extending import intrinsic
@@ -7,7 +13,7 @@ from numba.extending import intrinsic
 from wormnet.kernels.cpu import LANES
 from wormnet.kernels.cpu.lanes import in_fours, indices
 
-__all__ = ["fold4", "halves", "join", "pair", "total", "turned"]
+__all__ = ["halves", "join", "pair", "total", "turned"]
 
 
 def _halves(builder, a, b):
@@ -49,20 +55,6 @@ def pair(typingctx, a, b):
 def join(typingctx, ab, cd):
     """Of every four lanes the sums of neighbours: two of ab, two of cd."""
     return ab(ab, ab), lambda context, builder, sig, args: _join(builder, *args)
-
-
-@intrinsic
-def fold4(typingctx, a, b, c, d):
-    """One block of which every fourth lane, from 0, 1, 2 and 3 on, adds up to the sum of all lanes of a, b, c and d.
-
-    Shuffles that stay within 128 bits are cheap; what is left of the sum can wait for the end. If a and b are products
-    x u and y u, then their pair is halves(x, y) u + turned(halves(y, x)) turned(u), whose first factors many u share.
-    """
-
-    def generate(context, builder, sig, args):
-        return _join(builder, _pair(builder, *args[:2]), _pair(builder, *args[2:]))
-
-    return a(a, a, a, a), generate
 
 
 def _fold_within(builder, v):

@@ -141,7 +141,7 @@ def run_sample(p, edges, sizes, x, dt, lengths, shortest, block, t, v, v_at, inv
 
 @kernel
 def forward(p, edges, sizes, x, dt, lengths, v0, keep, kept, last, saved, block, scratch):
-    """Run one block: writes kept (batch, time, kept), last (batch, neurons) and, unless span is 0, saved.
+    """Run one block: writes kept (batch, time, kept), last (batch, neurons) and, unless span is -1, saved.
 
     A history holds time x unfolds + 1 rows of states, then time x unfolds rows of inverse denominators.
     """
@@ -178,7 +178,7 @@ def chemical_back(
 ):  # fmt: skip
     """Pass the gradient of one neuron's drive (q) and pull (q_new, sign turned) on to its chemical synapses.
 
-    Adds to the senders' gradients in `to`, and to the synapses' sums in `parts` (see fold4): q x gate, q_new x gate,
+    Adds to the senders' gradients in `to`, and to the synapses' sums in `parts` (see folds): q x gate, q_new x gate,
     gradient of the gate's argument / conductance, that x (u - midpoint). Returns, if by_dt, the work: the sum of
     conductance x its gradient.
     """

@@ -69,7 +69,8 @@ def ends(lengths, block, batch, time):
     if len(lengths):
         shortest, longest = time, 0
         for lane in range(count):
-            length = int(lengths[block * LANES + lane])
+            # While a call is traced nobody looks at its lengths; beyond the time axis is no memory.
+            length = min(int(lengths[block * LANES + lane]), time)
             shortest, longest = min(shortest, length), max(longest, length)
         return collect(lengths, block * LANES, 1, count), shortest, longest
     return all_lanes(lengths, lengths.dtype.type(time)), shortest, longest

@@ -11,7 +11,7 @@ __all__ = ["unable"]
 
 
 def unable(model: Model, device: torch.device, dtype: torch.dtype, *, training: bool = False) -> str | None:
-    """Why `kernels.gpu.engine.run` cannot run a model on a device in a dtype; None if it can.
+    """Why the kernels cannot run a model on a device in a dtype; None if it can.
 
     >>> unable(CTRNN(solver="rk4"), torch.device("cuda"), torch.float32)
     "solver 'rk4' runs on the reference engine only"

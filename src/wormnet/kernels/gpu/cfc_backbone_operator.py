@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wormnet.kernels import check_history
 from wormnet.kernels.gpu import cfc_backbone
 from wormnet.kernels.gpu.arguments import dt_strides, parts, warps
 from wormnet.kernels.gpu.cfc_operator import by_dt, params_of, valid
@@ -212,12 +213,12 @@ def _products(
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    keep, lengths, dt, x, _, first, _, inner, _, outer, alone, *options, _ = inputs
-    ctx.options = options
+    keep, lengths, dt, x, _, first, _, inner, _, outer, alone, *ctx.options, ctx.save = inputs
     ctx.save_for_backward(keep, lengths, dt, x, first, inner, outer, alone, *output[2:])
 
 
 def _pass_back(ctx: Any, d_kept: Tensor, d_final: Tensor, *_: Tensor) -> tuple[Any, ...]:
+    check_history(ctx.save)
     saved = ctx.saved_tensors  # read once: a checkpoint computes them anew at every look
     given = torch.ops.wormnet.triton_backbone_backward(*saved, d_kept, d_final, *ctx.options)
     return None, None, *given, None, None, None, None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from wormnet.kernels import check_history
 from wormnet.kernels.gpu import cfc, samples
 from wormnet.kernels.gpu.arguments import chunks_of, dt_strides, padded, parts, tile_size, warps
 from wormnet.kernels.gpu.layers import ADJOINTS, Layers, build
@@ -132,7 +133,7 @@ def _backward(
 @_backward.register_fake
 def _(tables, sizes, keep, lengths, dt, weight, alone, states, heads, d_kept, d_final, mode) -> list[Tensor]:
     x = states.new_empty(*d_kept.shape[:2], sizes[0])
-    return [dt.new_empty(dt.shape), x, *(torch.empty_like(values) for values in (d_final, weight, alone))]
+    return [dt.new_empty(dt.shape), x, *(values.new_empty(values.shape) for values in (d_final, weight, alone))]
 
 
 def _layers(tables: Sequence[Tensor], sizes: Sequence[int]) -> Layers:
@@ -240,12 +241,13 @@ def _out_of_blocks(values: Tensor, batch: int) -> Tensor:
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    tables, ctx.sizes, keep, lengths, dt, _, _, weight, alone, ctx.mode = inputs[:-2]
+    tables, ctx.sizes, keep, lengths, dt, _, _, weight, alone, ctx.mode, _, ctx.save = inputs
     ctx.n_tables = len(tables)
     ctx.save_for_backward(*tables, keep, lengths, dt, weight, alone, *output[2:])
 
 
 def _pass_back(ctx: Any, d_kept: Tensor, d_final: Tensor, *_: Tensor) -> tuple[Any, ...]:
+    check_history(ctx.save)
     saved = ctx.saved_tensors  # read once: a checkpoint computes them anew at every look
     tables, rest = list(saved[: ctx.n_tables]), saved[ctx.n_tables :]
     given = torch.ops.wormnet.triton_cfc_backward(tables, ctx.sizes, *rest, d_kept, d_final, ctx.mode)

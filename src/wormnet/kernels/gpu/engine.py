@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
+from wormnet.kernels import check_history
 from wormnet.kernels.gpu import launch, layers
 from wormnet.kernels.gpu.arguments import Call, Plan, Saved, parts
 from wormnet.kernels.gpu.cfc_backbone_operator import backbone_params_of
@@ -248,12 +249,13 @@ def _(tables, sizes, keep, lengths, numbers, saved, d_kept, d_final, unfolds, ta
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     tables, ctx.sizes, keep, lengths = inputs[:4]
-    ctx.unfolds, ctx.tanh, ctx.lanes, _, ctx.needs_dt = inputs[-5:]
+    ctx.unfolds, ctx.tanh, ctx.lanes, ctx.save, ctx.needs_dt = inputs[-5:]
     ctx.n_tables = len(tables)
     ctx.save_for_backward(*tables, keep, lengths, *inputs[4:-5], *output[2:])
 
 
 def _pass_back(ctx: Any, d_kept: Tensor, d_final: Tensor, *_: Tensor) -> tuple[Any, ...]:
+    check_history(ctx.save)
     saved = ctx.saved_tensors  # read once: a checkpoint computes them anew at every look
     tables, (keep, lengths, *rest) = saved[: ctx.n_tables], saved[ctx.n_tables :]
     d_dt, *others = torch.ops.wormnet.triton_backward(
