@@ -5,7 +5,7 @@ import pytest
 
 from wormnet.kernels.cpu import LANES, elementary
 from wormnet.kernels.cpu.compiled import kernel
-from wormnet.kernels.cpu.folds import join, pair, total
+from wormnet.kernels.cpu.folds import add_four, four_by_four, join, pair, total
 from wormnet.kernels.cpu.lanes import load, store
 
 DTYPES = [np.float32, np.float64]
@@ -25,6 +25,14 @@ def sums_of(x, folded, summed):
     store(folded, 0, join(first, second))
     for i in range(4):
         summed[i] = total(load(x, i * LANES))
+
+
+@kernel
+def fours_of(x, together, alone):
+    blocks = load(x, 0), load(x, LANES), load(x, 2 * LANES), load(x, 3 * LANES)
+    store(together, 0, four_by_four(blocks[0], blocks[1], blocks[2], blocks[3]))
+    for i in range(4):
+        add_four(alone, 4 * i, blocks[i])
 
 
 def computed(x):
@@ -86,3 +94,13 @@ def test_sums_over_lanes_are_complete(dtype):
     sums_of(x, folded, summed)
     np.testing.assert_array_equal(folded.reshape(-1, 4).sum(0), x.reshape(4, LANES).sum(1))
     np.testing.assert_array_equal(summed, x.reshape(4, LANES).sum(1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_four_sums_of_each_block_are_complete_and_in_order(dtype):
+    x = (2.0 ** np.arange(4 * LANES) % 251).astype(dtype)
+    expected = x.reshape(4, LANES // 4, 4).sum(1).reshape(-1)
+    together, alone = np.empty(LANES, dtype), np.ones(LANES + 4, dtype)
+    fours_of(x, together, alone)
+    np.testing.assert_array_equal(together, expected)
+    np.testing.assert_array_equal(alone, [*(expected + 1), 1, 1, 1, 1])

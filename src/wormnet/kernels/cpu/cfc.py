@@ -24,7 +24,7 @@ from wormnet.kernels.cpu.elementary import (
     sigmoid,
     tanh,
 )
-from wormnet.kernels.cpu.folds import halves, join, total, turned
+from wormnet.kernels.cpu.folds import add_four, four_by_four, halves, join, total, turned
 from wormnet.kernels.cpu.lanes import all_lanes, entry, load, same, select_less, store
 from wormnet.kernels.cpu.rows import (
     add_to,
@@ -176,14 +176,26 @@ def pass_back(p, c, first, last, pre, room, to, g, h, a, b):
 
 
 @inlined
-def add_parts(first, last, pre, cells, room, parts, g, h, a, b):
-    """Add the gradients of one neuron's weights, those of the four heads of a connection to a block (see folds)."""
-    gh, ab = halves(g, h), halves(a, b)
-    gh_turned, ab_turned = turned(halves(h, g)), turned(halves(b, a))
-    for e in range(first, last):
-        u = load(cells, entry(pre, e) * LANES)
-        u_turned = turned(u)
-        add_to(room, parts + e * LANES, join(u * gh + u_turned * gh_turned, u * ab + u_turned * ab_turned))
+def weight_sums(cells, pre, e, gh, gh_crossed, ab, ab_crossed):
+    """The gradients of connection e's weights in the four heads, folded into a block (see folds)."""
+    u = load(cells, entry(pre, e) * LANES)
+    u_turned = turned(u)
+    return join(u * gh + u_turned * gh_crossed, u * ab + u_turned * ab_crossed)
+
+
+@inlined
+def add_weights(first, last, pre, cells, room, weights, g, h, a, b):
+    """Add the gradients of one neuron's weights, four numbers for each connection, given those of its heads."""
+    gh, ab, gh_crossed, ab_crossed = halves(g, h), halves(a, b), turned(halves(h, g)), turned(halves(b, a))
+    alone = last - (last - first) % 4
+    for e in range(first, alone, 4):
+        one = weight_sums(cells, pre, e, gh, gh_crossed, ab, ab_crossed)
+        two = weight_sums(cells, pre, e + 1, gh, gh_crossed, ab, ab_crossed)
+        three = weight_sums(cells, pre, e + 2, gh, gh_crossed, ab, ab_crossed)
+        four = weight_sums(cells, pre, e + 3, gh, gh_crossed, ab, ab_crossed)
+        add_to(room, weights + 4 * e, four_by_four(one, two, three, four))
+    for e in range(alone, last):
+        add_four(room, weights + 4 * e, weight_sums(cells, pre, e, gh, gh_crossed, ab, ab_crossed))
 
 
 @inlined
@@ -194,22 +206,22 @@ def pass_only_back(p, first, last, pre, room, to, g):
 
 
 @inlined
-def add_lanes(first, last, pre, cells, room, lanes, g):
-    """What add_parts does for the one head of the mode "pure"; each connection has lanes of its own."""
+def add_lanes(first, last, pre, cells, room, weights, g):
+    """What add_weights does for the one head of the mode "pure"; each connection has lanes of its own."""
     for e in range(first, last):
-        add_to(room, lanes + e * LANES, g * load(cells, entry(pre, e) * LANES))
+        add_to(room, weights + e * LANES, g * load(cells, entry(pre, e) * LANES))
 
 
 @inlined
-def neuron_back(p, edges, n, mode, i, cells, history, at, step, g_new, room, lanes, to, by_x, by_dt):
+def neuron_back(p, edges, n, mode, i, cells, history, at, step, g_new, room, lanes, weights, to, by_x, by_dt):
     """Pass the gradient of neuron i's new state back; the history holds its heads, `n` rows apart, from `at` on.
 
     Inputs get theirs only if by_x.
     """
     c, bounds, pre = edges[0], edges[1 : 2 * n + 2], edges[3 * n + 2 :]
-    first, last, wide, biases = bounds[2 * i], bounds[2 * i + 2], n * LANES, lanes + c * LANES
+    first, last, wide = bounds[2 * i], bounds[2 * i + 2], n * LANES
     first_back = first if by_x else bounds[2 * i + 1]
-    own = biases + i * LANES
+    own = lanes + i * LANES
     g, h = load(history, at), load(history, at + wide)
     gate, a = load(history, at + 2 * wide), load(history, at + 3 * wide)
     g_g, g_h, g_a, g_b, by_step = unsettle(p, n, mode, i, step, g, h, gate, a, g_new)
@@ -217,11 +229,11 @@ def neuron_back(p, edges, n, mode, i, cells, history, at, step, g_new, room, lan
     add_to(room, own + wide, g_h)
     add_to(room, own + 2 * wide, g_a)
     if mode == PURE:
-        add_lanes(first, last, pre, cells, room, lanes, g_g)
+        add_lanes(first, last, pre, cells, room, weights, g_g)
         pass_only_back(p, first_back, last, pre, room, to, g_g)
     else:
         add_to(room, own + 3 * wide, g_b)
-        add_parts(first, last, pre, cells, room, lanes, g_g, g_h, g_a, g_b)
+        add_weights(first, last, pre, cells, room, weights, g_g, g_h, g_a, g_b)
         pass_back(p, c, first_back, last, pre, room, to, g_g, g_h, g_a, g_b)
     return by_dt + by_step
 
@@ -242,8 +254,9 @@ def backward(
     # Gradients of inputs, old states, new states and held ones; then sums over all samples.
     g_old, g_new = inputs * LANES, inputs * LANES + wide
     g_held, lanes = inputs * LANES + 2 * wide, inputs * LANES + 3 * wide
-    n_lanes = len(p) - (count - 1) * c
-    clear(room, lanes, n_lanes)
+    n_alone = len(p) - count * c
+    weights = lanes + n_alone * LANES
+    clear(room, lanes, n_alone + (c if mode == PURE else (4 * c + LANES - 1) // LANES))
     v = saved if whole else scratch
     for block in range(group, (batch + LANES - 1) // LANES, groups):
         ended, shortest, longest = ends(lengths, block, batch, time)
@@ -273,7 +286,7 @@ def backward(
                 i = order[place]
                 by_dt = neuron_back(
                     p, edges, n, mode, i, cells, v, heads_at + (4 * k * n + i) * LANES, step,
-                    load(room, g_new + i * LANES), room, lanes, 0, by_x, by_dt,
+                    load(room, g_new + i * LANES), room, lanes, weights, 0, by_x, by_dt,
                 )  # fmt: skip
             copy(room, g_old, room, g_new, n)
             if t >= shortest:
@@ -285,13 +298,10 @@ def backward(
             if len(g_dt) > 0:
                 scatter(cells, 0, block, batch, time, 1, t, g_dt)
         scatter(room, g_new, block, batch, 1, n, 0, g_v0)
-    for e in range(c):
-        for k in range(count):
-            at = lanes + e * LANES + k
-            summed = (room[at] + room[at + 4]) + (room[at + 8] + room[at + 12])
-            sums[count * e + k] = total(load(room, at)) if count == 1 else summed
-    for i in range(c, n_lanes):
-        sums[(count - 1) * c + i] = total(load(room, lanes + i * LANES))
+    for i in range(count * c):
+        sums[i] = total(load(room, weights + i * LANES)) if mode == PURE else room[weights + i]
+    for i in range(n_alone):
+        sums[count * c + i] = total(load(room, lanes + i * LANES))
 
 
 @kernel

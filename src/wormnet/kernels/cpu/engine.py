@@ -170,13 +170,14 @@ def _forward(
     span: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     (batch, time, inputs), n, width, forward = x.shape, v0.shape[1], keep.shape[0], _kernels(name).forward
-    numbers, sizes, blocks = _flat(p), (n, inputs, batch, time, width, option, span), _blocks(batch)
+    numbers, wiring, blocks = _flat(p), edges.numpy(), _blocks(batch)
+    sizes = (n, inputs, batch, time, width, option, span)
     # Behind a sequence's end nothing is written.
     kept = x.new_empty(batch, time, width) if lengths is None else x.new_zeros(batch, time, width)
     last, size = _like(v0), _saved_size(batch, time, n, name, option, span)
     saved = _empty(x, size)
-    room = _room(blocks, PLANS[name].room(n, inputs, len(numbers), option), x)
-    shared = (numbers, edges.numpy(), sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), _flat(v0), keep.numpy())
+    room = _room(blocks, PLANS[name].room(n, inputs, int(wiring[0]), option), x)
+    shared = (numbers, wiring, sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), _flat(v0), keep.numpy())
     out = (_flat(kept), _flat(last), saved)
     run_tasks(blocks, len(room), lambda block, worker: forward(*shared, *out, block, room[worker]))
     return kept, last, torch.from_numpy(saved) if size else x.new_empty(0)
@@ -209,7 +210,7 @@ def _backward(
     numbers, wiring = _flat(p), edges.numpy()
     sums = _empty(x, groups, len(numbers))
     history = PLANS[name].history(n, span, option) if span != time else 0
-    room = _room(groups, history + PLANS[name].room_back(n, inputs, len(numbers), option), x)
+    room = _room(groups, history + PLANS[name].room_back(n, inputs, int(wiring[0]), len(numbers), option), x)
     shared = (numbers, wiring, sizes, _flat(x), _flat(dt), _numbers(lengths, numbers), keep.numpy(), saved.numpy())
     out = (_flat(g_kept), _flat(g_last), *(_flat(one) for one in (g_x, g_dt, g_v0)))
     run_tasks(

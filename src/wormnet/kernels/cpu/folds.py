@@ -8,12 +8,13 @@ turned(halves(y, x)) turned(u), whose first factors many u share.
 """
 
 from llvmlite import ir
+from numba.core import types
 from numba.extending import intrinsic
 
 from wormnet.kernels.cpu import LANES
-from wormnet.kernels.cpu.lanes import in_fours, indices
+from wormnet.kernels.cpu.lanes import in_fours, indices, pointer_to
 
-__all__ = ["halves", "join", "pair", "total", "turned"]
+__all__ = ["add_four", "four_by_four", "halves", "join", "pair", "total", "turned"]
 
 
 def _halves(builder, a, b):
@@ -31,6 +32,12 @@ def _join(builder, ab, cd):
 
 def _pair(builder, a, b):
     return builder.fadd(_halves(builder, a, b), _turned(builder, _halves(builder, b, a)))
+
+
+def _sum_of_groups(builder, a, b, first, second):
+    """The sum of two choices among the groups of four lanes; from 4 on they are those of b."""
+    low, high = (indices([4 * group + i for group in groups for i in range(4)]) for groups in (first, second))
+    return builder.fadd(builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high))
 
 
 @intrinsic
@@ -61,6 +68,36 @@ def _fold_within(builder, v):
     half = v.type.count // 2
     low, high = indices(range(half)), indices(range(half, 2 * half))
     return builder.fadd(builder.shuffle_vector(v, v, low), builder.shuffle_vector(v, v, high))
+
+
+@intrinsic
+def four_by_four(typingctx, a, b, c, d):
+    """The four sums each that four blocks have folded into, one behind the other in one block."""
+
+    def generate(context, builder, sig, args):
+        a, b, c, d = args
+        # Of each block first the two halves are added, which are whole registers on some machines.
+        ab = _sum_of_groups(builder, a, b, (0, 1, 4, 5), (2, 3, 6, 7))
+        cd = _sum_of_groups(builder, c, d, (0, 1, 4, 5), (2, 3, 6, 7))
+        return _sum_of_groups(builder, ab, cd, (0, 2, 4, 6), (1, 3, 5, 7))
+
+    return a(a, a, a, a), generate
+
+
+@intrinsic
+def add_four(typingctx, array, at, folded):
+    """Add the four sums that a block has folded into to the four numbers of a flat array from `at` on."""
+
+    def generate(context, builder, sig, args):
+        value = args[2]
+        while value.type.count > 4:
+            value = _fold_within(builder, value)
+        pointer, align = pointer_to(context, builder, sig.args[0], args[0], args[1])
+        pointer = builder.bitcast(pointer, value.type.as_pointer())
+        builder.store(builder.fadd(builder.load(pointer, align=align), value), pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, folded), generate
 
 
 @intrinsic

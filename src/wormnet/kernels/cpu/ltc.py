@@ -21,7 +21,7 @@ from wormnet.kernels.cpu.elementary import (
     semi_implicit,
     sigmoid,
 )
-from wormnet.kernels.cpu.folds import halves, join, pair, total, turned
+from wormnet.kernels.cpu.folds import add_four, four_by_four, halves, join, pair, total, turned
 from wormnet.kernels.cpu.lanes import all_lanes, entry, load, same, select_less, store
 from wormnet.kernels.cpu.rows import (
     add_to,
@@ -173,29 +173,50 @@ def history(time, unfolds):
 
 
 @inlined
+def synapse_back(p, n, s, e, pre, row, products, u, at, q, q_new, straight, crossed, to, to_at):
+    """Pass the gradient of a neuron's drive and pull on through its chemical synapse e, as chemical_back says.
+
+    Returns the synapse's sums, folded into a block (see folds), and the gradient of its conductance.
+    """
+    slope, midpoint, reversal = 3 * n + s, 3 * n + 2 * s, 3 * n + 3 * s
+    sender = entry(pre, e) * LANES
+    u_pre = load(u, at + sender)
+    gate = sigmoid(gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e)))
+    _, by_slope, _ = d_gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e))
+    opened = q * same(p, reversal + e) - q_new
+    argument = opened * d_sigmoid(gate)
+    store(to, to_at + sender, load(to, to_at + sender) + argument * same(row, products + s + e))
+    by_gate = gate * straight + turned(gate) * crossed
+    return join(by_gate, pair(argument, argument * by_slope)), opened * gate
+
+
+@inlined
 def chemical_back(
     p, n, s, first, last, pre, row, products, u, at, q, q_new, to, to_at, parts, parts_at, by_dt, work
 ):  # fmt: skip
     """Pass the gradient of one neuron's drive (q) and pull (q_new, sign turned) on to its chemical synapses.
 
-    Adds to the senders' gradients in `to`, and to the synapses' sums in `parts` (see folds): q x gate, q_new x gate,
+    Adds to the senders' gradients in `to`, and to four sums of each synapse in `parts`: q x gate, q_new x gate,
     gradient of the gate's argument / conductance, that x (u - midpoint). Returns, if by_dt, the work: the sum of
     conductance x its gradient.
     """
-    conductance, slope, midpoint, reversal = 3 * n, 3 * n + s, 3 * n + 2 * s, 3 * n + 3 * s
-    q_straight, q_turned = halves(q, q_new), turned(halves(q_new, q))
-    for e in range(first, last):
-        sender = entry(pre, e) * LANES
-        u_pre = load(u, at + sender)
-        gate = sigmoid(gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e)))
-        _, by_slope, _ = d_gate_argument(u_pre, same(p, slope + e), same(p, midpoint + e))
-        opened = q * same(p, reversal + e) - q_new
-        argument = opened * d_sigmoid(gate)
+    straight, crossed, g = halves(q, q_new), turned(halves(q_new, q)), 3 * n
+    alone = last - (last - first) % 4
+    for e in range(first, alone, 4):
+        # Sums of four synapses fill a block: a quarter of the memory, and of the loads and stores, of one for each.
+        a, g_a = synapse_back(p, n, s, e, pre, row, products, u, at, q, q_new, straight, crossed, to, to_at)
+        b, g_b = synapse_back(p, n, s, e + 1, pre, row, products, u, at, q, q_new, straight, crossed, to, to_at)
+        c, g_c = synapse_back(p, n, s, e + 2, pre, row, products, u, at, q, q_new, straight, crossed, to, to_at)
+        d, g_d = synapse_back(p, n, s, e + 3, pre, row, products, u, at, q, q_new, straight, crossed, to, to_at)
+        add_to(parts, parts_at + 4 * e, four_by_four(a, b, c, d))
         if by_dt:
-            work = work + opened * gate * same(p, conductance + e)
-        store(to, to_at + sender, load(to, to_at + sender) + argument * same(row, products + s + e))
-        by_gate = gate * q_straight + turned(gate) * q_turned
-        add_to(parts, parts_at + e * LANES, join(by_gate, pair(argument, argument * by_slope)))
+            work = work + g_a * same(p, g + e) + g_b * same(p, g + e + 1)
+            work = work + g_c * same(p, g + e + 2) + g_d * same(p, g + e + 3)
+    for e in range(alone, last):
+        a, g_a = synapse_back(p, n, s, e, pre, row, products, u, at, q, q_new, straight, crossed, to, to_at)
+        add_four(parts, parts_at + 4 * e, a)
+        if by_dt:
+            work = work + g_a * same(p, g + e)
     return work
 
 
@@ -231,7 +252,7 @@ def backward(
     g, g_old, g_held, q_sum, q_new_sum = 0, wide, 2 * wide, 3 * wide, 4 * wide
     g_row, lanes = 5 * wide, 5 * wide + inputs * LANES
     parts = lanes + (len(p) - 4 * s) * LANES
-    clear(room, lanes, len(p) - 3 * s)
+    clear(room, lanes, len(p) - 4 * s + (4 * s + LANES - 1) // LANES)
     v = saved if whole else scratch
     for block in range(group, (batch + LANES - 1) // LANES, groups):
         ended, shortest, longest = ends(lengths, block, batch, time)
@@ -321,8 +342,7 @@ def backward(
         scatter(room, g, block, batch, 1, n, 0, g_v0)
     for e in range(s):
         for k in range(4):
-            at = parts + e * LANES + k
-            sums[4 * e + k] = (room[at] + room[at + 4]) + (room[at + 8] + room[at + 12])
+            sums[4 * e + k] = room[parts + 4 * e + k]
     for i in range(len(p) - 4 * s):
         sums[4 * s + i] = total(load(room, lanes + i * LANES))
 

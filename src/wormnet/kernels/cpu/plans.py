@@ -31,9 +31,9 @@ class Plan(NamedTuple):
     history: Callable[[int, int, int], int]
     """rows that a block's history has, of (neurons, time, option)"""
     room: Callable[[int, int, int, int], int]
-    """rows that a block needs on the way there, of (neurons, inputs, parameters, option)"""
-    room_back: Callable[[int, int, int, int], int]
-    """and on the way back beside a history, of (neurons, inputs, parameters, option)"""
+    """rows that a block needs on the way there, of (neurons, inputs, connections, option)"""
+    room_back: Callable[[int, int, int, int, int], int]
+    """and on the way back beside a history, of (neurons, inputs, connections, parameters, option)"""
     option: Callable[[Model], int]
     """the one number that the kernels take from the model's options"""
 
@@ -92,16 +92,26 @@ def _backbone_parameters(model: Model) -> tuple[str, ...]:
     return (*(f"backbone_{what}{layer}" for layer in layers for what in ("weight", "bias")), *CFC_PARAMETERS)
 
 
-def _backbone_room(n: int, inputs: int, parameters: int, option: int) -> int:
+def _backbone_room(n: int, inputs: int, _: int, parameters: int, option: int) -> int:
     """Cells and heads; gradients; a chunk's gradients and cells, those turned; sums, of weights in whole blocks."""
     outs = 4 * n + _hidden(option)
     chunk = CHUNK * (outs + 1 + inputs + n + 1 + LANES)
     return (inputs + 5 * n) + (inputs + 3 * n) + chunk + (outs + 1 + 2 * n) + parameters // LANES + 1 + outs
 
 
-def rows_of_products(parameters: int) -> int:
-    """Room for two numbers of each chemical synapse, which has four parameters."""
-    return parameters // (2 * LANES) + 1
+def _rows(numbers: int) -> int:
+    return (numbers + LANES - 1) // LANES
+
+
+def _ltc_room_back(n: int, inputs: int, synapses: int, parameters: int, _: int) -> int:
+    """States, drive and pull, two products for each synapse; gradients; lanes, and four sums for each synapse."""
+    return (inputs + 3 * n + _rows(2 * synapses)) + (inputs + 5 * n) + parameters - 4 * synapses + _rows(4 * synapses)
+
+
+def _cfc_room_back(n: int, inputs: int, connections: int, parameters: int, mode: int) -> int:
+    """Cells; gradients; lanes, and four sums for each connection, or lanes in the mode "pure"."""
+    heads, rows = (1, connections) if CFC_MODES[mode] == "pure" else (4, _rows(4 * connections))
+    return (inputs + 2 * n) + (inputs + 3 * n) + parameters - heads * connections + rows
 
 
 LTC_PARAMETERS = (
@@ -118,8 +128,8 @@ PLANS = {
         lambda model: LTC_PARAMETERS,
         _synapses,
         lambda n, time, unfolds: (2 * time * unfolds + 1) * n,
-        lambda n, inputs, parameters, _: 5 * n + inputs + rows_of_products(parameters),
-        lambda n, inputs, parameters, _: 8 * n + 2 * inputs + parameters + rows_of_products(parameters),
+        lambda n, inputs, synapses, _: 5 * n + inputs + _rows(2 * synapses),
+        _ltc_room_back,
         lambda model: int(model.options["unfolds"]),
     ),
     "ctrnn": Plan(
@@ -127,7 +137,7 @@ PLANS = {
         _rates,
         lambda n, time, unfolds: (2 * time * unfolds + 1) * n,
         lambda n, inputs, *_: 4 * n + inputs,
-        lambda n, inputs, parameters, _: 6 * n + 2 * inputs + parameters,
+        lambda n, inputs, _, parameters, __: 6 * n + 2 * inputs + parameters,
         lambda model: int(model.options["unfolds"]),
     ),
     "cfc": Plan(
@@ -135,7 +145,7 @@ PLANS = {
         _layered,
         lambda n, time, mode: (5 * time + 1) * n,
         lambda n, inputs, *_: 4 * n + inputs,
-        lambda n, inputs, parameters, _: 5 * n + 2 * inputs + parameters,
+        _cfc_room_back,
         lambda model: CFC_MODES.index(model.options["mode"]),
     ),
     "cfc_backbone": Plan(
