@@ -12,13 +12,30 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import torch
 
 __all__ = ["run_tasks", "workers"]
 
-_Team = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+FIRST_COME = """
+define void @first_come(ptr %places) {
+  %left = atomicrmw sub ptr %places, i64 1 monotonic
+  %taken = icmp sgt i64 %left, 0
+  br i1 %taken, label %work, label %end
+work:
+  %second = getelementptr i64, ptr %places, i64 1
+  %callback = load ptr, ptr %second
+  call void %callback(ptr %places)
+  br label %end
+end:
+  ret void
+}
+"""
+"""What each thread of a team runs. Threads in excess leave without a turn at the interpreter's lock."""
 
 
 def _find_openmp() -> Any:
@@ -28,11 +45,36 @@ def _find_openmp() -> Any:
         parallel = ctypes.CDLL(None).GOMP_parallel
     except (AttributeError, OSError, TypeError):
         return None
-    parallel.argtypes, parallel.restype = (_Team, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint), None
+    parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+    parallel.restype = None
     return parallel
 
 
-_openmp = _find_openmp()
+@cache
+def _first_come() -> tuple[int, Any]:
+    """The address of its machine code, and what owns that."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(FIRST_COME), machine)
+    engine.finalize_object()
+    return engine.get_function_address("first_come"), engine
+
+
+def _run_team(n_workers: int, work: Callable[[Any], None]) -> None:
+    """Call work on as many threads of OpenMP."""
+    callback = _Callback(work)
+    places = (ctypes.c_int64 * 2)(n_workers, ctypes.cast(callback, ctypes.c_void_p).value or 0)
+    # As many threads as torch takes, though some may find no place: to change their number ends or starts threads.
+    team = max(torch.get_num_threads(), n_workers)
+    with _lock:
+        code, _ = _first_come()
+    _openmp(code, ctypes.addressof(places), team, 0)
+
+
+_openmp: Any = _find_openmp()
 _lock = threading.Lock()
 _own: ThreadPoolExecutor | None = None
 
@@ -52,15 +94,14 @@ def run_tasks(tasks: int, n_workers: int, one: Callable[[int, int], None]) -> No
 
     def work(_: Any = None) -> None:
         try:
-            if (worker := next(numbers)) < n_workers:
-                while (task := next(left)) < tasks:
-                    one(task, worker)
+            worker = next(numbers)
+            while (task := next(left)) < tasks:
+                one(task, worker)
         except BaseException as error:  # it cannot pass through C
             errors.append(error)
 
     if _openmp is not None:
-        # As many threads as torch takes, though some find nothing to do: to change their number ends or starts threads.
-        _openmp(_Team(work), None, max(torch.get_num_threads(), n_workers), 0)
+        _run_team(n_workers, work)
     else:
         others = [_threads().submit(work) for _ in range(1, n_workers)]
         work()
