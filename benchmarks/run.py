@@ -274,6 +274,10 @@ def _time(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
+def _size(size: float) -> str:
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
+
+
 def _row(case: Any, found: dict[str, Any]) -> str:
     if "refused" in found:
         return f"| {case.what} | refused: its tests fail | | | |"
@@ -298,7 +302,7 @@ def _row(case: Any, found: dict[str, Any]) -> str:
     if "ncps compiled" in found:
         notes.append(f"ncps does not compile ({found['ncps compiled'].partition(':')[0]})")
     for name, size in found.get("memory", {}).items():
-        notes.append(f"{name} {size / 1e6:.3g} MB")
+        notes.append(f"{name} {_size(size)}")
     if "base" in found:
         notes.append(f"{found['base']['ratio']:.3f} times as fast as {found['base']['revision']}")
     ncps = peer({"ncps": "", "ncps compiled": "compiled "})
