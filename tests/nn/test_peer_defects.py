@@ -189,9 +189,19 @@ def test_a_layer_all_of_whose_parameters_are_parametrized_is_set_drawn_and_copie
     assert not torch.allclose(bound(x)[0], expected)
     bound.set_values(**values)
     torch.testing.assert_close(bound(x)[0], expected)
+    frozen = next(iter(values))
+    getattr(bound.parametrizations, rnn._table.specs[frozen].stored_as).original.requires_grad_(False)
     carried = bound.on(bound.wiring)
     assert type(carried) is type(rnn)
     torch.testing.assert_close(carried(x)[0], expected)
+    assert [name for name, p in carried.named_parameters() if not p.requires_grad] == [
+        rnn._table.specs[frozen].stored_as
+    ]
+
+
+class OneWay(torch.nn.Module):
+    def forward(self, value):
+        return value / 2
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -204,6 +214,12 @@ def test_setting_what_a_pruned_layer_would_forget_is_refused_and_sets_nothing(na
         rnn.set_values(**dict.fromkeys((*others, pruned), 0.5))
     with pytest.raises(ArgumentError, match=r"prune\.remove"):
         rnn.reset_parameters()
+    assert torch.equal(rnn(x)[0], y)
+    prune.remove(rnn, rnn._table.specs[pruned].stored_as)
+    parametrize.register_parametrization(rnn, rnn._table.specs[pruned].stored_as, OneWay())
+    y = rnn(x)[0]
+    with pytest.raises(ArgumentError, match="parametrized by OneWay, which has no right_inverse"):
+        rnn.set_values(**dict.fromkeys((*others, pruned), 0.5))
     assert torch.equal(rnn(x)[0], y)
 
 

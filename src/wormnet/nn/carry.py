@@ -1,5 +1,6 @@
 """A trained layer on an edited wiring."""
 
+import re
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,14 @@ def carry(old: "Recurrent", new: "Recurrent") -> None:
             rows = range(old.projection.out_features)
             _copy(old.projection.weight, new.projection.weight, rows, rows, old.wiring.outputs, new.wiring.outputs)
             new.projection.bias.copy_(old.projection.bias)
-    frozen = {name for name, p in old.named_parameters() if not p.requires_grad}
+    frozen = {_plain(name) for name, p in old.named_parameters() if not p.requires_grad}
     for name, p in new.named_parameters():
         p.requires_grad_(name not in frozen)
+
+
+def _plain(name: str) -> str:
+    """What a parameter was called before torch.nn.utils parametrized or pruned it."""
+    return re.sub(r"parametrizations\.(\w+)\.original\d*$", r"\1", name).removesuffix("_orig")
 
 
 def _polarise(

@@ -195,11 +195,20 @@ class Recurrent(nn.Module):
     def _write(self, stored: dict[str, Tensor]) -> None:
         """Set what is stored, through its parametrization where it has one."""
         for name in stored:
-            if name not in self._parameters and not parametrize.is_parametrized(self, name):
+            if name in self._parameters:
+                continue
+            if not parametrize.is_parametrized(self, name):
                 raise ArgumentError(
                     f"{name} is computed anew in every call (is it pruned?), so what is set would be lost; make it a "
                     "parameter again first (torch.nn.utils.prune.remove)."
                 )
+            parametrizations: Any = self.parametrizations
+            for one in parametrizations[name]:
+                if not hasattr(one, "right_inverse"):
+                    raise ArgumentError(
+                        f"{name} is parametrized by {type(one).__name__}, which has no right_inverse, so it cannot be "
+                        "set; give it one, or remove it first (torch.nn.utils.parametrize.remove_parametrizations)."
+                    )
         with torch.no_grad():
             for name, value in stored.items():
                 now = getattr(self, name)

@@ -85,6 +85,32 @@ def test_every_task_is_done_once_by_a_worker_of_its_own_and_an_error_reaches_the
         pool.run_tasks(50, 3, fail)
 
 
+def test_an_interrupt_that_a_callback_of_c_has_lost_is_raised_all_the_same(monkeypatch):
+    def lose_one(n_workers, work):
+        work()
+        return 2
+
+    monkeypatch.setattr(pool, "_openmp", "there")
+    monkeypatch.setattr(pool, "_run_team", lose_one)
+    with pytest.raises(KeyboardInterrupt):
+        pool.run_tasks(50, 2, lambda task, worker: None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_process_forked_before_the_import_computes_after_its_parent_has_used_openmp():
+    _run("""
+import os, torch
+torch.set_num_threads(2)
+torch.ones(2**22).add(1).sum()
+child = os.fork()
+if not child:
+    import wormnet
+    wormnet.CTRNN(wormnet.dense(2, 3), backend="cpu")(torch.ones(64, 2, 2))
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+""")
+
+
 def _stress(seconds, n_threads=8):
     """Many Python threads enter at once, each with a call of its own size; the first wrong bit ends it."""
     jobs = [(model, batch) for model in MODELS for batch in (1, 17, 70)]

@@ -5,7 +5,6 @@ Importing this package imports no Numba; the first call does.
 
 import torch
 
-from wormnet.kernels.cpu import pool  # noqa: F401 - it must be there before a fork to notice it
 from wormnet.models import CTRNN, LTC, CfC
 from wormnet.models.spec import Model
 

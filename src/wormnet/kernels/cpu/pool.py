@@ -11,8 +11,9 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,8 +39,19 @@ end:
 """What each thread of a team runs. Threads in excess leave without a turn at the interpreter's lock."""
 
 
+def _forked() -> bool:
+    """Whether this process began as a fork and has not started another program since; PF_FORKNOEXEC of Linux."""
+    try:
+        status = Path("/proc/self/stat").read_text()
+    except OSError:
+        return False
+    return bool(int(status.rpartition(")")[2].split()[6]) & 0x40)
+
+
 def _find_openmp() -> Any:
     """GOMP_parallel(function, its argument, threads, flags), which Intel's and LLVM's OpenMP have too; None if none."""
+    if _forked():  # perhaps from one that had used it before this module was imported
+        return None
     try:
         # Torch loads what it links, so the whole process sees it.
         parallel = ctypes.CDLL(None).GOMP_parallel
@@ -63,8 +75,8 @@ def _first_come() -> tuple[int, Any]:
     return engine.get_function_address("first_come"), engine
 
 
-def _run_team(n_workers: int, work: Callable[[Any], None]) -> None:
-    """Call work on as many threads of OpenMP."""
+def _run_team(n_workers: int, work: Callable[[Any], None]) -> int:
+    """Call work on at most so many threads of OpenMP. Returns how many there were."""
     callback = _Callback(work)
     places = (ctypes.c_int64 * 2)(n_workers, ctypes.cast(callback, ctypes.c_void_p).value or 0)
     # As many threads as torch takes, though some may find no place: to change their number ends or starts threads.
@@ -72,6 +84,7 @@ def _run_team(n_workers: int, work: Callable[[Any], None]) -> None:
     with _lock:
         code, _ = _first_come()
     _openmp(code, ctypes.addressof(places), team, 0)
+    return n_workers - max(places[0], 0)
 
 
 _openmp: Any = _find_openmp()
@@ -90,27 +103,35 @@ def run_tasks(tasks: int, n_workers: int, one: Callable[[int, int], None]) -> No
         for task in range(tasks):
             one(task, 0)
         return
-    left, numbers, errors = itertools.count(), itertools.count(), []
+    left, numbers = itertools.count(), itertools.count()
+    ends: list[BaseException | None] = []
 
     def work(_: Any = None) -> None:
         try:
             worker = next(numbers)
             while (task := next(left)) < tasks:
                 one(task, worker)
+            ends.append(None)
         except BaseException as error:  # it cannot pass through C
-            errors.append(error)
+            ends.append(error)
 
     if _openmp is not None:
-        _run_team(n_workers, work)
+        begun = _run_team(n_workers, work)
     else:
         others = [_threads().submit(work) for _ in range(1, n_workers)]
-        work()
-        # A helper that has not started finds no task left; one that has, must end before its arrays may go.
-        for other in others:
-            if not other.cancel():
-                other.result()
-    if errors:
-        raise errors[0]
+        try:
+            work()
+        finally:
+            # A helper that has not started finds no task left; one that has, must end before its arrays may go.
+            running = [other for other in others if not other.cancel()]
+            wait(running)
+        begun = 1 + len(running)
+    for error in ends:
+        if error is not None:
+            raise error
+    if len(ends) < begun:
+        # Ctrl-C before the first line of a callback, where ctypes writes it to stderr and goes on.
+        raise KeyboardInterrupt
 
 
 def _threads() -> ThreadPoolExecutor:
