@@ -1,5 +1,6 @@
 """Threads, processes and the disk: the same bits everywhere, and no crash."""
 
+import gc
 import multiprocessing
 import os
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 import torch
@@ -83,6 +85,26 @@ def test_every_task_is_done_once_by_a_worker_of_its_own_and_an_error_reaches_the
 
     with pytest.raises(KeyboardInterrupt):
         pool.run_tasks(50, 3, fail)
+
+
+@pytest.mark.parametrize("openmp", [True, False])
+def test_what_a_call_has_used_is_freed_at_once(openmp, threads, monkeypatch):
+    """A cycle of references kept the history of every call until the garbage collector came by."""
+    if not openmp:
+        monkeypatch.setattr(pool, "_openmp", None)
+    threads(2)
+    history, deadline = torch.ones(3), time.monotonic() + 60
+    reference = weakref.ref(history)
+    gc.collect()
+    gc.disable()
+    try:
+        pool.run_tasks(4, 2, lambda task, worker, held=history: held.sum())
+        del history
+        while reference() is not None and not openmp and time.monotonic() < deadline:
+            time.sleep(0.01)  # a helper that was not needed lets go when it wakes
+        assert reference() is None
+    finally:
+        gc.enable()
 
 
 def test_an_interrupt_that_a_callback_of_c_has_lost_is_raised_all_the_same(monkeypatch):

@@ -22,6 +22,11 @@ __all__ = ["run_tasks", "workers"]
 
 _Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
+
+class _Places(ctypes.Structure):
+    _fields_ = (("left", ctypes.c_int64), ("callback", _Callback))
+
+
 FIRST_COME = """
 define void @first_come(ptr %places) {
   %left = atomicrmw sub ptr %places, i64 1 monotonic
@@ -77,14 +82,13 @@ def _first_come() -> tuple[int, Any]:
 
 def _run_team(n_workers: int, work: Callable[[Any], None]) -> int:
     """Call work on at most so many threads of OpenMP. Returns how many there were."""
-    callback = _Callback(work)
-    places = (ctypes.c_int64 * 2)(n_workers, ctypes.cast(callback, ctypes.c_void_p).value or 0)
+    places = _Places(n_workers, _Callback(work))
     # As many threads as torch takes, though some may find no place: to change their number ends or starts threads.
     team = max(torch.get_num_threads(), n_workers)
     with _lock:
         code, _ = _first_come()
     _openmp(code, ctypes.addressof(places), team, 0)
-    return n_workers - max(places[0], 0)
+    return n_workers - max(places.left, 0)
 
 
 _openmp: Any = _find_openmp()
