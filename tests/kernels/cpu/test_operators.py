@@ -94,20 +94,18 @@ def test_gradients_by_function_transforms_are_those_of_backward(model):
 
 @each_model
 def test_an_ensemble_of_stacked_parameters_has_the_gradients_of_each_of_its_layers(model):
-    layers, x = (
-        [wormnet.Recurrent(WIRING, model, backend="cpu", dtype=torch.float64) for _ in range(3)],
-        torch.ones(5, 6, 4),
-    )
+    layers = [wormnet.Recurrent(WIRING, model, backend="cpu", dtype=torch.float64) for _ in range(3)]
+    x = torch.ones(5, 6, 4).double()
     stacked, _ = torch.func.stack_module_state(layers)
     stacked = {name: one.detach().requires_grad_() for name, one in stacked.items()}
 
     def loss(p):
-        return torch.func.functional_call(layers[0], p, (x.double(),))[0].square().sum()
+        return torch.func.functional_call(layers[0], p, (x,))[0].square().sum()
 
     torch.func.vmap(loss)(stacked).sum().backward()
     transformed = torch.func.grad(lambda p: torch.func.vmap(loss)(p).sum())(stacked)
     for i, rnn in enumerate(layers):
-        for name, expected in gradients(rnn, rnn(x.double())[0]).items():
+        for name, expected in gradients(rnn, rnn(x)[0]).items():
             close(stacked[name].grad[i], expected, backend="cpu", gradient=True)
             close(transformed[name][i], expected, backend="cpu", gradient=True)
 

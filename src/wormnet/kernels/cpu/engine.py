@@ -14,7 +14,7 @@ from torch.autograd import forward_ad
 from wormnet.errors import BackendError
 from wormnet.kernels import check_history
 from wormnet.kernels.cpu import LANES
-from wormnet.kernels.cpu.plans import PLANS, edges_of, kernels_of
+from wormnet.kernels.cpu.plans import PLANS, blocks_of, edges_of, kernels_of
 from wormnet.kernels.cpu.pool import run_tasks, workers
 from wormnet.models import Model
 from wormnet.models.spec import Values
@@ -111,13 +111,9 @@ def _check_no_tangents(*given: Tensor) -> None:
         )
 
 
-def _blocks(batch: Any) -> Any:
-    return (batch + LANES - 1) // LANES
-
-
 def _saved_size(batch: int, time: int, n: int, name: str, option: int, span: int) -> int:
     rows = 0 if span < 0 else PLANS[name].history(n, time, option) if span == time else (time + span - 1) // span * n
-    return _blocks(batch) * rows * LANES
+    return blocks_of(batch) * rows * LANES
 
 
 def _flat(values: Tensor) -> np.ndarray:
@@ -170,7 +166,7 @@ def _forward(
     span: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     (batch, time, inputs), n, width, forward = x.shape, v0.shape[1], keep.shape[0], _kernels(name).forward
-    numbers, wiring, blocks = _flat(p), edges.numpy(), _blocks(batch)
+    numbers, wiring, blocks = _flat(p), edges.numpy(), blocks_of(batch)
     sizes = (n, inputs, batch, time, width, option, span)
     # Behind a sequence's end nothing is written.
     kept = x.new_empty(batch, time, width) if lengths is None else x.new_zeros(batch, time, width)
@@ -206,7 +202,7 @@ def _backward(
     fill = None if lengths is None else 0.0
     g_x, g_dt = _like(x, fill) if by_x else x.new_empty(0), _like(dt, fill) if by_dt else dt.new_empty(0)
     g_v0, g_p = _like(g_last), _like(p)
-    groups = min(_blocks(batch), GROUPS)
+    groups = min(blocks_of(batch), GROUPS)
     numbers, wiring = _flat(p), edges.numpy()
     sums = _empty(x, groups, len(numbers))
     history = PLANS[name].history(n, span, option) if span != time else 0

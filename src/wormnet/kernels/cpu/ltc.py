@@ -340,9 +340,8 @@ def backward(
                 store(row, 0, work / (h * p.dtype.type(unfolds)))
                 scatter(row, 0, block, batch, time, 1, t, g_dt)
         scatter(room, g, block, batch, 1, n, 0, g_v0)
-    for e in range(s):
-        for k in range(4):
-            sums[4 * e + k] = room[parts + 4 * e + k]
+    for i in range(4 * s):
+        sums[i] = room[parts + i]
     for i in range(len(p) - 4 * s):
         sums[4 * s + i] = total(load(room, lanes + i * LANES))
 

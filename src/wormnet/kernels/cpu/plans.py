@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from wormnet.models import Model
 from wormnet.models.spec import connections
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
-__all__ = ["ACTIVATIONS", "CHUNK", "PLANS", "Plan", "backbone_option", "edges_of", "kernels_of"]
+__all__ = ["ACTIVATIONS", "CHUNK", "PLANS", "Plan", "backbone_option", "blocks_of", "edges_of", "kernels_of"]
 
 
 CHUNK = 8
@@ -99,18 +99,25 @@ def _backbone_room(n: int, inputs: int, _: int, parameters: int, option: int) ->
     return (inputs + 5 * n) + (inputs + 3 * n) + chunk + (outs + 1 + 2 * n) + parameters // LANES + 1 + outs
 
 
-def _rows(numbers: int) -> int:
+def blocks_of(numbers: Any) -> Any:
+    """How many blocks of LANES hold so many numbers, or sequences; symbolic ones while a call is traced."""
     return (numbers + LANES - 1) // LANES
 
 
 def _ltc_room_back(n: int, inputs: int, synapses: int, parameters: int, _: int) -> int:
     """States, drive and pull, two products for each synapse; gradients; lanes, and four sums for each synapse."""
-    return (inputs + 3 * n + _rows(2 * synapses)) + (inputs + 5 * n) + parameters - 4 * synapses + _rows(4 * synapses)
+    return (
+        (inputs + 3 * n + blocks_of(2 * synapses))
+        + (inputs + 5 * n)
+        + parameters
+        - 4 * synapses
+        + blocks_of(4 * synapses)
+    )
 
 
 def _cfc_room_back(n: int, inputs: int, connections: int, parameters: int, mode: int) -> int:
     """Cells; gradients; lanes, and four sums for each connection, or lanes in the mode "pure"."""
-    heads, rows = (1, connections) if CFC_MODES[mode] == "pure" else (4, _rows(4 * connections))
+    heads, rows = (1, connections) if CFC_MODES[mode] == "pure" else (4, blocks_of(4 * connections))
     return (inputs + 2 * n) + (inputs + 3 * n) + parameters - heads * connections + rows
 
 
@@ -128,7 +135,7 @@ PLANS = {
         lambda model: LTC_PARAMETERS,
         _synapses,
         lambda n, time, unfolds: (2 * time * unfolds + 1) * n,
-        lambda n, inputs, synapses, _: 5 * n + inputs + _rows(2 * synapses),
+        lambda n, inputs, synapses, _: 5 * n + inputs + blocks_of(2 * synapses),
         _ltc_room_back,
         lambda model: int(model.options["unfolds"]),
     ),

@@ -2,7 +2,7 @@
 
 Torch's threads keep their cores busy for milliseconds after each of its operators, waiting for the next. A thread of
 our own gets no core until they give up; they themselves take a task at once. On two cores a training step of a
-layer is 1.2 to 1.8 times as fast for it. GNU's OpenMP does not survive a fork, and some systems have none: there,
+layer is 1.2 to 1.7 times as fast for it. GNU's OpenMP does not survive a fork, and some systems have none: there,
 threads of our own do the work. Numba's own would abort the process when two Python threads enter at once.
 """
 

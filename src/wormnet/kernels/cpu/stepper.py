@@ -146,7 +146,7 @@ def _compiled(model: Model, wiring: Wiring, values: dict[str, Array], dtype: Any
     option = plan.option(model)
     edges, sizes = edges_of(kernels, wiring).numpy(), (n, inputs, batch, 1, 0, option, -1)
     none, keep = np.empty(0, dtype), np.empty(0, np.int64)
-    room = np.empty(max(plan.room(n, inputs, int(edges[0]), option), 1) * LANES, dtype)
+    room = np.empty(plan.room(n, inputs, int(edges[0]), option) * LANES, dtype)
     times = np.empty(batch, dtype)
 
     def advance(v: Array, x: Array, dt: float) -> Array:
