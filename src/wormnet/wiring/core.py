@@ -15,6 +15,9 @@ from wormnet.wiring.check import CHEMICAL, CURRENT, GAP, KINDS, ROLES
 
 __all__ = ["CHEMICAL", "CURRENT", "GAP", "KINDS", "ROLES", "Csr", "Wiring"]
 
+PIECE = 2**16
+"""How many numbers of a wiring are written as text at once."""
+
 
 class Csr(NamedTuple):
     """Directed edges in the order of their receivers: neuron i receives edges `start[i]:start[i + 1]`.
@@ -49,7 +52,8 @@ class Wiring:
         pre, post: (synapses,) cell numbers.
         kind: (synapses,) or one for all: CHEMICAL, a conductance switched by the sender; GAP, a junction that acts
             both ways, stored once (from an input, which has no potential to change, one way); CURRENT, an input
-            injected linearly.
+            injected linearly. A junction may be listed from both ends, as published tables do: with equal counts
+            that is one junction, with unequal ones an error.
         sign: (synapses,) or one for all: +1 excitatory, -1 inhibitory, 0 to be learned. Of chemical synapses and
             currents; a gap junction has none (0).
         count: (synapses,) or one for all: anatomical weight, for example the number of contacts; > 0, 1 if unknown.
@@ -112,11 +116,12 @@ neurons. Inputs only send.
         pre, post = check.ends(pre, post)
         kind, sign = check.per_synapse("kind", kind, len(pre)), check.per_synapse("sign", sign, len(pre))
         count = check.counts(count, len(pre))
-        check.synapses(self.cells, self.n_inputs, pre, post, kind, sign)
         # Both ends of a gap junction are alike: the lower cell number is `pre`.
-        turn = (kind == GAP) & (pre > post)
-        pre, post = np.where(turn, post, pre), np.where(turn, pre, post)
-        order = np.lexsort((kind, pre, post))
+        turned = (kind == GAP) & (pre > post)
+        pre, post = np.where(turned, post, pre), np.where(turned, pre, post)
+        check.synapses(self.cells, self.n_inputs, pre, post, kind, sign)
+        order = np.lexsort((turned, kind, pre, post))
+        order = order[check.listed_once(self.cells, pre[order], post[order], kind[order], count[order], turned[order])]
         for name, values, dtype in (
             ("pre", pre, np.int64),
             ("post", post, np.int64),
@@ -125,7 +130,6 @@ neurons. Inputs only send.
             ("count", count, np.float64),
         ):
             put(name, _frozen(values[order].astype(dtype)))
-        check.no_duplicates(self.cells, self.pre, self.post, self.kind)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a Wiring is immutable; {name!r} cannot be set. Its edits return a new one.")
@@ -155,7 +159,7 @@ neurons. Inputs only send.
         """Number of synapses of all kinds; a gap junction is one."""
         return len(self.pre)
 
-    @property
+    @cached_property
     def cells(self) -> tuple[str, ...]:
         """Names of all cells in the order of their numbers: inputs, then neurons."""
         return self.inputs + self.neurons
@@ -223,6 +227,7 @@ neurons. Inputs only send.
     drive = edit.drive
     read_out = edit.read_out
     add = edit.add
+    replace = edit.replace
     join = merge.join
     group_by = merge.group_by
 
@@ -230,24 +235,31 @@ neurons. Inputs only send.
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that makes the wiring, as plain lists and strings; `Wiring(**wiring.to_dict())` equals it."""
-        return {
-            "inputs": list(self.inputs),
-            "neurons": list(self.neurons),
-            "roles": list(self.roles),
-            "outputs": list(self.outputs),
-            "layers": self.layers.tolist(),
-            "pre": self.pre.tolist(),
-            "post": self.post.tolist(),
-            "kind": self.kind.tolist(),
-            "sign": self.sign.tolist(),
-            "count": self.count.tolist(),
-            "source": self.source,
-        }
+        return {name: self._plain(name) for name in edit.FIELDS}
+
+    def _plain(self, name: str) -> Any:
+        values = getattr(self, name)
+        return values.tolist() if isinstance(values, np.ndarray) else list(values) if name != "source" else values
 
     @cached_property
     def digest(self) -> str:
         """sha256 of the content, hexadecimal. Equal wirings have equal digests, on every machine."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        # That of json.dumps(self.to_dict(), sort_keys=True), written piece by piece: whole, the text and its numbers
+        # take 30 times the memory of the arrays.
+        text = hashlib.sha256(b"{")
+        for i, name in enumerate(sorted(edit.FIELDS)):
+            text.update((", " * bool(i) + json.dumps(name) + ": ").encode())
+            values = getattr(self, name)
+            if not isinstance(values, np.ndarray):
+                text.update(json.dumps(values).encode())
+                continue
+            text.update(b"[")
+            for start in range(0, len(values), PIECE):
+                piece = json.dumps(values[start : start + PIECE].tolist())[1:-1]
+                text.update((", " * bool(start) + piece).encode())
+            text.update(b"]")
+        text.update(b"}")
+        return text.hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Wiring) and self.digest == other.digest
@@ -256,7 +268,9 @@ neurons. Inputs only send.
         return hash(self.digest)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.to_dict(),)
+        # The class and plain lists, nothing else: what reads with an allow list (torch.load with weights_only=True
+        # under torch.serialization.safe_globals([Wiring])) reads it, and the constructor proves what it is given.
+        return type(self), tuple(self.to_dict().values())
 
     def __copy__(self) -> "Wiring":
         return self
@@ -282,6 +296,7 @@ def prove_wiring(wiring: object) -> None:
 
 
 def _rebuild(content: dict[str, Any]) -> Wiring:
+    """What pickles written before `Wiring.replace` existed call."""
     return Wiring(**content)
 
 

@@ -19,6 +19,9 @@ from wormnet.wiring.check import CHEMICAL, CURRENT, GAP
 if TYPE_CHECKING:
     from wormnet.wiring.core import Wiring
 
+FIELDS = ("inputs", "neurons", "roles", "outputs", "layers", "pre", "post", "kind", "sign", "count", "source")
+"""What makes a wiring: the arguments of its constructor, in their order."""
+
 
 def lesion(wiring: "Wiring", *cells: str, synapses: ArrayLike | Iterable[tuple[str, str]] | None = None) -> "Wiring":
     """Take out cells with all their synapses, and single synapses.
@@ -75,8 +78,7 @@ def rename(wiring: "Wiring", new: Mapping[str, str] | Callable[[str], str]) -> "
     ('IN0', 'N0', 'N1')
     """
     renamed = renaming(wiring, new)
-    return replaced(
-        wiring,
+    return wiring.replace(
         inputs=[renamed[name] for name in wiring.inputs],
         neurons=[renamed[name] for name in wiring.neurons],
         outputs=[renamed[name] for name in wiring.outputs],
@@ -107,8 +109,7 @@ def reorder(wiring: "Wiring", neurons: Iterable[str]) -> "Wiring":
     place = np.arange(len(wiring.cells))
     place[order] = np.arange(wiring.n_inputs, len(wiring.cells))
     old = np.array(order, np.int64) - wiring.n_inputs
-    return replaced(
-        wiring,
+    return wiring.replace(
         neurons=[wiring.neurons[i] for i in old],
         roles=[wiring.roles[i] for i in old],
         layers=wiring.layers[old],
@@ -145,8 +146,7 @@ def clamp(wiring: "Wiring", *neurons: str) -> "Wiring":
     pre, post = np.where(turn, wiring.post, wiring.pre), np.where(turn, wiring.pre, wiring.post)
     stays = ~is_held[post] & (post >= wiring.n_inputs)
     free = ~is_held[wiring.n_inputs :]
-    return replaced(
-        wiring,
+    return wiring.replace(
         inputs=[wiring.cells[i] for i in order[: wiring.n_inputs + len(held)]],
         neurons=[name for name, is_free in zip(wiring.neurons, free) if is_free],
         roles=[role for role, is_free in zip(wiring.roles, free) if is_free],
@@ -192,7 +192,7 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
         post += [wiring.cell(target) + len(inputs) for target in targets]
     moved = wiring.pre + np.where(wiring.pre >= wiring.n_inputs, len(inputs), 0)
     return appended(
-        replaced(wiring, inputs=[*wiring.inputs, *inputs], pre=moved, post=wiring.post + len(inputs)),
+        wiring.replace(inputs=[*wiring.inputs, *inputs], pre=moved, post=wiring.post + len(inputs)),
         pre,
         post,
         CURRENT,
@@ -213,7 +213,7 @@ def read_out(wiring: "Wiring", *neurons: str) -> "Wiring":
     >>> Wiring(0, ["DA1", "AVAL", "AVAR"]).read_out("AVA", "DA1").outputs
     ('AVAL', 'AVAR', 'DA1')
     """
-    return replaced(wiring, outputs=_neurons(wiring, neurons))
+    return wiring.replace(outputs=_neurons(wiring, neurons))
 
 
 def add(wiring: "Wiring", pre: str, post: str, kind: int = CHEMICAL, sign: int = 0, count: float = 1.0) -> "Wiring":
@@ -226,16 +226,39 @@ def add(wiring: "Wiring", pre: str, post: str, kind: int = CHEMICAL, sign: int =
     >>> Wiring(1, ["a", "b"]).add("in0", "a", sign=1).add("a", "b", sign=-1).n_synapses
     2
     """
-    return appended(wiring, [wiring.cell(pre)], [_neuron(wiring, post)], kind, sign, count)
+    ends = wiring.cell(pre), _neuron(wiring, post)
+    # Of a junction that is there the constructor would take this for the other end's entry.
+    if np.any((wiring.kind == GAP) & (kind == GAP) & (wiring.pre == min(ends)) & (wiring.post == max(ends))):
+        raise WiringError(f"there already is a gap junction of {pre!r} and {post!r}; a pair has at most one.")
+    return appended(wiring, [ends[0]], [ends[1]], kind, sign, count)
+
+
+def replace(wiring: "Wiring", **changes: Any) -> "Wiring":
+    """Give some fields other values and keep the rest, as `dataclasses.replace` does.
+
+    The result proves itself as every wiring does. Fields hold each other to account: another number of synapses takes
+    pre, post, kind, sign and count together (one value for all will do for the last three), other names of neurons
+    take outputs under those names (`rename` does both).
+
+    Args: changes: arguments of `Wiring` by name.
+    Raises: WiringError for a field that there is not, or a wiring that cannot be.
+
+    >>> from wormnet import Wiring
+    >>> chain = Wiring(1, 2, pre=[0, 1], post=[1, 2], sign=[1, -1], source="by hand")
+    >>> chain.replace(sign=0).sign, chain.replace(sign=0).source
+    (array([0, 0], dtype=int8), 'by hand')
+    >>> chain.replace(signs=0)
+    Traceback (most recent call last):
+    wormnet.errors.WiringError: unknown field of a wiring 'signs'; did you mean 'sign' or 'inputs'? Known: inputs, \
+neurons, roles, outputs, layers, pre, post, kind, sign, count, source.
+    """
+    for name in changes:
+        if name not in FIELDS:
+            raise WiringError(unknown("field of a wiring", name, FIELDS))
+    return type(wiring)(**{name: changes[name] if name in changes else getattr(wiring, name) for name in FIELDS})
 
 
 # -- what the edits share ----------------------------------------------------------------------------------------------
-
-
-def replaced(wiring: "Wiring", **changes: Any) -> "Wiring":
-    """The wiring with some of its fields changed."""
-    fields = ("inputs", "neurons", "roles", "outputs", "layers", "pre", "post", "kind", "sign", "count", "source")
-    return type(wiring)(**{name: changes[name] if name in changes else getattr(wiring, name) for name in fields})
 
 
 def appended(
@@ -244,8 +267,7 @@ def appended(
     """The wiring with more synapses."""
     pre, post = check.ends(pre, post)
     n = len(pre)
-    return replaced(
-        wiring,
+    return wiring.replace(
         pre=np.concatenate([wiring.pre, pre]),
         post=np.concatenate([wiring.post, post]),
         kind=np.concatenate([wiring.kind, check.per_synapse("kind", kind, n)]),
@@ -316,8 +338,7 @@ def _subset(wiring: "Wiring", cells: NDArray[np.bool_], synapses: NDArray[np.boo
     place = np.cumsum(cells) - 1
     neurons = cells[wiring.n_inputs :]
     left = {name for name, stays in zip(wiring.cells, cells) if stays}
-    return replaced(
-        wiring,
+    return wiring.replace(
         inputs=[name for name in wiring.inputs if name in left],
         neurons=[name for name in wiring.neurons if name in left],
         roles=[role for role, stays in zip(wiring.roles, neurons) if stays],

@@ -8,7 +8,7 @@ import numpy as np
 from wormnet.errors import WiringError, unknown
 from wormnet.wiring import atlas, check
 from wormnet.wiring.check import CURRENT, GAP
-from wormnet.wiring.edit import renaming, replaced
+from wormnet.wiring.edit import renaming
 
 if TYPE_CHECKING:
     from wormnet.wiring.core import Wiring
@@ -62,9 +62,9 @@ def join(wiring: "Wiring", other: "Wiring", connect: Mapping[str, str] | None = 
     theirs = np.array([number[connect.get(name, name)] for name in other.cells], np.int64)
     behind = int(wiring.layers.max(initial=-1)) + 1 if connect else 0
     sources = dict.fromkeys(source for source in (wiring.source, other.source) if source)
-    return type(wiring)(
-        inputs,
-        [*wiring.neurons, *other.neurons],
+    return wiring.replace(
+        inputs=inputs,
+        neurons=[*wiring.neurons, *other.neurons],
         roles=wiring.roles + other.roles,
         outputs=wiring.outputs + other.outputs,
         layers=np.concatenate([wiring.layers, other.layers + behind]),
@@ -132,8 +132,7 @@ def group_by(
     lowest, highest = np.ones(n, np.int64), -np.ones(n, np.int64)
     np.minimum.at(lowest, into, wiring.sign[stays])
     np.maximum.at(highest, into, wiring.sign[stays])
-    return replaced(
-        wiring,
+    return wiring.replace(
         inputs=inputs,
         neurons=neurons,
         roles=[roles[name].pop() if len(roles[name]) == 1 else "unknown" for name in neurons],

@@ -9,7 +9,6 @@ from wormnet.errors import WiringError, unknown
 from wormnet.wiring import atlas, check
 from wormnet.wiring.check import GAP, KINDS
 from wormnet.wiring.core import Wiring, prove_wiring
-from wormnet.wiring.edit import replaced
 
 __all__ = [
     "NULLS",
@@ -100,7 +99,7 @@ def shuffle_signs(wiring: Wiring, seed: int = 0) -> Wiring:
     for kind in range(len(KINDS)):
         signed = np.flatnonzero((wiring.kind == kind) & (sign != 0))
         sign[signed] = rng.permutation(sign[signed])
-    return replaced(wiring, sign=sign, source=_null(wiring, "signs shuffled", seed))
+    return wiring.replace(sign=sign, source=_null(wiring, "signs shuffled", seed))
 
 
 def shuffle_counts(wiring: Wiring, seed: int = 0) -> Wiring:
@@ -114,7 +113,7 @@ def shuffle_counts(wiring: Wiring, seed: int = 0) -> Wiring:
     for kind in range(len(KINDS)):
         places = wiring.of_kind(kind)
         count[places] = rng.permutation(count[places])
-    return replaced(wiring, count=count, source=_null(wiring, "counts shuffled", seed))
+    return wiring.replace(count=count, source=_null(wiring, "counts shuffled", seed))
 
 
 def erdos_renyi(wiring: Wiring, seed: int = 0) -> Wiring:
@@ -157,7 +156,7 @@ def erdos_renyi(wiring: Wiring, seed: int = 0) -> Wiring:
             pre[places], post[places] = senders, receivers
             dealt = rng.permutation(places)
             sign[places], count[places] = wiring.sign[dealt], wiring.count[dealt]
-    return replaced(wiring, pre=pre, post=post, sign=sign, count=count, source=_null(wiring, "Erdos-Renyi", seed))
+    return wiring.replace(pre=pre, post=post, sign=sign, count=count, source=_null(wiring, "Erdos-Renyi", seed))
 
 
 def permute_neurons(wiring: Wiring, seed: int = 0) -> Wiring:
@@ -175,8 +174,7 @@ def permute_neurons(wiring: Wiring, seed: int = 0) -> Wiring:
     place = np.arange(len(wiring.cells))
     place[wiring.n_inputs :] = check.generator(seed).permutation(place[wiring.n_inputs :])
     inner = wiring.pre >= wiring.n_inputs
-    return replaced(
-        wiring,
+    return wiring.replace(
         pre=np.where(inner, place[wiring.pre], wiring.pre),
         post=np.where(inner, place[wiring.post], wiring.post),
         source=_null(wiring, "neurons permuted", seed),
@@ -258,7 +256,7 @@ def _rewired(
         old = np.argsort(pre[block], kind="stable") if not mirrored else np.arange(len(block))
         pre[block], post[block] = senders[codes // n], receivers[codes % n]
         sign[block], count[block] = sign[block][old], count[block][old]
-    return replaced(wiring, pre=pre, post=post, sign=sign, count=count, source=_null(wiring, what, seed))
+    return wiring.replace(pre=pre, post=post, sign=sign, count=count, source=_null(wiring, what, seed))
 
 
 def _swapped(
