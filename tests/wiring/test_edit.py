@@ -202,7 +202,16 @@ def test_no_edit_touches_the_wiring_it_starts_from(wiring):
 PAIR = Wiring(["touch"], ["AVAL", "AVAR", "DB1"], pre=[0, 1, 1], post=[1, 2, 3], kind=[CURRENT, GAP, CHEMICAL])
 REFUSED = [
     (lambda w: w.lesion("AVAX"), "unknown cell or class 'AVAX'; did you mean 'AVA' or"),
-    (lambda w: w.lesion(["AVAL"]), "unknown cell or class ['AVAL']; did you mean"),
+    (lambda w: w.lesion(["AVAL"]), "lesion is given ['AVAL']; it takes names one by one: lesion('AVAL'), or lesion(*n"),
+    (lambda w: w.keep(("AVAL", "DB1")), "it takes names one by one: keep('AVAL', 'DB1'), or keep(*names)."),
+    (lambda w: w.clamp({"AVAL": 1}), "it takes names one by one: clamp('AVAL'), or clamp(*names)."),
+    (lambda w: w.read_out(w.neurons * 9), "it takes names one by one: read_out('AVAL', 'AVAR', 'DB1', ...), or"),
+    (lambda w: w.read_out(np.array(["AVAL"])), "it takes names one by one: read_out("),
+    (
+        lambda w: w.drive({"light": [["AVAL"]]}),
+        "drive is given ['AVAL'] among the neurons; it takes names, one by one.",
+    ),
+    (lambda w: w.lesion(3), "unknown cell or class 3"),
     (lambda w: w.keep("tuoch"), "unknown cell or class 'tuoch'; did you mean 'touch'?"),
     (lambda w: w.lesion(synapses=[("AVAR", "DB1")]), "no synapse goes from 'AVAR' to 'DB1'; 'AVAR' sends to: none."),
     (lambda w: w.lesion(synapses=[("AVAL", "DB2")]), "unknown cell 'DB2'; did you mean 'DB1'?"),

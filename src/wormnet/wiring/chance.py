@@ -6,10 +6,15 @@ from numpy.typing import NDArray
 from wormnet.errors import WiringError
 from wormnet.wiring import check
 from wormnet.wiring.core import Wiring
+from wormnet.wiring.signature import by_keyword
 
 __all__ = ["dense", "random", "small_world"]
 
 
+@by_keyword(
+    example="dense(inputs=8, neurons=19, outputs=2)",
+    ncps={"units": "neurons", "output_dim": "outputs", "erev_init_seed": "seed"},
+)
 def dense(inputs: int, neurons: int, outputs: int | None = None, *, seed: int = 0, recurrent: bool = True) -> Wiring:
     """Every cell sends to every neuron, itself included. Each sign is +1 or -1 with probability one half.
 
@@ -32,6 +37,10 @@ def dense(inputs: int, neurons: int, outputs: int | None = None, *, seed: int = 
     return _wiring(inputs, sends, outputs, check.generator(seed), f"dense(seed={seed})")
 
 
+@by_keyword(
+    example="random(inputs=8, neurons=19, outputs=2, sparsity=0.5)",
+    ncps={"units": "neurons", "output_dim": "outputs", "sparsity_level": "sparsity", "random_seed": "seed"},
+)
 def random(
     *,
     inputs: int,
@@ -87,6 +96,7 @@ by an input. Use sparsity <= 0.9642.
     return _wiring(inputs, sends, outputs, rng, f"random({how}, seed={seed})")
 
 
+@by_keyword(example="small_world(inputs=8, neurons=20, outputs=2)")
 def small_world(
     *,
     inputs: int,

@@ -43,7 +43,7 @@ def lesion(wiring: "Wiring", *cells: str, synapses: ArrayLike | Iterable[tuple[s
     Wiring(1 input, 3 neurons, 3 outputs, 2 synapses)
     """
     gone = np.zeros(len(wiring.cells), bool)
-    gone[_cells(wiring, cells)] = True
+    gone[_cells(wiring, "lesion", cells)] = True
     stays = ~(gone[wiring.pre] | gone[wiring.post])
     if synapses is not None:
         stays &= ~_chosen(wiring, synapses)
@@ -61,7 +61,7 @@ def keep(wiring: "Wiring", *cells: str) -> "Wiring":
     Wiring(1 input, 2 neurons, 2 outputs, 1 synapse)
     """
     stays = np.zeros(len(wiring.cells), bool)
-    stays[_cells(wiring, cells)] = True
+    stays[_cells(wiring, "keep", cells)] = True
     return _subset(wiring, stays, stays[wiring.pre] & stays[wiring.post])
 
 
@@ -133,7 +133,7 @@ def clamp(wiring: "Wiring", *neurons: str) -> "Wiring":
     >>> Wiring(0, ["ALML", "ALMR", "AVM", "AVDL"]).clamp("ALM", "AVM").inputs
     ('ALML', 'ALMR', 'AVM')
     """
-    names = _neurons(wiring, neurons)
+    names = _neurons(wiring, "clamp", neurons)
     _check_once("clamp", names)
     held = [wiring.cell(name) for name in names]
     n_cells = len(wiring.cells)
@@ -186,7 +186,7 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
             raise WiringError(
                 f"drive is given {check.shortened(driven)} for {name!r}; it takes the name of a neuron, or several."
             )
-        targets = _neurons(wiring, [driven] if isinstance(driven, str) else list(driven))
+        targets = _neurons(wiring, "drive", [driven] if isinstance(driven, str) else list(driven))
         _check_once(f"drive, for {name!r},", targets)
         pre += [wiring.n_inputs + i] * len(targets)
         post += [wiring.cell(target) + len(inputs) for target in targets]
@@ -213,7 +213,7 @@ def read_out(wiring: "Wiring", *neurons: str) -> "Wiring":
     >>> Wiring(0, ["DA1", "AVAL", "AVAR"]).read_out("AVA", "DA1").outputs
     ('AVAL', 'AVAR', 'DA1')
     """
-    return wiring.replace(outputs=_neurons(wiring, neurons))
+    return wiring.replace(outputs=_neurons(wiring, "read_out", neurons))
 
 
 def add(wiring: "Wiring", pre: str, post: str, kind: int = CHEMICAL, sign: int = 0, count: float = 1.0) -> "Wiring":
@@ -289,10 +289,11 @@ def renaming(wiring: "Wiring", new: Mapping[str, str] | Callable[[str], str]) ->
     return {old: check.text(f"the new name of {old!r}", name) for old, name in renamed.items()}
 
 
-def _cells(wiring: "Wiring", wanted: Iterable[str]) -> list[int]:
+def _cells(wiring: "Wiring", verb: str, wanted: Iterable[str]) -> list[int]:
     """The cell numbers of names and classes."""
     found = []
     for name in wanted:
+        _check_single(verb, name)
         of_name = atlas.members(name, wiring.cells)
         if not of_name:
             raise atlas.no_such("cell", name, wiring.cells)
@@ -300,10 +301,11 @@ def _cells(wiring: "Wiring", wanted: Iterable[str]) -> list[int]:
     return found
 
 
-def _neurons(wiring: "Wiring", wanted: Iterable[str]) -> list[str]:
+def _neurons(wiring: "Wiring", verb: str, wanted: Iterable[str]) -> list[str]:
     """The names of the neurons that names and classes stand for."""
     found = []
     for name in wanted:
+        _check_single(verb, name)
         if isinstance(name, str) and name in wiring.inputs:
             raise _is_input(name)
         of_name = atlas.members(name, wiring.neurons)
@@ -326,6 +328,19 @@ def _neuron(wiring: "Wiring", name: str) -> int:
 
 def _is_input(name: str) -> WiringError:
     return WiringError(f"{name!r} is an input; this takes a neuron. Inputs only send.")
+
+
+def _check_single(verb: str, name: object) -> None:
+    """It is no list of names where names are given one by one."""
+    if isinstance(name, str) or not isinstance(name, Iterable):
+        return
+    inside = list(name)
+    if verb == "drive":
+        raise WiringError(f"drive is given {check.shortened(name)} among the neurons; it takes names, one by one.")
+    shown = ", ".join(check.shortened(one) for one in inside[:3]) + (", ..." if len(inside) > 3 else "")
+    raise WiringError(
+        f"{verb} is given {check.shortened(name)}; it takes names one by one: {verb}({shown}), or {verb}(*names)."
+    )
 
 
 def _check_once(what: str, names: list[str]) -> None:

@@ -5,10 +5,21 @@ from numpy.typing import NDArray
 
 from wormnet.wiring import check
 from wormnet.wiring.core import Wiring
+from wormnet.wiring.signature import by_keyword
 
 __all__ = ["auto_ncp", "ncp"]
 
 
+@by_keyword(
+    example="ncp(inputs=8, inter=12, command=6, motor=1, sensory_fanout=6, inter_fanout=4, recurrent_command=6, "
+    "motor_fanin=6)",
+    ncps={
+        "inter_neurons": "inter",
+        "command_neurons": "command",
+        "motor_neurons": "motor",
+        "recurrent_command_synapses": "recurrent_command",
+    },
+)
 def ncp(
     *,
     inputs: int,
@@ -84,6 +95,10 @@ def ncp(
     )
 
 
+@by_keyword(
+    example="auto_ncp(inputs=8, neurons=19, outputs=2)",
+    ncps={"units": "neurons", "output_size": "outputs", "sparsity_level": "sparsity"},
+)
 def auto_ncp(*, inputs: int, neurons: int, outputs: int, sparsity: float = 0.5, seed: int = 0) -> Wiring:
     """A neural circuit policy from its size alone.
 
