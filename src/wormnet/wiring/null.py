@@ -146,9 +146,12 @@ def erdos_renyi(wiring: Wiring, seed: int = 0) -> Wiring:
                 # Pair p of the n (n - 1) without self: the receiver is the p-th of the others.
                 pairs = n * (n - 1)
                 if mirrored:
-                    low, high = np.triu_indices(n, 1)
+                    # Without a table of them: row i of the upper triangle starts at pair i (2 n - i - 1) / 2.
                     chosen = rng.choice(pairs // 2, k, replace=False)
-                    senders, receivers = low[chosen] + n_inputs, high[chosen] + n_inputs
+                    starts = np.arange(n) * (2 * n - np.arange(n) - 1) // 2
+                    senders = np.searchsorted(starts[:-1], chosen, side="right") - 1
+                    receivers = chosen - starts[senders] + senders + 1 + n_inputs
+                    senders = senders + n_inputs
                 else:
                     senders, receivers = np.divmod(rng.choice(pairs, k, replace=False), max(n - 1, 1))
                     receivers = receivers + (receivers >= senders) + n_inputs
@@ -277,13 +280,9 @@ def _swapped(
     """
     shape = len(senders), len(receivers)
     no_self = bool(np.isin(senders, receivers).any())  # classes are the same cells, or have none in common
-    allowed = np.triu(np.ones(shape, bool), 1) if mirrored else senders[:, None] != receivers
-    present = np.zeros(shape, bool)
-    present.flat[codes] = True
-    absent = np.flatnonzero(allowed & ~present)
-    n_pairs = len(codes) + len(absent)
-    by_absence = len(absent) < len(codes)
-    now = absent if by_absence else codes.copy()
+    n_pairs = shape[0] * (shape[0] - 1) // 2 if mirrored else shape[0] * shape[1] - no_self * len(senders)
+    by_absence = n_pairs < 2 * len(codes)
+    now = _absent(codes, senders, receivers, mirrored) if by_absence else codes.copy()
     if len(now) < 2:
         return codes
     at_once = min(len(now) // 2, max(n_pairs // 8, 1))
@@ -304,10 +303,17 @@ def _swapped(
         if lazy:
             may &= rng.random(at_once) < 0.5
         now[one[may]], now[two[may]] = new_one[may], new_two[may]
-    if not by_absence:
-        return now
-    allowed.flat[now] = False
-    return np.flatnonzero(allowed)
+    return _absent(now, senders, receivers, mirrored) if by_absence else now
+
+
+def _absent(
+    codes: NDArray[np.int64], senders: NDArray[np.int64], receivers: NDArray[np.int64], mirrored: bool
+) -> NDArray[np.int64]:
+    """The pairs that could have a synapse and have none, by a table of all pairs."""
+    shape = len(senders), len(receivers)
+    free = np.triu(np.ones(shape, bool), 1) if mirrored else senders[:, None] != receivers
+    free.flat[codes] = False
+    return np.flatnonzero(free)
 
 
 def _coded(
