@@ -33,10 +33,12 @@ class DataError(WormnetError, OSError):
     """A data set or file that cannot be had, or does not hold what it should."""
 
 
-def unknown(what: str, given: object, known: Iterable[object]) -> str:
+def unknown(what: str, given: object, known: Iterable[object], near: Iterable[str] | None = None) -> str:
     """The message for a name that is not in a list: what was given, near names, and the list.
 
-    Args: known: names; None among them is the object None, which the message tells from the text.
+    Args:
+        known: names; None among them is the object None, which the message tells from the text.
+        near: the names that may be proposed; None for all of them.
 
     >>> unknown("solver", "rk5", ["euler", "rk4"])
     "unknown solver 'rk5'; did you mean 'rk4'? Known: euler, rk4."
@@ -48,7 +50,9 @@ def unknown(what: str, given: object, known: Iterable[object]) -> str:
     if len(names) < len(known) and isinstance(given, str) and given.strip().lower() in ("none", "null", ""):
         hint = "; did you mean None, without quotes?"
     else:
-        near = difflib.get_close_matches(str(given), map(str, names), n=3, cutoff=0.5)
+        proposed = list(map(str, names)) if near is None else list(near)
+        alike = [one for one in proposed if one.casefold() == str(given).casefold()]
+        near = alike[:3] or difflib.get_close_matches(str(given), proposed, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     listed = ["None (the object, without quotes)" if one is None else str(one) for one in known[:40]]
     shown = ", ".join(listed) + (f", ... ({len(known)} in all)" if len(known) > 40 else "")

@@ -265,8 +265,8 @@ REFUSED = [
     (lambda w: w.join(w, connect={"tuch": "DB1"}), "unknown input of the other wiring 'tuch'; did you mean 'touch'?"),
     (lambda w: w.join(w, connect={"touch": "DB"}), "unknown neuron of the first wiring 'DB'; did you mean 'DB1'?"),
     (
-        lambda w: w.join(w.rename(str.lower), connect={"touch": "DB1"}),
-        "input 'touch' injects a current into 'aval', which a neuron cannot.",
+        lambda w: w.join(w.rename({name: "x_" + name for name in w.neurons}), connect={"touch": "DB1"}),
+        "input 'touch' injects a current into 'x_AVAL', which a neuron cannot.",
     ),
     (lambda w: w.join(w, connect="touch"), "connect is 'touch'; it takes {input of the other: neuron of this}."),
     (lambda w: w.group_by({"AVA": "x"}), "unknown cell 'AVA'; did you mean"),
@@ -304,9 +304,16 @@ def test_a_cells_own_name_goes_before_a_class():
     assert wiring.rename({"AVA": "mine"}).keep("AVA").cells == ("AVAL", "AVAR")
 
 
-def test_a_class_that_is_partly_clamped_stands_for_the_rest():
-    wiring = Wiring(0, ["AVAL", "AVAR"]).clamp("AVAL")
-    assert wiring.clamp("AVA").inputs == ("AVAL", "AVAR")
+@pytest.mark.parametrize("verb", ["clamp", "read_out"])
+def test_a_class_that_is_partly_clamped_is_refused_where_neurons_are_asked_for(verb):
+    wiring = Wiring(0, ["AVAL", "AVAR", "DVA"]).clamp("AVAL")
+    message = (
+        "'AVA' stands for 2 cells, of which 1, the first 'AVAL', are inputs; "
+        f"{verb} takes neurons. The neurons among them: 'AVAR'."
+    )
+    with pytest.raises(WiringError, match=re.escape(message)):
+        getattr(wiring, verb)("AVA")
+    assert wiring.lesion("AVA").cells == ("DVA",)
 
 
 def test_cells_group_by_the_classes_of_the_worm():

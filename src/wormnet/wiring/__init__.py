@@ -1,6 +1,6 @@
 """Who is connected to whom. NumPy only."""
 
-from wormnet.wiring import atlas, biophysics, bnn, catalogue, circuits, tap
+from wormnet.wiring import atlas, biophysics, bnn, catalogue, circuits, spelling, tap
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
@@ -29,6 +29,7 @@ from wormnet.wiring.null import (
     shuffle_counts,
     shuffle_signs,
 )
+from wormnet.wiring.spelling import SpellingWarning
 
 __all__ = [
     "CHEMICAL",
@@ -38,6 +39,7 @@ __all__ = [
     "ROLES",
     "Csr",
     "Degree",
+    "SpellingWarning",
     "Wiring",
     "atlas",
     "auto_ncp",
@@ -72,6 +74,7 @@ __all__ = [
     "shuffle_signs",
     "small_world",
     "small_worldness",
+    "spelling",
     "tap",
     "to_adjacency",
     "to_csv",

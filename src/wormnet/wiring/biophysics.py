@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import WiringError, unknown
+from wormnet.wiring import atlas
 from wormnet.wiring.check import shortened
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring, prove_wiring
 
@@ -63,12 +64,12 @@ class Biophysical:
 
     def __post_init__(self):
         object.__setattr__(self, "values", MappingProxyType(_checked(self.wiring, self.values)))
+        held = {}
         for name, potential in self.held.items():
-            if name not in self.wiring.inputs:
-                raise WiringError(unknown("held input", name, self.wiring.inputs))
+            held[atlas.one_of("held input", name, self.wiring.inputs)] = potential
             if not isinstance(potential, (int, float, np.integer, np.floating)) or not math.isfinite(potential):
                 raise WiringError(f"{name} is held at {shortened(potential)} mV; it takes a finite potential.")
-        object.__setattr__(self, "held", MappingProxyType(dict(self.held)))
+        object.__setattr__(self, "held", MappingProxyType(held))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import WiringError, unknown
+from wormnet.wiring import atlas
 
 CHEMICAL, GAP, CURRENT = 0, 1, 2
 KINDS = ("chemical", "gap", "current")
@@ -128,7 +129,7 @@ def outputs(given: Iterable[str | int] | None, neurons: tuple[str, ...]) -> tupl
         elif isinstance(output, str) and output in known:
             found.append(str(output))
         else:
-            raise WiringError(unknown("output neuron", output, neurons))
+            found.append(atlas.one_of("output neuron", output, neurons))
     if len(set(found)) != len(found):
         raise WiringError(f"outputs names a neuron twice: {', '.join(found)}.")
     return tuple(found)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wormnet.errors import WiringError, unknown
-from wormnet.wiring import check, edit, merge
+from wormnet.errors import WiringError
+from wormnet.wiring import check, edit, merge, naming
 from wormnet.wiring.check import CHEMICAL, CURRENT, GAP, KINDS, ROLES
 
 __all__ = ["CHEMICAL", "CURRENT", "GAP", "KINDS", "ROLES", "Csr", "Wiring"]
@@ -171,15 +171,16 @@ neurons. Inputs only send.
         return {name: number for number, name in enumerate(self.cells)}
 
     def cell(self, name: str) -> int:
-        """The number of a cell. Raises WiringError with near names if there is none.
+        """The number of a cell; one named in another spelling is found with a SpellingWarning.
+
+        Raises: WiringError with near names if there is none.
 
         >>> Wiring(1, ["AVAL", "AVAR"]).cell("AVAR")
         2
         """
-        try:
+        if isinstance(name, str) and name in self._number:
             return self._number[name]
-        except (KeyError, TypeError):
-            raise WiringError(unknown("cell", name, self.cells)) from None
+        return naming.cell(self, name)
 
     @cached_property
     def output_index(self) -> NDArray[np.int64]:

@@ -70,9 +70,8 @@ def rewire_classes(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10)
     >>> mixed != wiring, mixed.group_by(lambda cell: cell.rstrip("0123456789")).n_synapses
     (True, 4)
     """
-    table = atlas.cells()
     words = ["input"] * wiring.n_inputs + list(wiring.roles)
-    named = [(word == "input", table[c].cell_class if c in table else word) for c, word in zip(wiring.cells, words)]
+    named = [(word == "input", atlas.class_of(c) or word) for c, word in zip(wiring.cells, words)]
     _, class_of = np.unique([f"{int(is_input)} {name}" for is_input, name in named], return_inverse=True)
     blocks = []
     for places, _, both_ways in _blocks(wiring):

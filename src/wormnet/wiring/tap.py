@@ -221,12 +221,17 @@ def _outcome(found: NDArray[np.float64]) -> Outcome:
 
 
 def _members(wiring: Wiring, name: str, among: tuple[str, ...] | None = None) -> list[int]:
-    """Places, among all cells or those given, of a cell or of the members of a class."""
+    """Places, among all cells or those given, of a cell or of all members of a class."""
     among = wiring.cells if among is None else among
-    found = [among.index(cell) for cell in atlas.members(name, among)]
+    what = "neuron" if among is wiring.neurons else "input" if among is wiring.inputs else "cell"
+    cells = atlas.named(name, wiring.cells)
+    found = [among.index(cell) for cell in cells if cell in among]
     if not found:
-        what = "neuron" if among is wiring.neurons else "input" if among is wiring.inputs else "cell"
-        raise WiringError(f"the tap test needs {name}: " + unknown(what, name, among))
+        raise WiringError(f"the tap test needs {name}: {atlas.no_such(what, name, among, classes=False)}")
+    if len(found) < len(cells):
+        raise WiringError(
+            f"the tap test needs {name}, which stands for {', '.join(cells)} here; some of these are no {what}."
+        )
     return found
 
 
