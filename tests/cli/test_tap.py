@@ -35,7 +35,7 @@ def test_tap_says_what_is_meant_and_judged_where_less_reversal_is_forward(capsys
         "tap",
         "AVD",
         "reverses less",
-        "less backward than the intact tap, which is backward",
+        "less backward than intact, which is backward",
         "+0.7",
         "+3.1",
         "yes",

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,8 +168,9 @@ neurons. Inputs only send.
     # -- look-ups ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _number(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(self.cells)}
+    def numbers(self) -> Mapping[str, int]:
+        """{name: number} of all cells, in the order of their numbers. For one name see `cell`."""
+        return MappingProxyType({name: number for number, name in enumerate(self.cells)})
 
     def cell(self, name: str) -> int:
         """The number of a cell; one named in another spelling is found with a SpellingWarning.
@@ -178,14 +180,14 @@ neurons. Inputs only send.
         >>> Wiring(1, ["AVAL", "AVAR"]).cell("AVAR")
         2
         """
-        if isinstance(name, str) and name in self._number:
-            return self._number[name]
+        if isinstance(name, str) and name in self.numbers:
+            return self.numbers[name]
         return naming.cell(self, name)
 
     @cached_property
     def output_index(self) -> NDArray[np.int64]:
         """(outputs,) neuron numbers of the outputs."""
-        return _frozen(np.array([self._number[name] - self.n_inputs for name in self.outputs], np.int64))
+        return _frozen(np.array([self.numbers[name] - self.n_inputs for name in self.outputs], np.int64))
 
     def of_kind(self, kind: int) -> NDArray[np.int64]:
         """(synapses of that kind,) their places in `pre`, `post`, `sign`, `count`.

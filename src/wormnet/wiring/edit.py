@@ -153,7 +153,7 @@ def clamp(wiring: "Wiring", *neurons: str) -> "Wiring":
         inputs=[wiring.cells[i] for i in order[: wiring.n_inputs + len(held)]],
         neurons=[name for name, is_free in zip(wiring.neurons, free) if is_free],
         roles=[role for role, is_free in zip(wiring.roles, free) if is_free],
-        outputs=[name for name in wiring.outputs if name not in names],
+        outputs=[name for name in wiring.outputs if not is_held[wiring.numbers[name]]],
         layers=wiring.layers[free],
         pre=place[pre][stays],
         post=place[post][stays],

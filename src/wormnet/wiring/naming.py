@@ -19,6 +19,8 @@ def cell(wiring: "Wiring", name: object) -> int:
 
 def neuron(wiring: "Wiring", name: object) -> int:
     """The cell number of one neuron."""
+    if isinstance(name, str) and (number := wiring.numbers.get(name, -1)) >= wiring.n_inputs:
+        return number
     if isinstance(name, str) and name not in wiring.neurons and atlas.counterparts([name], wiring.inputs):
         raise _is_input(name)
     return wiring.n_inputs + wiring.neurons.index(atlas.one_of("neuron", name, wiring.neurons))
@@ -29,7 +31,7 @@ def cells(wiring: "Wiring", verb: str, wanted: Iterable[object]) -> list[int]:
     found = []
     for name in wanted:
         _check_single(verb, name)
-        of_name = atlas.named(name, wiring.cells)
+        of_name = atlas.named(name, wiring.numbers)
         if not of_name:
             raise atlas.no_such("cell", name, wiring.cells)
         found += [wiring.cell(one) for one in of_name]
@@ -38,13 +40,13 @@ def cells(wiring: "Wiring", verb: str, wanted: Iterable[object]) -> list[int]:
 
 def neurons(wiring: "Wiring", verb: str, wanted: Iterable[object]) -> list[str]:
     """The names of the neurons that names and classes stand for: all of a class, or an error."""
-    found = []
+    found, inputs = [], set(wiring.inputs)
     for name in wanted:
         _check_single(verb, name)
-        of_name = atlas.named(name, wiring.cells)
+        of_name = atlas.named(name, wiring.numbers)
         if not of_name:
             raise atlas.no_such("neuron", name, wiring.neurons)
-        held = set(of_name).intersection(wiring.inputs)
+        held = inputs.intersection(of_name)
         if held == set(of_name):
             raise _is_input(name)
         if held:

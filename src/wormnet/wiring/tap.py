@@ -30,7 +30,7 @@ class Judgement:
 
     >>> less = ROWS[5].margin
     >>> less.condition, less(np.array(0.7), np.array(-3.1)).round(1)
-    ('less backward than the intact tap, which is backward', np.float64(3.1))
+    ('less backward than intact, which is backward', np.float64(3.1))
     """
 
     condition: str
@@ -61,10 +61,10 @@ class Row(NamedTuple):
 
 _reverses = Judgement("backward: response < 0", lambda response, tap: -response)
 _accelerates = Judgement("forward: response > 0", lambda response, tap: response)
-_reverses_more = Judgement("more backward than the intact tap", lambda response, tap: tap - response)
+_reverses_more = Judgement("more backward than intact", lambda response, tap: tap - response)
 # Without a reversal there is none to reduce.
 _reverses_less = Judgement(
-    "less backward than the intact tap, which is backward", lambda response, tap: (response - tap).clip(max=-tap)
+    "less backward than intact, which is backward", lambda response, tap: (response - tap).clip(max=-tap)
 )
 
 
