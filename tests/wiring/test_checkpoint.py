@@ -15,7 +15,8 @@ class Regressor(lightning.LightningModule):
         self.weights = torch.nn.Linear(wiring.n_inputs, wiring.n_outputs)
 
 
-def test_a_lightning_checkpoint_holds_the_wiring(tmp_path):
+@pytest.mark.parametrize("weights_only", [True, None])
+def test_a_lightning_checkpoint_holds_the_wiring(tmp_path, weights_only):
     wiring = auto_ncp(inputs=3, neurons=8, outputs=2)
     model = Regressor(wiring)
     trainer = lightning.Trainer(
@@ -25,6 +26,6 @@ def test_a_lightning_checkpoint_holds_the_wiring(tmp_path):
     trainer.strategy.connect(model)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     with torch.serialization.safe_globals([Wiring]):
-        found = Regressor.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
+        found = Regressor.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=weights_only)
     assert found.hparams.wiring == wiring
     assert torch.equal(found.weights.weight, model.weights.weight)

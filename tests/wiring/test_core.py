@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import SEEDS, wirings
 
 from wormnet import WiringError
-from wormnet.wiring import CHEMICAL, CURRENT, GAP, KINDS, Wiring
+from wormnet.wiring import CHEMICAL, CURRENT, GAP, KINDS, Biophysical, Wiring, tap
 
 ARRAYS = ("layers", "pre", "post", "kind", "sign", "count")
 FIELDS = ("inputs", "neurons", "roles", "outputs", "source", *ARRAYS)
@@ -308,6 +308,21 @@ def test_torch_reads_a_wiring_by_the_name_of_its_class_alone(tmp_path):
     with torch.serialization.safe_globals([Wiring]):
         found = torch.load(tmp_path / "file.pt", weights_only=True)
     assert found["hyper_parameters"]["wiring"] == wiring
+
+
+def test_a_circuit_with_parameters_is_copied_pickled_and_read_by_torch(tmp_path):
+    torch = pytest.importorskip("torch")
+    circuit = Biophysical(tap.tw_pure().wiring, tap.tw_pure().values, held={"PLM": -20.0})
+    torch.save(circuit, tmp_path / "file.pt")
+    with torch.serialization.safe_globals([Wiring, Biophysical]):
+        read = torch.load(tmp_path / "file.pt", weights_only=True)
+    for same in (read, pickle.loads(pickle.dumps(circuit)), copy.deepcopy(circuit), copy.copy(circuit)):
+        assert same.wiring == circuit.wiring
+        assert dict(same.held) == {"PLM": -20.0}
+        assert same.values.keys() == circuit.values.keys()
+        for name, value in circuit.values.items():
+            assert np.array_equal(same.values[name], value)
+            assert not same.values[name].flags.writeable
 
 
 def test_kinds_are_numbered_by_their_place_in_the_list():

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,6 +71,10 @@ class Biophysical:
             if not isinstance(potential, (int, float, np.integer, np.floating)) or not math.isfinite(potential):
                 raise WiringError(f"{name} is held at {shortened(potential)} mV; it takes a finite potential.")
         object.__setattr__(self, "held", MappingProxyType(held))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As a wiring does: the class and plain values, which torch.load(weights_only=True) reads by the names of both.
+        return type(self), (self.wiring, {name: v.tolist() for name, v in self.values.items()}, dict(self.held))
 
 
 @dataclass(frozen=True)
