@@ -26,6 +26,24 @@ def test_tap_prints_six_rows_margins_and_the_nulls(capsys, monkeypatch):
         assert f"{share:.1%} of 200 circuits with random {kind}" in printed
 
 
+def test_tap_says_what_is_meant_and_judged_where_less_reversal_is_forward(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run("--nulls", 5) == 0
+    printed = capsys.readouterr().out
+    (row,) = [line for line in printed.splitlines() if "AVD" in line]
+    words = (
+        "tap",
+        "AVD",
+        "reverses less",
+        "less backward than intact, which is backward",
+        "+0.7",
+        "+3.1",
+        "yes",
+    )
+    assert [word.strip() for word in row.strip("│ ").split("│")] == list(words)
+    assert "+ forward, - backward" in printed
+
+
 def test_tap_reads_a_circuit_in_published_order(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     # Nothing but PLM exciting AVB: what holds is the tail, the tap without head cells, and less forward without PLM.

@@ -148,3 +148,8 @@ def test_the_published_tables_are_those_of_the_published_results():
         for start in wiring["starts"]:
             assert start["holds"] == (start["step"] is not None)
             assert not start["holds"] or min(start["margins"]) >= results["settings"]["margin"]
+
+
+def test_every_row_says_what_it_judges():
+    for row in (*training.TRAINED, *training.HELD_OUT):
+        assert row.judged

@@ -1,3 +1,4 @@
+import inspect
 import random as python_random
 import re
 
@@ -49,6 +50,24 @@ def reached(wiring):
     return len(seen)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "renamed"),
+    [
+        (auto_ncp, "AutoNCP", {"units", "output_size", "sparsity_level"}),
+        (ncp, "NCP", {"inter_neurons", "command_neurons", "motor_neurons", "recurrent_command_synapses"}),
+        (random, "Random", {"units", "output_dim", "sparsity_level", "random_seed"}),
+        (dense, "FullyConnected", {"units", "output_dim", "erev_init_seed"}),
+    ],
+)
+def test_every_argument_of_ncps_is_told_what_it_is_called_here(ours, theirs, renamed):
+    wirings = pytest.importorskip("ncps.wirings")
+    taken = set(inspect.signature(getattr(wirings, theirs)).parameters)
+    assert renamed == taken - set(inspect.signature(ours).parameters) - {"self_connections"}
+    for name in renamed:
+        with pytest.raises(WiringError, match=f"takes no argument '{name}'; that of ncps is called [a-z_]+ here"):
+            ours(**{name: 1})
+
+
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_an_input_reaches_every_neuron(builder):
     for seed in range(200):
@@ -60,6 +79,26 @@ def test_an_input_reaches_every_neuron(builder):
 def test_same_seed_same_wiring_and_other_seed_another(builder):
     assert BUILDERS[builder](3) == BUILDERS[builder](3)
     assert len({BUILDERS[builder](seed) for seed in range(20)}) == 20
+
+
+# Digests of seed 3, recorded when the builders still went through tables of all pairs.
+RECORDED = {
+    "ncp": "99fcd498bcf55d2b",
+    "ncp sparse": "729fbc37895aa75d",
+    "auto_ncp sparse": "7c6eb62d9ed5914a",
+    "dense": "3b0b40bd28f7cb33",
+    "dense forward": "1c0a5e5f53f62b80",
+    "random": "b894080869e2c118",
+    "random tree": "d2994eb79cb3f5be",
+    "random forward": "2779a8a30bec3ed8",
+    "small_world": "0c56715e442ff854",
+    "small_world rewired": "e247bdb9d0f9c775",
+}
+
+
+@pytest.mark.parametrize("builder", RECORDED)
+def test_a_seed_gives_the_wiring_that_it_gave_before(builder):
+    assert BUILDERS[builder](3).digest.startswith(RECORDED[builder])
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
@@ -180,7 +219,26 @@ OUT_OF_RANGE = [
 ]
 
 
-@pytest.mark.parametrize(("build", "message"), OUT_OF_RANGE)
+BY_PLACE_OR_UNKNOWN = [
+    (lambda: auto_ncp(19, 2), "auto_ncp is given 19, 2; it takes its arguments by name. The inputs are part of the wi"),
+    (lambda: auto_ncp(units=19, output_size=2), "auto_ncp takes no argument 'units'; that of ncps is called neurons"),
+    (lambda: auto_ncp(neurons=19, outputs=2), "auto_ncp lacks inputs. The inputs are part of the wiring"),
+    (lambda: auto_ncp(19, outputs=2), "For example: auto_ncp(inputs=8, neurons=19, outputs=2)."),
+    (lambda: ncp(12, 6, 1, 6, 4, 6, 6), "ncp is given 12, 6, 1, 6, 4, 6, 6; it takes its arguments by name."),
+    (lambda: ncp(**DRIVING, recurrent_command_synapses=6), "that of ncps is called recurrent_command here."),
+    (lambda: random(19, 2), "random is given 19, 2; it takes its arguments by name."),
+    (lambda: random(inputs=1, neurons=3, sparcity=0.5), "random takes no argument 'sparcity'; did you mean sparsity?"),
+    (lambda: dense(units=19), "dense takes no argument 'units'; that of ncps is called neurons here."),
+    (lambda: dense(1, 2, 3, 4), "dense is given 1, 2, 3, 4; it takes at most 3 arguments by place."),
+    (lambda: dense(1, 2, inputs=3), "dense is given inputs twice, by place and by name."),
+    (
+        lambda: small_world(inputs=1, neurons=9, x=1),
+        "small_world takes no argument 'x'; it takes inputs, neurons, outp",
+    ),
+]
+
+
+@pytest.mark.parametrize(("build", "message"), OUT_OF_RANGE + BY_PLACE_OR_UNKNOWN)
 def test_a_number_out_of_range_is_refused_with_the_range(build, message):
     with pytest.raises(WiringError, match=re.escape(message)):
         build()

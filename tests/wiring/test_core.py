@@ -1,5 +1,8 @@
 import copy
+import hashlib
+import json
 import pickle
+import pickletools
 import re
 
 import numpy as np
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import SEEDS, wirings
 
 from wormnet import WiringError
-from wormnet.wiring import CHEMICAL, CURRENT, GAP, KINDS, Wiring
+from wormnet.wiring import CHEMICAL, CURRENT, GAP, KINDS, Biophysical, Wiring, tap
 
 ARRAYS = ("layers", "pre", "post", "kind", "sign", "count")
 FIELDS = ("inputs", "neurons", "roles", "outputs", "source", *ARRAYS)
@@ -82,7 +85,24 @@ IMPOSSIBLE = [
         of(inputs=1, neurons=2, pre=[0, 0], post=[1, 1]),
         "two chemical synapses go from 'in0' to 'n0'; a pair has at most one of each kind. Put several contacts into",
     ),
-    (of(inputs=1, neurons=2, pre=[1, 2], post=[2, 1], kind=GAP), "two gap synapses go from 'n0' to 'n1'"),
+    (
+        of(inputs=1, neurons=2, pre=[1, 1], post=[2, 2], kind=GAP),
+        "the gap junction of 'n0' and 'n1' is listed twice from 'n0' to 'n1'; it takes one entry, or one from either",
+    ),
+    (
+        of(inputs=1, neurons=2, pre=[2, 2], post=[1, 1], kind=GAP),
+        "the gap junction of 'n0' and 'n1' is listed twice from 'n1' to 'n0'; it takes one entry",
+    ),
+    (
+        of(inputs=1, neurons=2, pre=[2, 1, 2], post=[1, 2, 1], kind=GAP),
+        "the gap junction of 'n0' and 'n1' is listed twice from 'n1' to 'n0'; it takes one entry",
+    ),
+    (
+        of(inputs=1, neurons=3, pre=[3, 2, 2, 1], post=[2, 1, 3, 2], kind=GAP, count=[5, 2, 0.1, 2]),
+        "the gap junction of 'n1' and 'n2' is listed from both ends with unequal counts: 0.1 from 'n1' and 5.0 from "
+        "'n2'. A junction is one: list it once, or with the same count from both ends.",
+    ),
+    (of(inputs=2, neurons=1, pre=[1], post=[0], kind=GAP), "synapse 0 ends on cell 1 ('in1'), which is not a neuron"),
 ]
 
 
@@ -138,6 +158,34 @@ def test_a_gap_junction_is_one_synapse_whichever_end_is_named_first(wiring):
     content["post"] = np.where(gap, wiring.pre, wiring.post)
     assert Wiring(**content) == wiring
     assert np.all(wiring.pre[wiring.kind == GAP] < wiring.post[wiring.kind == GAP])
+
+
+@given(wirings(), SEEDS)
+def test_gap_junctions_listed_from_both_ends_are_one_each(wiring, seed):
+    twice = np.concatenate([np.arange(wiring.n_synapses), wiring.of_kind(GAP)])
+    pre, post = wiring.pre[twice], wiring.post[twice]
+    pre[wiring.n_synapses :], post[wiring.n_synapses :] = (
+        wiring.post[wiring.of_kind(GAP)],
+        wiring.pre[wiring.of_kind(GAP)],
+    )
+    order = np.random.default_rng(seed).permutation(len(twice))
+    of_synapses = {name: getattr(wiring, name)[twice][order] for name in ("kind", "sign", "count")}
+    assert wiring.replace(pre=pre[order], post=post[order], **of_synapses) == wiring
+
+
+def test_a_gap_junction_listed_from_both_ends_keeps_its_count():
+    wiring = Wiring(["in"], ["a", "b"], pre=[1, 2, 1], post=[2, 1, 0], kind=GAP, count=[3, 3, 2])
+    assert (wiring.n_synapses, wiring.count.tolist()) == (2, [2.0, 3.0])
+    assert wiring.csr(GAP).pre.tolist() == [0, 2, 1]
+
+
+@given(wirings())
+def test_the_digest_is_that_of_the_whole_content_as_json(wiring):
+    text = json.dumps(wiring.to_dict(), sort_keys=True)
+    assert wiring.digest == hashlib.sha256(text.encode()).hexdigest()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wormnet.wiring.core.PIECE", 2)
+        assert Wiring(**wiring.to_dict()).digest == wiring.digest
 
 
 @given(wirings(names=True))
@@ -211,6 +259,70 @@ def test_cells_and_outputs_are_found_by_name():
         wiring.cell("AVAK")
     with pytest.raises(WiringError, match=r"unknown cell \['AVAL'\]"):
         wiring.cell(["AVAL"])
+
+
+@given(wirings(), wirings())
+def test_replace_changes_the_fields_it_is_given_and_no_other(wiring, other):
+    assert wiring.replace() == wiring
+    assert wiring.replace(**other.to_dict()) == other
+    changed = wiring.replace(source="elsewhere", count=2.0)
+    assert changed.to_dict() == {**wiring.to_dict(), "source": "elsewhere", "count": [2.0] * wiring.n_synapses}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (of(synapses=[]), "unknown field of a wiring 'synapses'. Known: inputs, neurons"),
+        (of(sings=0), "unknown field of a wiring 'sings'; did you mean 'sign'"),
+        (of(pre=[0]), "pre has shape (1,) and post (2,)"),
+        (of(neurons=["a", "b"]), "unknown output neuron 'n0'"),
+        (of(sign=2), "synapse 0 has sign 2"),
+    ],
+)
+def test_replace_proves_what_it_makes(changes, message):
+    with pytest.raises(WiringError, match=re.escape(message)):
+        Wiring(1, 2, pre=[0, 1], post=[1, 2]).replace(**changes)
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_names_the_class_and_nothing_else(protocol):
+    wiring = Wiring(1, ["a", "b"], pre=[0, 1], post=[1, 2], kind=[CURRENT, GAP], count=[0.1, 3])
+    content = pickle.dumps(wiring, protocol)
+    strings, named = [], set()
+    for opcode, argument, _ in pickletools.genops(content):
+        strings += [argument] * isinstance(argument, str)
+        if opcode.name == "GLOBAL":
+            named.add(argument)
+        elif opcode.name == "STACK_GLOBAL":
+            named.add(" ".join(strings[-2:]))
+    assert named == {"wormnet.wiring.core Wiring"}
+    assert pickle.loads(content) == wiring
+
+
+def test_torch_reads_a_wiring_by_the_name_of_its_class_alone(tmp_path):
+    torch = pytest.importorskip("torch")
+    wiring = Wiring(1, ["a", "b"], roles="motor", pre=[0, 1], post=[1, 2], kind=[CURRENT, GAP], count=[0.1, 3])
+    torch.save({"hyper_parameters": {"wiring": wiring}}, tmp_path / "file.pt")
+    with pytest.raises(pickle.UnpicklingError, match=r"wormnet\.wiring\.core\.Wiring"):
+        torch.load(tmp_path / "file.pt", weights_only=True)
+    with torch.serialization.safe_globals([Wiring]):
+        found = torch.load(tmp_path / "file.pt", weights_only=True)
+    assert found["hyper_parameters"]["wiring"] == wiring
+
+
+def test_a_circuit_with_parameters_is_copied_pickled_and_read_by_torch(tmp_path):
+    torch = pytest.importorskip("torch")
+    circuit = Biophysical(tap.tw_pure().wiring, tap.tw_pure().values, held={"PLM": -20.0})
+    torch.save(circuit, tmp_path / "file.pt")
+    with torch.serialization.safe_globals([Wiring, Biophysical]):
+        read = torch.load(tmp_path / "file.pt", weights_only=True)
+    for same in (read, pickle.loads(pickle.dumps(circuit)), copy.deepcopy(circuit), copy.copy(circuit)):
+        assert same.wiring == circuit.wiring
+        assert dict(same.held) == {"PLM": -20.0}
+        assert same.values.keys() == circuit.values.keys()
+        for name, value in circuit.values.items():
+            assert np.array_equal(same.values[name], value)
+            assert not same.values[name].flags.writeable
 
 
 def test_kinds_are_numbered_by_their_place_in_the_list():

@@ -202,7 +202,16 @@ def test_no_edit_touches_the_wiring_it_starts_from(wiring):
 PAIR = Wiring(["touch"], ["AVAL", "AVAR", "DB1"], pre=[0, 1, 1], post=[1, 2, 3], kind=[CURRENT, GAP, CHEMICAL])
 REFUSED = [
     (lambda w: w.lesion("AVAX"), "unknown cell or class 'AVAX'; did you mean 'AVA' or"),
-    (lambda w: w.lesion(["AVAL"]), "unknown cell or class ['AVAL']; did you mean"),
+    (lambda w: w.lesion(["AVAL"]), "lesion is given ['AVAL']; it takes names one by one: lesion('AVAL'), or lesion(*n"),
+    (lambda w: w.keep(("AVAL", "DB1")), "it takes names one by one: keep('AVAL', 'DB1'), or keep(*names)."),
+    (lambda w: w.clamp({"AVAL": 1}), "it takes names one by one: clamp('AVAL'), or clamp(*names)."),
+    (lambda w: w.read_out(w.neurons * 9), "it takes names one by one: read_out('AVAL', 'AVAR', 'DB1', ...), or"),
+    (lambda w: w.read_out(np.array(["AVAL"])), "it takes names one by one: read_out("),
+    (
+        lambda w: w.drive({"light": [["AVAL"]]}),
+        "drive is given ['AVAL'] among the neurons; it takes names, one by one.",
+    ),
+    (lambda w: w.lesion(3), "unknown cell or class 3"),
     (lambda w: w.keep("tuoch"), "unknown cell or class 'tuoch'; did you mean 'touch'?"),
     (lambda w: w.lesion(synapses=[("AVAR", "DB1")]), "no synapse goes from 'AVAR' to 'DB1'; 'AVAR' sends to: none."),
     (lambda w: w.lesion(synapses=[("AVAL", "DB2")]), "unknown cell 'DB2'; did you mean 'DB1'?"),
@@ -248,13 +257,16 @@ REFUSED = [
     (lambda w: w.read_out("DB1", "DB1"), "outputs names a neuron twice"),
     (lambda w: w.add("DB1", "touch"), "'touch' is an input; this takes a neuron. Inputs only send."),
     (lambda w: w.add("DB1", "AVAL", kind=CURRENT), "a current is injected by an input."),
+    (lambda w: w.add("AVAR", "AVAL", kind=GAP), "there already is a gap junction of 'AVAR' and 'AVAL'"),
+    (lambda w: w.add("AVAL", "AVAR", kind=GAP, count=2), "there already is a gap junction of 'AVAL' and 'AVAR'"),
+    (lambda w: w.add("AVAL", "AVAR", kind="gap"), "kind is 'gap'; it takes whole numbers."),
     (lambda w: w.join(w), "3 cell(s), the first 'AVAL', are in both wirings, and only inputs are shared by name."),
     (lambda w: w.join("w"), "join is given 'w'; it takes a Wiring."),
     (lambda w: w.join(w, connect={"tuch": "DB1"}), "unknown input of the other wiring 'tuch'; did you mean 'touch'?"),
     (lambda w: w.join(w, connect={"touch": "DB"}), "unknown neuron of the first wiring 'DB'; did you mean 'DB1'?"),
     (
-        lambda w: w.join(w.rename(str.lower), connect={"touch": "DB1"}),
-        "input 'touch' injects a current into 'aval', which a neuron cannot.",
+        lambda w: w.join(w.rename({name: "x_" + name for name in w.neurons}), connect={"touch": "DB1"}),
+        "input 'touch' injects a current into 'x_AVAL', which a neuron cannot.",
     ),
     (lambda w: w.join(w, connect="touch"), "connect is 'touch'; it takes {input of the other: neuron of this}."),
     (lambda w: w.group_by({"AVA": "x"}), "unknown cell 'AVA'; did you mean"),
@@ -292,9 +304,16 @@ def test_a_cells_own_name_goes_before_a_class():
     assert wiring.rename({"AVA": "mine"}).keep("AVA").cells == ("AVAL", "AVAR")
 
 
-def test_a_class_that_is_partly_clamped_stands_for_the_rest():
-    wiring = Wiring(0, ["AVAL", "AVAR"]).clamp("AVAL")
-    assert wiring.clamp("AVA").inputs == ("AVAL", "AVAR")
+@pytest.mark.parametrize("verb", ["clamp", "read_out"])
+def test_a_class_that_is_partly_clamped_is_refused_where_neurons_are_asked_for(verb):
+    wiring = Wiring(0, ["AVAL", "AVAR", "DVA"]).clamp("AVAL")
+    message = (
+        "'AVA' stands for 2 cells, of which 1, the first 'AVAL', are inputs; "
+        f"{verb} takes neurons. The neurons among them: 'AVAR'."
+    )
+    with pytest.raises(WiringError, match=re.escape(message)):
+        getattr(wiring, verb)("AVA")
+    assert wiring.lesion("AVA").cells == ("DVA",)
 
 
 def test_cells_group_by_the_classes_of_the_worm():

@@ -85,6 +85,16 @@ def test_the_rows_judge_as_the_worm_behaves():
         assert [margin > 0 for margin in margins] == [bool(h) for h in holds]
 
 
+def test_every_row_says_what_it_judges():
+    # A response on either side of what the words ask for, of an intact circuit that goes backward by 3 mV.
+    for row, below, above in zip(tap.ROWS, (-1, -1, -1, -4, -1, -4), (1, 1, 1, -2, 1, -2), strict=True):
+        held = [float(row.margin(np.array(float(response)), np.array(-3.0))) > 0 for response in (below, above)]
+        backward = row.judged.startswith(("backward", "more backward"))
+        assert held == [backward, not backward]
+    assert float(tap.ROWS[5].margin(np.array(0.7), np.array(-3.0))) == 3.0  # forward, and so no reversal at all
+    assert float(tap.ROWS[5].margin(np.array(0.7), np.array(0.1))) < 0  # nothing to reduce
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_a_removed_cell_that_is_not_touched_anyway_changes_nothing(seed):
     # Without touch cells' synapses every response to touch is zero.

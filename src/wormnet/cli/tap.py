@@ -29,14 +29,27 @@ def tap(
         found = read_bnn(circuit, names=test.CELLS, inputs=TAP_SENSORY, outputs=("FWD", "REV"))
     outcome = test.run(found)
     mv = {"justify": "right", "no_wrap": True}
-    table = Table("stimulus", "removed", "the worm", Column("response, mV", **mv), Column("margin, mV", **mv), "holds")
+    table = Table(
+        "stimulus", "removed", "the worm", "judged", Column("response, mV", **mv), Column("margin, mV", **mv), "holds"
+    )
     for row, response, margin in zip(test.ROWS, outcome.responses, outcome.margins):
         removed = ", ".join(row.removed) or "nothing"
         table.add_row(
-            row.name, removed, row.behaviour, f"{response:+.1f}", f"{margin:+.1f}", "yes" if margin > 0 else "NO"
+            row.name,
+            removed,
+            row.behaviour,
+            row.judged,
+            f"{response:+.1f}",
+            f"{margin:+.1f}",
+            "yes" if margin > 0 else "NO",
         )
     console = Console()
     console.print(table)
+    console.print(
+        "The response is the change of V(forward) - V(reverse) by the touch: + forward, - backward. The margin is by "
+        "how much the response holds to what is judged; a row holds if it is above 0.",
+        highlight=False,
+    )
     passed = int(outcome.passed)
     console.print(f"{passed} of {len(test.ROWS)} rows hold. As many or more hold in")
     for kind in test.NULLS:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor, nn
 
-from wormnet.errors import WiringError, unknown
+from wormnet.wiring import atlas
 from wormnet.wiring.core import KINDS, Wiring
 from wormnet.wiring.files import synapse_rows
 from wormnet.wiring.measure import degree
@@ -98,8 +98,7 @@ def describe(wiring: Wiring, model: "Model", table: "Table", module: nn.Module, 
 
 def parameters_of(wiring: Wiring, table: "Table", values: dict[str, Tensor], neuron: str) -> dict[str, Any]:
     """What is set at one neuron; see Recurrent.parameters_of."""
-    if neuron not in wiring.neurons:
-        raise WiringError(unknown("neuron", neuron, wiring.neurons))
+    neuron = atlas.one_of("neuron", neuron, wiring.neurons)
     number, cell = wiring.neurons.index(neuron), wiring.cell(neuron)
     found: dict[str, Any] = {}
     rows: dict[tuple[str, str], dict[str, Any]] = {}

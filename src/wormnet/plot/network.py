@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.errors import ArgumentError, unknown
+from wormnet.errors import ArgumentError, WiringError, unknown
 from wormnet.plot.style import ROLE_COLOURS, SIGN_COLOURS, by_sign, changed, counts, new_axes
+from wormnet.wiring import atlas
 from wormnet.wiring.core import CURRENT, Wiring, prove_wiring
 from wormnet.wiring.layout import COLUMNS, LAYOUTS, groups
 
@@ -59,9 +60,11 @@ def wiring(
         raise ArgumentError(
             f"labels is {labels!r}; it takes True, False, None or a mapping from names to what to write."
         )
-    for name in labels if isinstance(labels, Mapping) else ():
-        if name not in wiring.cells:
-            raise ArgumentError(unknown("cell to label", name, wiring.cells))
+    if isinstance(labels, Mapping):
+        try:
+            labels = {atlas.one_of("cell to label", name, wiring.cells): text for name, text in labels.items()}
+        except WiringError as error:
+            raise ArgumentError(str(error)) from None
     role_colours = changed("role", ROLE_COLOURS, role_colours)
     sign_colours = changed("sign", SIGN_COLOURS, sign_colours)
     ax = new_axes((9.0, 6.0)) if ax is None else ax

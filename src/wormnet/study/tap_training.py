@@ -21,7 +21,7 @@ from wormnet.study import provenance
 from wormnet.wiring import circuits, null, tap
 from wormnet.wiring.biophysics import BOUNDS, REST
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
-from wormnet.wiring.tap import CHALFIE, DAVIS, HEAD, TAIL, Row
+from wormnet.wiring.tap import CHALFIE, DAVIS, HEAD, TAIL, Judgement, Row
 
 __all__ = ["FREEDOMS", "HELD_OUT", "KINDS", "MARGIN", "TRAINED", "Trained", "circuit", "judge", "run", "train"]
 
@@ -48,22 +48,19 @@ TRAINED = tuple(row for row in tap.ROWS if (row.touched, row.removed) != (HEAD +
 TOLERANCE = 0.1
 
 
-def _head_abolished(response: Any, intact: Any) -> Any:
-    return response - TOLERANCE * intact
-
-
-def _tail_abolished(response: Any, intact: Any) -> Any:
-    return TOLERANCE * intact - response
-
-
-def _tail_less(response: Any, intact: Any) -> Any:
-    return intact - response
-
-
-def _unchanged(response: Any, intact: Any) -> Any:
-    return TOLERANCE * abs(intact) - abs(response - intact)
-
-
+_head_abolished = Judgement(
+    f"at most {TOLERANCE:.0%} of the intact response, which is backward, is left",
+    lambda response, intact: response - TOLERANCE * intact,
+)
+_tail_abolished = Judgement(
+    f"at most {TOLERANCE:.0%} of the intact response, which is forward, is left",
+    lambda response, intact: TOLERANCE * intact - response,
+)
+_tail_less = Judgement("less forward than intact", lambda response, intact: intact - response)
+_unchanged = Judgement(
+    f"within {TOLERANCE:.0%} of the intact response",
+    lambda response, intact: TOLERANCE * abs(intact) - abs(response - intact),
+)
 _reverses_less, _reverses_more = tap.ROWS[5].margin, tap.ROWS[3].margin
 _accelerates = tap.ROWS[4].margin
 _BOTH = "implied by Chalfie et al. 1985, J. Neurosci. 5, 956"

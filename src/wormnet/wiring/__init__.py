@@ -1,12 +1,15 @@
 """Who is connected to whom. NumPy only."""
 
-from wormnet.wiring import atlas, biophysics, bnn, catalogue, circuits, tap
+from wormnet.wiring import atlas, biophysics, bnn, catalogue, circuits, maps, spelling, tap
+from wormnet.wiring.biophysics import Biophysical, Units
+from wormnet.wiring.bnn import read_bnn, write_bnn
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
 from wormnet.wiring.files import from_json, load, save, to_csv, to_json
 from wormnet.wiring.graphml import from_graphml, to_graphml
 from wormnet.wiring.graphs import from_networkx, to_networkx
+from wormnet.wiring.maps import CircuitPolicy, MotorMap, SensoryMap
 from wormnet.wiring.measure import (
     Degree,
     clustering,
@@ -29,6 +32,7 @@ from wormnet.wiring.null import (
     shuffle_counts,
     shuffle_signs,
 )
+from wormnet.wiring.spelling import SpellingWarning
 
 __all__ = [
     "CHEMICAL",
@@ -36,8 +40,14 @@ __all__ = [
     "GAP",
     "KINDS",
     "ROLES",
+    "Biophysical",
+    "CircuitPolicy",
     "Csr",
     "Degree",
+    "MotorMap",
+    "SensoryMap",
+    "SpellingWarning",
+    "Units",
     "Wiring",
     "atlas",
     "auto_ncp",
@@ -57,6 +67,7 @@ __all__ = [
     "from_json",
     "from_networkx",
     "load",
+    "maps",
     "motifs",
     "ncp",
     "nulls",
@@ -64,6 +75,7 @@ __all__ = [
     "permute_neurons",
     "random",
     "reachable",
+    "read_bnn",
     "reciprocity",
     "rewire",
     "rewire_classes",
@@ -72,10 +84,12 @@ __all__ = [
     "shuffle_signs",
     "small_world",
     "small_worldness",
+    "spelling",
     "tap",
     "to_adjacency",
     "to_csv",
     "to_graphml",
     "to_json",
     "to_networkx",
+    "write_bnn",
 ]

@@ -11,17 +11,26 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from wormnet.errors import WiringError, unknown
+from wormnet.wiring import spelling
 
 __all__ = [
     "Cell",
     "Edge",
     "Source",
+    "canonical",
+    "canonical_class",
     "cells",
+    "cells_of_class",
+    "class_of",
+    "counterparts",
     "edges",
     "find",
+    "is_muscle",
     "members",
+    "named",
     "names",
     "no_such",
+    "one_of",
     "predicted_signs",
     "source",
 ]
@@ -149,6 +158,34 @@ def predicted_signs() -> Mapping[tuple[str, str], int]:
     return MappingProxyType({(pre, post): sign.get(word, 0) for pre, post, _, _, word in _rows("fenyves2020")})
 
 
+def canonical(name: str) -> str | None:
+    """The name in the cell table of the cell that a name spells, or None: see `wormnet.wiring.spelling`.
+
+    >>> canonical("VA01"), canonical("dBWML8"), canonical("pm3vl"), canonical("aval"), canonical("n0")
+    ('VA1', 'MDL08', 'pm3VL', 'AVAL', None)
+    """
+    return name if name in cells() else _cells_by_key().get(spelling.key(name))
+
+
+def canonical_class(name: str) -> str | None:
+    """The class of the cell table that a name spells, or None.
+
+    >>> canonical_class("ava"), canonical_class("AVAL")
+    ('AVA', None)
+    """
+    return _classes_by_key().get(spelling.key(name))
+
+
+def class_of(name: str) -> str | None:
+    """The class of a cell in any spelling, or None for one that the worm does not have.
+
+    >>> class_of("VA01"), class_of("AVFL/R"), class_of("AWCON"), class_of("n0")
+    ('VA', 'AVF', 'AWC', None)
+    """
+    known = canonical(name) or next(iter(_pair(name)), None)
+    return cells()[known].cell_class if known else spelling.SIDELESS.get(name.upper())
+
+
 def find(wanted: Iterable[str], among: Iterable[str], where: str = "the cell table") -> tuple[str, ...]:
     """The cells of these names and classes, in the order given, each once.
 
@@ -161,7 +198,7 @@ def find(wanted: Iterable[str], among: Iterable[str], where: str = "the cell tab
     there = dict.fromkeys(among)
     found: dict[str, None] = {}
     for one in wanted:
-        cells_of_one = members(one, there)
+        cells_of_one = named(one, there)
         if not cells_of_one:
             if members(one, cells()):
                 raise WiringError(f"{one!r} is not among the {len(there)} cells of {where}; leave it out.")
@@ -171,32 +208,131 @@ def find(wanted: Iterable[str], among: Iterable[str], where: str = "the cell tab
 
 
 def members(name: object, among: Collection[str]) -> tuple[str, ...]:
-    """The cells that a name stands for: the one of exactly that name, or else those of that class; () if none.
+    """The cells that a name stands for, in whatever spelling; () if none.
 
-    A cell that is not in the cell table has no class.
+    They are, whichever comes first: the one of exactly that name; the one that is the same cell in another spelling;
+    all of that class; both of a pair such as AVFL/R. A cell that is not in the cell table has no class.
+
     Args: name: of a cell (AVAL) or a class (AVA).   among: the names of the cells there are; theirs is the order.
+    Raises: WiringError if two of them are spellings of the cell, and neither is the one given.
 
     >>> members("AVA", ["AVAR", "DA1", "AVAL"]), members("AVA", ["AVA", "AVAL"]), members("AVA", ["n0"])
     (('AVAR', 'AVAL'), ('AVA',), ())
+    >>> members("VA", ["VA01", "VA02", "VA10"]), members("VA1", ["VA01", "VA02", "VA10"])
+    (('VA01', 'VA02', 'VA10'), ('VA01',))
     """
     if not isinstance(name, str):
         return ()
     if name in among:
         return (name,)
-    table = cells()
-    return tuple(cell for cell in among if cell in table and table[cell].cell_class == name)
+    if known := canonical(name):
+        same = tuple(cell for cell in among if canonical(cell) == known)
+        if len(same) > 1:
+            spelled = " and ".join(map(repr, same[:3]))
+            raise WiringError(f"{name!r} could be {spelled}, spellings of one cell; give the one that is meant.")
+        if same:
+            return same
+    if its_class := canonical_class(name):
+        return (its_class,) if its_class in among else tuple(cell for cell in among if class_of(cell) == its_class)
+    if both := _pair(name):
+        return tuple(cell for cell in among if canonical(cell) in both or _pair(cell) == both)
+    return ()
 
 
-def no_such(what: str, name: object, among: Collection[str]) -> WiringError:
+def named(name: object, among: Collection[str]) -> tuple[str, ...]:
+    """As `members`, and a SpellingWarning tells the user if the name is not spelled as the cell or class is."""
+    found = members(name, among)
+    if not isinstance(name, str) or not found or name in among or name in cells_of_class():
+        return found
+    if canonical(name):
+        spelling.note(name, repr(found[0]))
+    elif its_class := canonical_class(name):
+        spelling.note(name, f"the class {its_class!r}")
+    return found
+
+
+def one_of(what: str, name: object, among: Collection[str]) -> str:
+    """The one cell among these that a name stands for, in whatever spelling, as `named` does; no class.
+
+    Args: what: for the message.
+    Raises: WiringError with near names if there is none.
+
+    >>> one_of("cell", "AVAL", ["AVAL", "AVAR"])
+    'AVAL'
+    """
+    if isinstance(name, str) and (name in among or canonical(name)) and (found := named(name, among)):
+        return found[0]
+    raise no_such(what, name, among, classes=False)
+
+
+def counterparts(names: Iterable[str], among: Iterable[str]) -> dict[str, str]:
+    """{name: the one among the others that is the same cell}, in whatever spelling, for those that have one.
+
+    >>> counterparts(["VA1", "light", "DB1"], ["light", "VA01"])
+    {'VA1': 'VA01', 'light': 'light'}
+    """
+    there = set(among)
+    spelled = {known: name for name in there if (known := canonical(name))}
+    other = {name: name if name in there else spelled.get(canonical(name) or "") for name in names}
+    return {name: found for name, found in other.items() if found is not None}
+
+
+def no_such(what: str, name: object, among: Collection[str], *, classes: bool = True) -> WiringError:
     """The error for a name that stands for none of the cells there are, with near names and classes.
+
+    A muscle is never proposed, nor anything for one: the names of its neighbours are as near as its own.
 
     >>> no_such("neuron", "AVX", ["AVAL", "AVAR"])
     WiringError("unknown neuron or class 'AVX'; did you mean 'AVA' or 'AVAR' or 'AVAL'? Known: AVAL, AVAR, AVA.")
+    >>> no_such("cell", "dBWML8", ["MVL18", "AVAL"], classes=False)
+    WiringError("unknown cell 'dBWML8'. Known: MVL18, AVAL. In the tables here 'dBWML8' is MDL08.")
     """
-    table = cells()
-    known = dict.fromkeys([*among, *(table[cell].cell_class for cell in among if cell in table)])
-    with_classes = any(cell in table for cell in among)
-    return WiringError(unknown(f"{what} or class" if with_classes else what, name, known))
+    of_class = {cell: found for cell in among if (found := class_of(cell))} if classes else {}
+    known = dict.fromkeys([*among, *of_class.values()])
+    near = [] if is_muscle(str(name)) else [one for one in known if not is_muscle(one)]
+    message = unknown(f"{what} or class" if of_class else what, name, known, near)
+    if isinstance(name, str) and (meant := canonical(name)) and meant != name:
+        message += f" In the tables here {name!r} is {meant}."
+    if isinstance(name, str) and (its_class := class_of(name)):
+        doubtful = [cell for cell in among if class_of(cell) == its_class and canonical(cell) is None]
+        if doubtful := doubtful or [name] * (name.upper() in spelling.SIDELESS):
+            message += f" Which cell of the class {its_class} it is, a name like {doubtful[0]} does not tell."
+    return WiringError(message)
+
+
+@functools.cache
+def cells_of_class() -> Mapping[str, tuple[str, ...]]:
+    """{class: its cells}, classes in the order of their first cells.
+
+    >>> cells_of_class()["AVA"]
+    ('AVAL', 'AVAR')
+    """
+    found: dict[str, list[str]] = {}
+    for cell in cells().values():
+        found.setdefault(cell.cell_class, []).append(cell.name)
+    return MappingProxyType({name: tuple(members) for name, members in found.items()})
+
+
+@functools.cache
+def _cells_by_key() -> Mapping[str, str]:
+    return {spelling.key(name): name for name in cells()}
+
+
+@functools.cache
+def _classes_by_key() -> Mapping[str, str]:
+    return {spelling.key(name): name for name in cells_of_class()}
+
+
+def _pair(name: str) -> tuple[str, ...]:
+    """The left and the right cell that a name such as AVFL/R stands for, if they are partners; else none."""
+    left, right = (canonical(one) for one in spelling.pair(name) or ("", ""))
+    return (left, right) if left and right and cells()[left].partner == right else ()
+
+
+def is_muscle(name: str) -> bool:
+    """Whether it is a muscle of the worm, in whatever spelling."""
+    known = canonical(name)
+    return known is not None and cells()[known].kind == "muscle"
 
 
 @functools.cache

@@ -9,11 +9,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import WiringError, unknown
+from wormnet.wiring import atlas
 from wormnet.wiring.check import shortened
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring, prove_wiring
 
@@ -63,12 +65,16 @@ class Biophysical:
 
     def __post_init__(self):
         object.__setattr__(self, "values", MappingProxyType(_checked(self.wiring, self.values)))
+        held = {}
         for name, potential in self.held.items():
-            if name not in self.wiring.inputs:
-                raise WiringError(unknown("held input", name, self.wiring.inputs))
+            held[atlas.one_of("held input", name, self.wiring.inputs)] = potential
             if not isinstance(potential, (int, float, np.integer, np.floating)) or not math.isfinite(potential):
                 raise WiringError(f"{name} is held at {shortened(potential)} mV; it takes a finite potential.")
-        object.__setattr__(self, "held", MappingProxyType(dict(self.held)))
+        object.__setattr__(self, "held", MappingProxyType(held))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As a wiring does: the class and plain values, which torch.load(weights_only=True) reads by the names of both.
+        return type(self), (self.wiring, {name: v.tolist() for name, v in self.values.items()}, dict(self.held))
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,7 @@ def sensory(x: ArrayLike, low: float, high: float, mode: str = "paper") -> NDArr
     array([[-45., -70.],
            [-70., -20.]])
     """
-    _check_map(low, high, mode)
+    check_map(low, high, mode)
     x = np.asarray(x, np.float64)
     share = np.stack([np.maximum(x, 0.0) / high, np.minimum(x, 0.0) / low], axis=-1)
     return REST + (FULL - REST) * (np.minimum(share, 1.0) if mode == "paper" else share)
@@ -182,7 +188,7 @@ def motor(v: ArrayLike, low: float, high: float, mode: str = "paper") -> NDArray
     >>> motor([-45.0, -70.0], -1.0, 1.0), motor([-45.0, -70.0], -1.0, 1.0, mode="code")
     (np.float64(0.5), np.float64(0.375))
     """
-    _check_map(low, high, mode)
+    check_map(low, high, mode)
     v = np.asarray(v, np.float64)
     if not v.ndim or v.shape[-1] != 2:
         raise WiringError(f"v has shape {v.shape}; it takes the potentials of two motor neurons last: (..., 2).")
@@ -278,8 +284,12 @@ def _owner(wiring: Wiring, name: str, i: int) -> str:
     return f"{wiring.cells[wiring.pre[s]]} -> {wiring.cells[wiring.post[s]]}"
 
 
-def _check_map(low: float, high: float, mode: str) -> None:
-    if mode not in MODES:
+def check_map(low: object, high: object, mode: object) -> None:
+    """The bounds and the mode of a map between the world and potentials."""
+    if not isinstance(mode, str) or mode not in MODES:
         raise WiringError(unknown("mode", mode, MODES))
-    if not (math.isfinite(low) and math.isfinite(high) and low < 0 < high):
+    for bound in (low, high):
+        if isinstance(bound, bool) or not isinstance(bound, (int, float, np.integer, np.floating)):
+            raise WiringError(f"low is {shortened(low)} and high {shortened(high)}; it takes numbers, low < 0 < high.")
+    if not (-math.inf < low < 0 < high < math.inf):  # pyright: ignore[reportOperatorIssue]
         raise WiringError(f"low is {low} and high {high}; it takes low < 0 < high.")

@@ -6,10 +6,15 @@ from numpy.typing import NDArray
 from wormnet.errors import WiringError
 from wormnet.wiring import check
 from wormnet.wiring.core import Wiring
+from wormnet.wiring.signature import by_keyword
 
 __all__ = ["dense", "random", "small_world"]
 
 
+@by_keyword(
+    example="dense(inputs=8, neurons=19, outputs=2)",
+    ncps={"units": "neurons", "output_dim": "outputs", "erev_init_seed": "seed"},
+)
 def dense(inputs: int, neurons: int, outputs: int | None = None, *, seed: int = 0, recurrent: bool = True) -> Wiring:
     """Every cell sends to every neuron, itself included. Each sign is +1 or -1 with probability one half.
 
@@ -28,10 +33,14 @@ def dense(inputs: int, neurons: int, outputs: int | None = None, *, seed: int = 
     """
     check.number("inputs", inputs, 0 if recurrent else 1)
     check.number("neurons", neurons, 1)
-    sends = np.ones((inputs + neurons if recurrent else inputs, neurons), bool)
-    return _wiring(inputs, sends, outputs, check.generator(seed), f"dense(seed={seed})")
+    codes = np.arange((inputs + neurons if recurrent else inputs) * neurons)
+    return _wiring(inputs, neurons, codes, outputs, check.generator(seed), f"dense(seed={seed})")
 
 
+@by_keyword(
+    example="random(inputs=8, neurons=19, outputs=2, sparsity=0.5)",
+    ncps={"units": "neurons", "output_dim": "outputs", "sparsity_level": "sparsity", "random_seed": "seed"},
+)
 def random(
     *,
     inputs: int,
@@ -80,13 +89,12 @@ by an input. Use sparsity <= 0.9642.
             f"to be reached by an input. Use sparsity <= {np.floor((1 - neurons / pairs) * 1e4) / 1e4:g}."
         )
     rng = check.generator(seed)
-    sends = np.zeros(pairs, bool)
-    sends[rng.choice(pairs, number, replace=False, shuffle=False)] = True
-    sends = sends.reshape(-1, neurons)
-    _move_to_unreached(rng, inputs, sends)
-    return _wiring(inputs, sends, outputs, rng, f"random({how}, seed={seed})")
+    codes = np.sort(rng.choice(pairs, number, replace=False, shuffle=False))
+    codes = _moved_to_unreached(rng, inputs, neurons, codes, recurrent)
+    return _wiring(inputs, neurons, codes, outputs, rng, f"random({how}, seed={seed})")
 
 
+@by_keyword(example="small_world(inputs=8, neurons=20, outputs=2)")
 def small_world(
     *,
     inputs: int,
@@ -130,51 +138,68 @@ def small_world(
     ring = (np.arange(neurons)[:, None] + np.concatenate([steps, -steps])) % neurons
     target = ring.copy()
     for sender, receivers in enumerate(target):
-        others = np.setdiff1d(np.arange(neurons), [sender, *receivers])
-        moved = np.flatnonzero(rng.random(neighbours) < rewiring)[: len(others)]
-        receivers[moved] = rng.choice(others, len(moved), replace=False)
-    sends = np.zeros((inputs + neurons, neurons), bool)
-    for i in range(inputs):
-        sends[i, rng.choice(neurons, fan_out, replace=False)] = True
+        taken = np.sort(np.append(receivers, sender))
+        n_others = neurons - len(taken)
+        moved = np.flatnonzero(rng.random(neighbours) < rewiring)[:n_others]
+        receivers[moved] = _nth_others(rng.choice(n_others, len(moved), replace=False), taken)
+    from_inputs = [i * neurons + np.sort(rng.choice(neurons, fan_out, replace=False)) for i in range(inputs)]
 
-    def rebuilt() -> NDArray[np.bool_]:
-        sends[inputs:] = False
-        np.put_along_axis(sends[inputs:], target, True, axis=1)
+    def rebuilt() -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        inner = np.sort(target + (inputs + np.arange(neurons)[:, None]) * neurons, axis=1)
+        codes = np.concatenate([*from_inputs, inner.ravel()])
         reached = np.zeros(neurons, bool)
-        _spread(sends, inputs, np.arange(inputs), reached)
-        return reached
+        _spread(_Senders(codes, inputs + neurons, neurons), inputs, np.arange(inputs), reached)
+        return codes, reached
 
     # Each turn takes one shortcut back, and the ring without any is reached in all its parts.
-    while not (reached := rebuilt()).all():
-        cut_off = (ring[:, [0, -len(steps)]] == np.flatnonzero(~reached)[:, None, None]) & reached[:, None]
-        _, sender, side = np.argwhere(cut_off)[0]
-        slot = 0 if side == 0 else neighbours - len(steps)
+    codes, reached = rebuilt()
+    while not reached.all():
+        sender, slot = _cut_shortcut(reached, len(steps))
         target[sender, slot] = ring[sender, slot]
-    return _wiring(inputs, sends, outputs, rng, f"small_world(rewiring={rewiring}, seed={seed})")
+        codes, reached = rebuilt()
+    return _wiring(inputs, neurons, codes, outputs, rng, f"small_world(rewiring={rewiring}, seed={seed})")
+
+
+# A synapse is coded as sender * neurons + receiver, a neuron number; a wiring's codes are sorted. Memory so follows the
+# number of synapses; a table of all pairs of a fruit fly's 139,000 neurons would take 19 GB.
 
 
 def _wiring(
-    inputs: int, sends: NDArray[np.bool_], outputs: int | None, rng: np.random.Generator, source: str
+    inputs: int, neurons: int, codes: NDArray[np.int64], outputs: int | None, rng: np.random.Generator, source: str
 ) -> Wiring:
-    """The wiring of an adjacency (cells that send, neurons), with random signs."""
-    neurons = sends.shape[1]
+    """The wiring with these synapses and random signs."""
     if outputs is not None:
         check.number("outputs", outputs, 1, neurons, "the number of neurons")
-    pre, post = np.nonzero(sends)
     return Wiring(
         inputs,
         neurons,
         roles="unknown" if outputs is None else ["inter"] * (neurons - outputs) + ["motor"] * outputs,
         outputs=None if outputs is None else range(neurons - outputs, neurons),
-        pre=pre,
-        post=post + inputs,
-        sign=rng.choice([-1, 1], len(pre)),
+        pre=codes // neurons,
+        post=codes % neurons + inputs,
+        sign=rng.choice([-1, 1], len(codes)),
         source=source,
     )
 
 
+class _Senders:
+    """Synapses by their senders, with some of them out of use."""
+
+    def __init__(self, codes: NDArray[np.int64], cells: int, neurons: int):
+        self.codes, self.neurons = codes, neurons
+        self.start = np.searchsorted(codes, np.arange(cells + 1) * neurons)
+        self.used = np.ones(len(codes), bool)
+
+    def of(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The places in `codes` of what these cells send, in their order."""
+        cells = cells[cells < len(self.start) - 1]
+        first, n = self.start[cells], self.start[cells + 1] - self.start[cells]
+        places = np.repeat(first - np.concatenate([[0], np.cumsum(n)[:-1]]), n) + np.arange(n.sum())
+        return places[self.used[places]]
+
+
 def _spread(
-    sends: NDArray[np.bool_],
+    senders: _Senders,
     inputs: int,
     cells: NDArray[np.int64],
     reached: NDArray[np.bool_],
@@ -182,27 +207,52 @@ def _spread(
 ) -> None:
     """Mark as reached what these cells reach; with `tree`, mark there the synapse that reached each neuron first."""
     while len(cells):
-        cells = cells[cells < len(sends)]
-        new = np.flatnonzero(sends[cells].any(axis=0) & ~reached)
-        if tree is not None and len(new):
-            tree[cells[sends[np.ix_(cells, new)].argmax(axis=0)], new] = True
+        places = senders.of(cells)
+        receivers = senders.codes[places] % senders.neurons
+        places, receivers = places[~reached[receivers]], receivers[~reached[receivers]]
+        new, first = np.unique(receivers, return_index=True)
+        if tree is not None:
+            tree[places[first]] = True
         reached[new] = True
         cells = new + inputs
 
 
-def _move_to_unreached(rng: np.random.Generator, inputs: int, sends: NDArray[np.bool_]) -> None:
-    """Move synapses, in place and their number kept, until inputs reach every neuron.
+def _moved_to_unreached(
+    rng: np.random.Generator, inputs: int, neurons: int, codes: NDArray[np.int64], recurrent: bool
+) -> NDArray[np.int64]:
+    """The synapses, with some moved, so that inputs reach every neuron.
 
     The synapses along which reach spread form a forest with one synapse per reached neuron. Any other may move; there
     is one as long as a neuron is unreached, since there are at least as many synapses as neurons.
     """
-    tree, reached = np.zeros_like(sends), np.zeros(sends.shape[1], bool)
-    _spread(sends, inputs, np.arange(inputs), reached, tree)
+    cells = inputs + neurons if recurrent else inputs
+    senders = _Senders(codes, cells, neurons)
+    tree, reached, new = np.zeros(len(codes), bool), np.zeros(neurons, bool), []
+    _spread(senders, inputs, np.arange(inputs), reached, tree)
     while not reached.all():
         receiver = rng.choice(np.flatnonzero(~reached))
-        senders = np.concatenate([np.arange(inputs), np.flatnonzero(reached) + inputs])
-        sender = rng.choice(senders[senders < len(sends)])
-        spare = rng.choice(np.flatnonzero(sends & ~tree))
-        sends.flat[spare] = False
-        sends[sender, receiver] = tree[sender, receiver] = reached[receiver] = True
-        _spread(sends, inputs, np.array([receiver + inputs]), reached, tree)
+        may_send = np.concatenate([np.arange(inputs), np.flatnonzero(reached) + inputs])
+        sender = rng.choice(may_send[may_send < cells])
+        senders.used[rng.choice(np.flatnonzero(senders.used & ~tree))] = False
+        # Part of the forest, like its receiver reached from now on: neither moves nor leads on to anything new.
+        new.append(sender * neurons + receiver)
+        reached[receiver] = True
+        _spread(senders, inputs, np.array([receiver + inputs]), reached, tree)
+    return np.sort(np.concatenate([codes[senders.used], np.array(new, np.int64)]))
+
+
+def _nth_others(places: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of the whole numbers that are not taken (sorted) those at these places."""
+    # Up to taken[i] there are taken[i] - i others.
+    return places + np.searchsorted(taken - np.arange(len(taken)), places, side="right")
+
+
+def _cut_shortcut(reached: NDArray[np.bool_], neighbours: int) -> tuple[int, int]:
+    """A reached neuron beside an unreached one on the ring, and the slot of its synapse in that direction."""
+    n = len(reached)
+    return next(
+        beside
+        for unreached in np.flatnonzero(~reached).tolist()
+        for beside in sorted([((unreached - 1) % n, 0), ((unreached + 1) % n, neighbours)])
+        if reached[beside[0]]
+    )

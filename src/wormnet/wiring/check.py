@@ -1,12 +1,12 @@
 """What may be passed to a wiring and its builders: each check returns the value it proved, or raises WiringError."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import WiringError, unknown
+from wormnet.wiring import atlas
 
 CHEMICAL, GAP, CURRENT = 0, 1, 2
 KINDS = ("chemical", "gap", "current")
@@ -129,7 +129,7 @@ def outputs(given: Iterable[str | int] | None, neurons: tuple[str, ...]) -> tupl
         elif isinstance(output, str) and output in known:
             found.append(str(output))
         else:
-            raise WiringError(unknown("output neuron", output, neurons))
+            found.append(atlas.one_of("output neuron", output, neurons))
     if len(set(found)) != len(found):
         raise WiringError(f"outputs names a neuron twice: {', '.join(found)}.")
     return tuple(found)
@@ -258,11 +258,38 @@ def synapses(
         )
 
 
-def no_duplicates(cells: tuple[str, ...], pre: NDArray[np.int64], post: NDArray[np.int64], kind: NDArray[Any]) -> None:
-    """At most one synapse of a kind from one cell to another, in synapses sorted by (post, pre, kind)."""
+def listed_once(
+    cells: tuple[str, ...],
+    pre: NDArray[np.int64],
+    post: NDArray[np.int64],
+    kind: NDArray[np.int64],
+    count: NDArray[np.float64],
+    turned: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Which synapses stay: all, but of a gap junction listed from both ends, with equal counts, one.
+
+    Args: synapses in the order of (post, pre, kind, turned); `turned`: whether a gap junction was given from its other
+        end. Raises: WiringError for two synapses of a kind from one cell to another.
+    """
     same = (np.diff(pre) == 0) & (np.diff(post) == 0) & (np.diff(kind) == 0)
-    for s in np.flatnonzero(same)[:1]:
+    both_ends = same & np.diff(turned)  # only of gap junctions is one turned
+    for s in np.flatnonzero(same & ~both_ends)[:1]:
+        from_, to = cells[pre[s]], cells[post[s]]
+        if kind[s] == GAP:
+            end, other = (to, from_) if turned[s] else (from_, to)
+            raise WiringError(
+                f"the gap junction of {from_!r} and {to!r} is listed twice from {end!r} to {other!r}; it takes "
+                "one entry, or one from either end with equal counts. Add up what are several contacts in one `count`."
+            )
         raise WiringError(
-            f"two {KINDS[kind[s]]} synapses go from {cells[pre[s]]!r} to {cells[post[s]]!r}; "
+            f"two {KINDS[kind[s]]} synapses go from {from_!r} to {to!r}; "
             "a pair has at most one of each kind. Put several contacts into `count`."
         )
+    for s in np.flatnonzero(both_ends & (np.diff(count) != 0))[:1]:
+        from_, to = cells[pre[s]], cells[post[s]]
+        raise WiringError(
+            f"the gap junction of {from_!r} and {to!r} is listed from both ends with unequal counts: "
+            f"{float(count[s])!r} from {from_!r} and {float(count[s + 1])!r} from {to!r}. A junction is one: "
+            "list it once, or with the same count from both ends."
+        )
+    return np.concatenate([np.ones(min(len(pre), 1), bool), ~both_ends])

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 
 from wormnet.wiring.connectome import Polarity, connectome
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
-from wormnet.wiring.edit import replaced
 
 __all__ = [
     "chemotaxis",
@@ -306,4 +305,4 @@ _PHARYNX = ("I1", "I2", "I3", "I4", "I5", "I6", "M1", "M2", "M3", "M4", "M5", "M
 def _cut(papers: str, cells: Sequence[str], dataset: str, polarity: Polarity, weights: str) -> Wiring:
     """The cells of a circuit and the synapses between them, with the circuit's papers in front of the connectome's."""
     wiring = connectome(dataset, cells=cells, polarity=polarity, weights=weights)
-    return replaced(wiring, source=f"{papers}; {wiring.source}")
+    return wiring.replace(source=f"{papers}; {wiring.source}")

@@ -6,21 +6,21 @@ import importlib
 import io
 import pkgutil
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from wormnet.errors import DataError, WiringError, unknown
-from wormnet.wiring import atlas
+from wormnet.wiring import atlas, spelling
 from wormnet.wiring.atlas import Cell, Edge, names
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
 
 __all__ = ["Coverage", "Polarity", "connectome", "coverage", "from_cect", "names"]
 
 Polarity = str | Mapping[str, int] | Mapping[tuple[str, str], int]
-"""A rule by name, or the user's own signs by sender, or by (sender, receiver); names or classes."""
+"""A rule by name, or the user's own signs by sender, or by (sender, receiver); names or classes, in any spelling."""
 
 POLARITIES = ("gaba", "fenyves", "learned")
 WEIGHTS = ("binary", "count", "scaled")
@@ -211,9 +211,7 @@ def _signs(pairs: Sequence[tuple[str, str]], polarity: Polarity, table: Mapping[
         return [0] * len(pairs)
     if not isinstance(polarity, Mapping):
         raise WiringError(unknown("polarity", polarity, POLARITIES) + " Or a mapping from senders to +1, -1, 0.")
-    if polarity is not atlas.predicted_signs():
-        _check_mapping(polarity, table)
-    rule: Mapping[Any, int] = polarity
+    rule: Mapping[Any, int] = polarity if polarity is atlas.predicted_signs() else _as_spelled(polarity, table)
 
     def sign(pre: str, post: str) -> int:
         pre_class, post_class = table[pre].cell_class, table[post].cell_class
@@ -223,18 +221,35 @@ def _signs(pairs: Sequence[tuple[str, str]], polarity: Polarity, table: Mapping[
     return [sign(pre, post) for pre, post in pairs]
 
 
-def _check_mapping(polarity: Mapping[Any, int], table: Mapping[str, Cell]) -> None:
+def _as_spelled(polarity: Mapping[Any, int], table: Mapping[str, Cell]) -> dict[Any, int]:
+    """The user's signs with names and classes as the tables spell them."""
     cells = {**atlas.cells(), **table}
     known = {*cells, *(cell.cell_class for cell in cells.values())}
+    rule: dict[Any, int] = {}
     for key, sign in polarity.items():
         ends = key if isinstance(key, tuple) else (key,)
         if len(ends) > 2:
             raise WiringError(f"polarity has the key {key!r}; it takes a sender or a pair (sender, receiver).")
-        for end in ends:
-            if end not in known:
-                raise WiringError(unknown("cell or class", end, sorted(known)))
+        spelled = tuple(_spelled(end, known) for end in ends)
         if isinstance(sign, bool) or sign not in (-1, 0, 1):
             raise WiringError(f"polarity gives {key!r} the sign {sign!r}; it takes +1, -1, or 0 to be learned.")
+        as_table = spelled if isinstance(key, tuple) else spelled[0]
+        if as_table in rule:
+            raise WiringError(f"polarity names {as_table!r} in two spellings, one of them {key!r}; it takes one.")
+        rule[as_table] = sign
+    return rule
+
+
+def _spelled(name: object, known: Collection[str]) -> str:
+    """A cell or class as the tables spell it."""
+    if isinstance(name, str):
+        if name in known:
+            return name
+        if spelled := atlas.canonical(name) or atlas.canonical_class(name):
+            spelling.note(name, repr(spelled))
+            return spelled
+    near = [one for one in sorted(known) if not atlas.is_muscle(one)]
+    raise WiringError(unknown("cell or class", name, sorted(known), near))
 
 
 @functools.cache

@@ -2,8 +2,11 @@
 
 An edit keeps `source`: what is left still comes from there. Models built on an edited wiring start with new parameters.
 
-Where an edit takes cells it also takes classes of the worm: AVA for AVAL and AVAR, DA for DA1 to DA9. A cell of exactly
-that name goes before a class; a class stands for those of its cells that are in the wiring, in the wiring's order.
+Where an edit takes cells it also takes classes of the worm: AVA for AVAL and AVAR, DA for DA1 to DA9, AVFL/R for both.
+A cell of exactly that name goes before a class; a class stands for all of its cells that are in the wiring, however the
+wiring spells them, in the wiring's order, or it is an error (where neurons are asked for and some of them are inputs).
+A wiring keeps the spellings that it was built with. A cell named in another one (VA1 for VA01, dBWML8 for MDL08; see
+`wormnet.wiring.spelling`) is found if there is no doubt which it is, and a `SpellingWarning` says so.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,11 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring import atlas, check
+from wormnet.wiring import atlas, check, naming
 from wormnet.wiring.check import CHEMICAL, CURRENT, GAP
 
 if TYPE_CHECKING:
     from wormnet.wiring.core import Wiring
+
+FIELDS = ("inputs", "neurons", "roles", "outputs", "layers", "pre", "post", "kind", "sign", "count", "source")
+"""What makes a wiring: the arguments of its constructor, in their order."""
 
 
 def lesion(wiring: "Wiring", *cells: str, synapses: ArrayLike | Iterable[tuple[str, str]] | None = None) -> "Wiring":
@@ -40,7 +46,7 @@ def lesion(wiring: "Wiring", *cells: str, synapses: ArrayLike | Iterable[tuple[s
     Wiring(1 input, 3 neurons, 3 outputs, 2 synapses)
     """
     gone = np.zeros(len(wiring.cells), bool)
-    gone[_cells(wiring, cells)] = True
+    gone[naming.cells(wiring, "lesion", cells)] = True
     stays = ~(gone[wiring.pre] | gone[wiring.post])
     if synapses is not None:
         stays &= ~_chosen(wiring, synapses)
@@ -58,7 +64,7 @@ def keep(wiring: "Wiring", *cells: str) -> "Wiring":
     Wiring(1 input, 2 neurons, 2 outputs, 1 synapse)
     """
     stays = np.zeros(len(wiring.cells), bool)
-    stays[_cells(wiring, cells)] = True
+    stays[naming.cells(wiring, "keep", cells)] = True
     return _subset(wiring, stays, stays[wiring.pre] & stays[wiring.post])
 
 
@@ -75,8 +81,7 @@ def rename(wiring: "Wiring", new: Mapping[str, str] | Callable[[str], str]) -> "
     ('IN0', 'N0', 'N1')
     """
     renamed = renaming(wiring, new)
-    return replaced(
-        wiring,
+    return wiring.replace(
         inputs=[renamed[name] for name in wiring.inputs],
         neurons=[renamed[name] for name in wiring.neurons],
         outputs=[renamed[name] for name in wiring.outputs],
@@ -95,7 +100,7 @@ def reorder(wiring: "Wiring", neurons: Iterable[str]) -> "Wiring":
     """
     if isinstance(neurons, str) or not isinstance(neurons, Iterable):
         raise WiringError(f"reorder is given {check.shortened(neurons)}; it takes the names of all neurons.")
-    order = [_neuron(wiring, name) for name in neurons]
+    order = [naming.neuron(wiring, name) for name in neurons]
     if len(set(order)) != len(order):
         raise WiringError("reorder names a neuron twice; it takes each of the neurons once.")
     if len(order) != wiring.n_neurons:
@@ -107,8 +112,7 @@ def reorder(wiring: "Wiring", neurons: Iterable[str]) -> "Wiring":
     place = np.arange(len(wiring.cells))
     place[order] = np.arange(wiring.n_inputs, len(wiring.cells))
     old = np.array(order, np.int64) - wiring.n_inputs
-    return replaced(
-        wiring,
+    return wiring.replace(
         neurons=[wiring.neurons[i] for i in old],
         roles=[wiring.roles[i] for i in old],
         layers=wiring.layers[old],
@@ -132,8 +136,8 @@ def clamp(wiring: "Wiring", *neurons: str) -> "Wiring":
     >>> Wiring(0, ["ALML", "ALMR", "AVM", "AVDL"]).clamp("ALM", "AVM").inputs
     ('ALML', 'ALMR', 'AVM')
     """
-    names = _neurons(wiring, neurons)
-    _check_once("clamp", names)
+    names = naming.neurons(wiring, "clamp", neurons)
+    naming.check_once("clamp", names)
     held = [wiring.cell(name) for name in names]
     n_cells = len(wiring.cells)
     is_held = np.isin(np.arange(n_cells), held)
@@ -145,12 +149,11 @@ def clamp(wiring: "Wiring", *neurons: str) -> "Wiring":
     pre, post = np.where(turn, wiring.post, wiring.pre), np.where(turn, wiring.pre, wiring.post)
     stays = ~is_held[post] & (post >= wiring.n_inputs)
     free = ~is_held[wiring.n_inputs :]
-    return replaced(
-        wiring,
+    return wiring.replace(
         inputs=[wiring.cells[i] for i in order[: wiring.n_inputs + len(held)]],
         neurons=[name for name, is_free in zip(wiring.neurons, free) if is_free],
         roles=[role for role, is_free in zip(wiring.roles, free) if is_free],
-        outputs=[name for name in wiring.outputs if name not in names],
+        outputs=[name for name in wiring.outputs if not is_held[wiring.numbers[name]]],
         layers=wiring.layers[free],
         pre=place[pre][stays],
         post=place[post][stays],
@@ -176,23 +179,24 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
     if not isinstance(inputs, Mapping):
         raise WiringError(f"drive is given {check.shortened(inputs)}; it takes {{new input: neurons}}.")
     pre, post = [], []
+    there = atlas.counterparts([name for name in inputs if isinstance(name, str)], wiring.cells)
     for i, (name, driven) in enumerate(inputs.items()):
-        if name in wiring.cells:
+        if name in there:
             raise WiringError(
-                f"there already is a cell {name!r}; drive makes new inputs. "
-                f"From an input there is: wiring.add({name!r}, neuron, CURRENT)."
+                f"there already is a cell {there[name]!r}{f', as {name!r} is spelled here' * (there[name] != name)}; "
+                f"drive makes new inputs. From an input there is: wiring.add({there[name]!r}, neuron, CURRENT)."
             )
         if not isinstance(driven, Iterable):
             raise WiringError(
                 f"drive is given {check.shortened(driven)} for {name!r}; it takes the name of a neuron, or several."
             )
-        targets = _neurons(wiring, [driven] if isinstance(driven, str) else list(driven))
-        _check_once(f"drive, for {name!r},", targets)
+        targets = naming.neurons(wiring, "drive", [driven] if isinstance(driven, str) else list(driven))
+        naming.check_once(f"drive, for {name!r},", targets)
         pre += [wiring.n_inputs + i] * len(targets)
         post += [wiring.cell(target) + len(inputs) for target in targets]
     moved = wiring.pre + np.where(wiring.pre >= wiring.n_inputs, len(inputs), 0)
     return appended(
-        replaced(wiring, inputs=[*wiring.inputs, *inputs], pre=moved, post=wiring.post + len(inputs)),
+        wiring.replace(inputs=[*wiring.inputs, *inputs], pre=moved, post=wiring.post + len(inputs)),
         pre,
         post,
         CURRENT,
@@ -213,7 +217,7 @@ def read_out(wiring: "Wiring", *neurons: str) -> "Wiring":
     >>> Wiring(0, ["DA1", "AVAL", "AVAR"]).read_out("AVA", "DA1").outputs
     ('AVAL', 'AVAR', 'DA1')
     """
-    return replaced(wiring, outputs=_neurons(wiring, neurons))
+    return wiring.replace(outputs=naming.neurons(wiring, "read_out", neurons))
 
 
 def add(wiring: "Wiring", pre: str, post: str, kind: int = CHEMICAL, sign: int = 0, count: float = 1.0) -> "Wiring":
@@ -226,16 +230,39 @@ def add(wiring: "Wiring", pre: str, post: str, kind: int = CHEMICAL, sign: int =
     >>> Wiring(1, ["a", "b"]).add("in0", "a", sign=1).add("a", "b", sign=-1).n_synapses
     2
     """
-    return appended(wiring, [wiring.cell(pre)], [_neuron(wiring, post)], kind, sign, count)
+    ends = wiring.cell(pre), naming.neuron(wiring, post)
+    # Of a junction that is there the constructor would take this for the other end's entry.
+    if np.any((wiring.kind == GAP) & (kind == GAP) & (wiring.pre == min(ends)) & (wiring.post == max(ends))):
+        raise WiringError(f"there already is a gap junction of {pre!r} and {post!r}; a pair has at most one.")
+    return appended(wiring, [ends[0]], [ends[1]], kind, sign, count)
+
+
+def replace(wiring: "Wiring", **changes: Any) -> "Wiring":
+    """Give some fields other values and keep the rest, as `dataclasses.replace` does.
+
+    The result proves itself as every wiring does. Fields hold each other to account: another number of synapses takes
+    pre, post, kind, sign and count together (one value for all will do for the last three), other names of neurons
+    take outputs under those names (`rename` does both).
+
+    Args: changes: arguments of `Wiring` by name.
+    Raises: WiringError for a field that there is not, or a wiring that cannot be.
+
+    >>> from wormnet import Wiring
+    >>> chain = Wiring(1, 2, pre=[0, 1], post=[1, 2], sign=[1, -1], source="by hand")
+    >>> chain.replace(sign=0).sign, chain.replace(sign=0).source
+    (array([0, 0], dtype=int8), 'by hand')
+    >>> chain.replace(signs=0)
+    Traceback (most recent call last):
+    wormnet.errors.WiringError: unknown field of a wiring 'signs'; did you mean 'sign' or 'inputs'? Known: inputs, \
+neurons, roles, outputs, layers, pre, post, kind, sign, count, source.
+    """
+    for name in changes:
+        if name not in FIELDS:
+            raise WiringError(unknown("field of a wiring", name, FIELDS))
+    return type(wiring)(**{name: changes[name] if name in changes else getattr(wiring, name) for name in FIELDS})
 
 
 # -- what the edits share ----------------------------------------------------------------------------------------------
-
-
-def replaced(wiring: "Wiring", **changes: Any) -> "Wiring":
-    """The wiring with some of its fields changed."""
-    fields = ("inputs", "neurons", "roles", "outputs", "layers", "pre", "post", "kind", "sign", "count", "source")
-    return type(wiring)(**{name: changes[name] if name in changes else getattr(wiring, name) for name in fields})
 
 
 def appended(
@@ -244,8 +271,7 @@ def appended(
     """The wiring with more synapses."""
     pre, post = check.ends(pre, post)
     n = len(pre)
-    return replaced(
-        wiring,
+    return wiring.replace(
         pre=np.concatenate([wiring.pre, pre]),
         post=np.concatenate([wiring.post, post]),
         kind=np.concatenate([wiring.kind, check.per_synapse("kind", kind, n)]),
@@ -259,56 +285,15 @@ def renaming(wiring: "Wiring", new: Mapping[str, str] | Callable[[str], str]) ->
     if callable(new):
         renamed = {name: new(name) for name in wiring.cells}
     elif isinstance(new, Mapping):
-        for name in new:
-            wiring.cell(name)
-        renamed = {name: new.get(name, name) for name in wiring.cells}
+        renamed = {name: name for name in wiring.cells}
+        for name, to in new.items():
+            of_wiring = wiring.cells[wiring.cell(name)]
+            if of_wiring != name and of_wiring in new:
+                raise WiringError(f"{of_wiring!r} and {name!r} are spellings of one cell; it takes one of them.")
+            renamed[of_wiring] = to
     else:
         raise WiringError(f"names are given as {check.shortened(new)}; they take {{old: new}} or a function.")
     return {old: check.text(f"the new name of {old!r}", name) for old, name in renamed.items()}
-
-
-def _cells(wiring: "Wiring", wanted: Iterable[str]) -> list[int]:
-    """The cell numbers of names and classes."""
-    found = []
-    for name in wanted:
-        of_name = atlas.members(name, wiring.cells)
-        if not of_name:
-            raise atlas.no_such("cell", name, wiring.cells)
-        found += [wiring.cell(cell) for cell in of_name]
-    return found
-
-
-def _neurons(wiring: "Wiring", wanted: Iterable[str]) -> list[str]:
-    """The names of the neurons that names and classes stand for."""
-    found = []
-    for name in wanted:
-        if isinstance(name, str) and name in wiring.inputs:
-            raise _is_input(name)
-        of_name = atlas.members(name, wiring.neurons)
-        if not of_name:
-            raise (
-                _is_input(name) if atlas.members(name, wiring.inputs) else atlas.no_such("neuron", name, wiring.neurons)
-            )
-        found += of_name
-    return found
-
-
-def _neuron(wiring: "Wiring", name: str) -> int:
-    """The cell number of one neuron, by its own name."""
-    if isinstance(name, str) and name in wiring.inputs:
-        raise _is_input(name)
-    if not isinstance(name, str) or name not in wiring.neurons:
-        raise WiringError(unknown("neuron", name, wiring.neurons))
-    return wiring.cell(name)
-
-
-def _is_input(name: str) -> WiringError:
-    return WiringError(f"{name!r} is an input; this takes a neuron. Inputs only send.")
-
-
-def _check_once(what: str, names: list[str]) -> None:
-    if len(set(names)) != len(names):
-        raise WiringError(f"{what} names a neuron twice: {', '.join(names)}.")
 
 
 def _subset(wiring: "Wiring", cells: NDArray[np.bool_], synapses: NDArray[np.bool_]) -> "Wiring":
@@ -316,8 +301,7 @@ def _subset(wiring: "Wiring", cells: NDArray[np.bool_], synapses: NDArray[np.boo
     place = np.cumsum(cells) - 1
     neurons = cells[wiring.n_inputs :]
     left = {name for name, stays in zip(wiring.cells, cells) if stays}
-    return replaced(
-        wiring,
+    return wiring.replace(
         inputs=[name for name in wiring.inputs if name in left],
         neurons=[name for name in wiring.neurons if name in left],
         roles=[role for role, stays in zip(wiring.roles, neurons) if stays],

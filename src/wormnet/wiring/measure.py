@@ -46,6 +46,7 @@ def to_adjacency(wiring: Wiring, kind: int | None = None, *, value: str = "count
         value: "count"; "sign" (0 where it is to be learned); "signed", sign times count; or "number" of synapses.
 
     Returns: (cells, cells).   Raises: WiringError for an unknown kind or value.
+    Memory grows with cells squared, as that of `motifs`, `path_length` and `clustering` does with neurons squared.
 
     >>> to_adjacency(Wiring(1, 2, pre=[0, 1], post=[1, 2], sign=[1, -1], count=[1, 3]), value="signed")
     array([[ 0.,  1.,  0.],
@@ -85,7 +86,7 @@ def density(wiring: Wiring, kind: int | None = None) -> float:
     (1.0, 0.3333333333333333)
     """
     pairs = len(wiring.cells) * wiring.n_neurons
-    return float(np.count_nonzero(_joined(wiring, kind, neurons_only=False)) / pairs) if pairs else math.nan
+    return len(_pairs(wiring, kind)) / pairs if pairs else math.nan
 
 
 def reciprocity(wiring: Wiring, kind: int | None = None) -> float:
@@ -96,9 +97,11 @@ def reciprocity(wiring: Wiring, kind: int | None = None) -> float:
     >>> reciprocity(Wiring(0, 3, pre=[0, 1, 1], post=[1, 0, 2]))
     0.6666666666666666
     """
-    joined = _joined(wiring, kind)
-    n = np.count_nonzero(joined)
-    return float(np.count_nonzero(joined & joined.T) / n) if n else math.nan
+    pre, post = np.divmod(_pairs(wiring, kind), len(wiring.cells))
+    other = (pre >= wiring.n_inputs) & (pre != post)
+    pre, post = pre[other], post[other]
+    there, back = pre * len(wiring.cells) + post, post * len(wiring.cells) + pre
+    return float(np.isin(there, back).mean()) if len(there) else math.nan
 
 
 def motifs(wiring: Wiring, kind: int | None = None) -> dict[str, int]:
@@ -153,11 +156,15 @@ def reachable(wiring: Wiring, start: Iterable[str] | None = None) -> NDArray[np.
         raise WiringError(f"start is {start!r}; it takes a list of names: [{start!r}].")
     if start is not None and not isinstance(start, Iterable):
         raise WiringError(f"start is {check.shortened(start)}; it takes a list of names, or None for all inputs.")
-    joined = _joined(wiring, None, neurons_only=False)
+    pre, post, _ = _edges(wiring, None)
+    post = post[np.argsort(pre, kind="stable")]
+    first = np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=len(wiring.cells)))])
     now = np.arange(wiring.n_inputs) if start is None else np.array([wiring.cell(name) for name in start], np.int64)
     reached = np.zeros(len(wiring.cells), bool)
     while len(now):
-        now = np.flatnonzero(joined[now].any(axis=0) & ~reached)
+        n = first[now + 1] - first[now]
+        sent_to = post[np.repeat(first[now] - np.cumsum(n) + n, n) + np.arange(n.sum())]
+        now = np.unique(sent_to[~reached[sent_to]])
         reached[now] = True
     return reached[wiring.n_inputs :]
 
@@ -227,14 +234,19 @@ def _edges(wiring: Wiring, kind: int | None) -> tuple[NDArray[np.int64], NDArray
     return pre, post, np.concatenate([synapse, back])
 
 
-def _joined(wiring: Wiring, kind: int | None, *, neurons_only: bool = True) -> NDArray[np.bool_]:
-    """Whether one cell sends to another; of neurons only, without synapses of a neuron with itself."""
+def _pairs(wiring: Wiring, kind: int | None) -> NDArray[np.int64]:
+    """The pairs of cells of which one sends to the other, each once, as sender * cells + receiver."""
     pre, post, _ = _edges(wiring, kind)
-    joined = np.zeros((len(wiring.cells),) * 2, bool)
-    joined[pre, post] = True
-    if neurons_only:
-        joined = joined[wiring.n_inputs :, wiring.n_inputs :]
-        np.fill_diagonal(joined, False)
+    return np.unique(pre * len(wiring.cells) + post)
+
+
+def _joined(wiring: Wiring, kind: int | None) -> NDArray[np.bool_]:
+    """(neurons, neurons) whether one sends to another, without synapses of a neuron with itself."""
+    pre, post, _ = _edges(wiring, kind)
+    between = pre >= wiring.n_inputs
+    joined = np.zeros((wiring.n_neurons,) * 2, bool)
+    joined[pre[between] - wiring.n_inputs, post[between] - wiring.n_inputs] = True
+    np.fill_diagonal(joined, False)
     return joined
 
 

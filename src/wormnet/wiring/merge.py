@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring import atlas, check
+from wormnet.wiring import atlas, check, spelling
 from wormnet.wiring.check import CURRENT, GAP
-from wormnet.wiring.edit import renaming, replaced
+from wormnet.wiring.edit import renaming
 
 if TYPE_CHECKING:
     from wormnet.wiring.core import Wiring
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def join(wiring: "Wiring", other: "Wiring", connect: Mapping[str, str] | None = None) -> "Wiring":
     """Put two wirings side by side, or the second one behind the first.
 
-    Inputs of equal name are one input. With `connect`, neurons of the first take the place of inputs of the second;
-    the second's layers are then updated after the first's. The outputs are those of the first, then those of the
-    second; choose others with `read_out`.
+    Inputs of equal name, in whatever spelling, are one input. With `connect`, neurons of the first take the place of
+    inputs of the second; the second's layers are then updated after the first's. The outputs are those of the first,
+    then those of the second; choose others with `read_out`.
 
     Args:
         other: its neurons are numbered after those of `wiring`.
@@ -38,33 +38,29 @@ def join(wiring: "Wiring", other: "Wiring", connect: Mapping[str, str] | None = 
     connect = {} if connect is None else connect
     if not isinstance(connect, Mapping):
         raise WiringError(f"connect is {check.shortened(connect)}; it takes {{input of the other: neuron of this}}.")
-    for of_other, neuron in connect.items():
-        if of_other not in other.inputs:
-            raise WiringError(unknown("input of the other wiring", of_other, other.inputs))
-        if neuron not in wiring.neurons:
-            raise WiringError(unknown("neuron of the first wiring", neuron, wiring.neurons))
-    both = set(wiring.neurons) & set(other.cells) - set(connect) | set(wiring.inputs) & set(other.neurons)
-    if both:
-        name = min(both, key=lambda name: wiring.cell(name))
-        raise WiringError(
-            f"{len(both)} cell(s), the first {name!r}, are in both wirings, and only inputs are shared by name. "
-            "Rename them, other.rename(lambda name: 'b_' + name), or connect the inputs among them."
+    connect = {
+        atlas.one_of("input of the other wiring", of_other, other.inputs): atlas.one_of(
+            "neuron of the first wiring", neuron, wiring.neurons
         )
+        for of_other, neuron in connect.items()
+    }
+    shared = _shared(wiring, other, connect)
     for s in np.flatnonzero(other.kind == CURRENT):
         if (name := other.cells[other.pre[s]]) in connect:
             raise WiringError(
                 f"input {name!r} injects a current into {other.cells[other.post[s]]!r}, which a neuron cannot. "
                 "Lesion that synapse, or leave the input unconnected."
             )
-    inputs = [*wiring.inputs, *(name for name in other.inputs if name not in wiring.inputs and name not in connect)]
+    stands_for = {**shared, **connect}
+    inputs = [*wiring.inputs, *(name for name in other.inputs if name not in stands_for)]
     number = {name: i for i, name in enumerate([*inputs, *wiring.neurons, *other.neurons])}
     ours = np.array([number[name] for name in wiring.cells], np.int64)
-    theirs = np.array([number[connect.get(name, name)] for name in other.cells], np.int64)
+    theirs = np.array([number[stands_for.get(name, name)] for name in other.cells], np.int64)
     behind = int(wiring.layers.max(initial=-1)) + 1 if connect else 0
     sources = dict.fromkeys(source for source in (wiring.source, other.source) if source)
-    return type(wiring)(
-        inputs,
-        [*wiring.neurons, *other.neurons],
+    return wiring.replace(
+        inputs=inputs,
+        neurons=[*wiring.neurons, *other.neurons],
         roles=wiring.roles + other.roles,
         outputs=wiring.outputs + other.outputs,
         layers=np.concatenate([wiring.layers, other.layers + behind]),
@@ -77,6 +73,24 @@ def join(wiring: "Wiring", other: "Wiring", connect: Mapping[str, str] | None = 
     )
 
 
+def _shared(wiring: "Wiring", other: "Wiring", connect: Mapping[str, str]) -> dict[str, str]:
+    """{input of the other: the same input of this}; no other cell is in both."""
+    both = atlas.counterparts([name for name in other.cells if name not in connect], wiring.cells)
+    inputs, theirs = set(wiring.inputs), set(other.inputs)
+    clash = {here: there for there, here in both.items() if here not in inputs or there not in theirs}
+    if clash:
+        name = min(clash, key=wiring.cell)
+        alias = "" if clash[name] == name else f" ({clash[name]!r} in the other)"
+        raise WiringError(
+            f"{len(clash)} cell(s), the first {name!r}{alias}, are in both wirings, and only inputs are shared by "
+            "name. Rename them, other.rename(lambda name: 'b_' + name), or connect the inputs among them."
+        )
+    for there, here in both.items():
+        if there != here:
+            spelling.note(there, repr(here))
+    return both
+
+
 def group_by(
     wiring: "Wiring", classes: Mapping[str, str] | Callable[[str], str] | str, *, within: str = "self"
 ) -> "Wiring":
@@ -87,8 +101,9 @@ def group_by(
     all agree, else "unknown", and the earliest of their layers. Classes are in the order of their first cells.
 
     Args:
-        classes: "class", the worm's classes (muscles by tissue); {cell: class}; or a function from cell to class,
-            applied to all cells. Cells left out, or without a class in the worm, stay alone.
+        classes: "class", the worm's classes (muscles by tissue) of cells in whatever spelling; {cell: class}; or a
+            function from cell to class, applied to all cells. Cells left out, or without a class in the worm, stay
+            alone.
         within: what becomes of chemical synapses inside a class: "self", they become a synapse of the class with
             itself; "drop", they vanish. Gap junctions inside a class vanish: they would carry no current.
 
@@ -107,8 +122,7 @@ def group_by(
     if isinstance(classes, str):
         if classes != "class":
             raise WiringError(f"classes is {classes!r}; it takes 'class', {{cell: class}}, or a function.")
-        table = atlas.cells()
-        classes = {name: table[name].cell_class for name in wiring.cells if name in table}
+        classes = {name: of_name for name in wiring.cells if (of_name := atlas.class_of(name))}
     class_of = renaming(wiring, classes)
     inputs = list(dict.fromkeys(class_of[name] for name in wiring.inputs))
     neurons = list(dict.fromkeys(class_of[name] for name in wiring.neurons))
@@ -132,8 +146,7 @@ def group_by(
     lowest, highest = np.ones(n, np.int64), -np.ones(n, np.int64)
     np.minimum.at(lowest, into, wiring.sign[stays])
     np.maximum.at(highest, into, wiring.sign[stays])
-    return replaced(
-        wiring,
+    return wiring.replace(
         inputs=inputs,
         neurons=neurons,
         roles=[roles[name].pop() if len(roles[name]) == 1 else "unknown" for name in neurons],

@@ -5,10 +5,21 @@ from numpy.typing import NDArray
 
 from wormnet.wiring import check
 from wormnet.wiring.core import Wiring
+from wormnet.wiring.signature import by_keyword
 
 __all__ = ["auto_ncp", "ncp"]
 
 
+@by_keyword(
+    example="ncp(inputs=8, inter=12, command=6, motor=1, sensory_fanout=6, inter_fanout=4, recurrent_command=6, "
+    "motor_fanin=6)",
+    ncps={
+        "inter_neurons": "inter",
+        "command_neurons": "command",
+        "motor_neurons": "motor",
+        "recurrent_command_synapses": "recurrent_command",
+    },
+)
 def ncp(
     *,
     inputs: int,
@@ -58,17 +69,17 @@ def ncp(
     rng = check.generator(seed)
     into_inter = _fan_out(rng, inputs, inter, sensory_fanout)
     into_command = _fan_out(rng, inter, command, inter_fanout)
-    recurrent = np.zeros(command * command, bool)
-    recurrent[rng.choice(command * command, recurrent_command, replace=False)] = True
-    into_motor = _fan_out(rng, motor, command, motor_fanin).T  # motor neurons choose their senders
+    among_command = np.divmod(np.sort(rng.choice(command * command, recurrent_command, replace=False)), command)
+    motor_neuron, sender = _fan_out(rng, motor, command, motor_fanin)  # motor neurons choose their senders
+    by_sender = np.lexsort((motor_neuron, sender))
+    into_motor = sender[by_sender], motor_neuron[by_sender]
 
-    blocks = (into_inter, into_command, recurrent.reshape(command, command), into_motor)
+    blocks = (into_inter, into_command, among_command, into_motor)
     first_inter, first_command, first_motor = inputs, inputs + inter, inputs + inter + command
     pre_at = (0, first_inter, first_command, first_command)
     post_at = (first_inter, first_command, first_command, first_motor)
-    ends = [np.nonzero(block) for block in blocks]
-    pre = np.concatenate([pre + at for (pre, _), at in zip(ends, pre_at, strict=True)])
-    post = np.concatenate([post + at for (_, post), at in zip(ends, post_at, strict=True)])
+    pre = np.concatenate([pre + at for (pre, _), at in zip(blocks, pre_at, strict=True)])
+    post = np.concatenate([post + at for (_, post), at in zip(blocks, post_at, strict=True)])
     groups = (("inter", inter), ("command", command), ("motor", motor))
     neurons = [f"{role}{i}" for role, n in groups for i in range(n)]
     return Wiring(
@@ -84,6 +95,10 @@ def ncp(
     )
 
 
+@by_keyword(
+    example="auto_ncp(inputs=8, neurons=19, outputs=2)",
+    ncps={"units": "neurons", "output_size": "outputs", "sparsity_level": "sparsity"},
+)
 def auto_ncp(*, inputs: int, neurons: int, outputs: int, sparsity: float = 0.5, seed: int = 0) -> Wiring:
     """A neural circuit policy from its size alone.
 
@@ -122,12 +137,12 @@ def auto_ncp(*, inputs: int, neurons: int, outputs: int, sparsity: float = 0.5, 
     )
 
 
-def _fan_out(rng: np.random.Generator, senders: int, receivers: int, fan_out: int) -> NDArray[np.bool_]:
-    """(senders, receivers) adjacency: each sender to `fan_out` receivers, then the repair of unreached receivers."""
-    sends = np.zeros((senders, receivers), bool)
-    for sender in sends:
-        sender[rng.choice(receivers, fan_out, replace=False)] = True
+def _fan_out(
+    rng: np.random.Generator, senders: int, receivers: int, fan_out: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(pre, post), sorted: each sender to `fan_out` receivers, then the repair of unreached receivers."""
+    codes = [sender * receivers + rng.choice(receivers, fan_out, replace=False) for sender in range(senders)]
     fan_in = min(max(round(senders * fan_out / receivers), 1), senders)
-    for receiver in np.flatnonzero(~sends.any(axis=0)):
-        sends[rng.choice(senders, fan_in, replace=False), receiver] = True
-    return sends
+    unreached = np.flatnonzero(np.bincount(np.concatenate(codes) % receivers, minlength=receivers) == 0)
+    codes += [rng.choice(senders, fan_in, replace=False) * receivers + receiver for receiver in unreached]
+    return np.divmod(np.sort(np.concatenate(codes)), receivers)

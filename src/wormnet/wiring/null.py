@@ -9,7 +9,6 @@ from wormnet.errors import WiringError, unknown
 from wormnet.wiring import atlas, check
 from wormnet.wiring.check import GAP, KINDS
 from wormnet.wiring.core import Wiring, prove_wiring
-from wormnet.wiring.edit import replaced
 
 __all__ = [
     "NULLS",
@@ -71,9 +70,8 @@ def rewire_classes(wiring: Wiring, seed: int = 0, swaps_per_synapse: float = 10)
     >>> mixed != wiring, mixed.group_by(lambda cell: cell.rstrip("0123456789")).n_synapses
     (True, 4)
     """
-    table = atlas.cells()
     words = ["input"] * wiring.n_inputs + list(wiring.roles)
-    named = [(word == "input", table[c].cell_class if c in table else word) for c, word in zip(wiring.cells, words)]
+    named = [(word == "input", atlas.class_of(c) or word) for c, word in zip(wiring.cells, words)]
     _, class_of = np.unique([f"{int(is_input)} {name}" for is_input, name in named], return_inverse=True)
     blocks = []
     for places, _, both_ways in _blocks(wiring):
@@ -100,7 +98,7 @@ def shuffle_signs(wiring: Wiring, seed: int = 0) -> Wiring:
     for kind in range(len(KINDS)):
         signed = np.flatnonzero((wiring.kind == kind) & (sign != 0))
         sign[signed] = rng.permutation(sign[signed])
-    return replaced(wiring, sign=sign, source=_null(wiring, "signs shuffled", seed))
+    return wiring.replace(sign=sign, source=_null(wiring, "signs shuffled", seed))
 
 
 def shuffle_counts(wiring: Wiring, seed: int = 0) -> Wiring:
@@ -114,7 +112,7 @@ def shuffle_counts(wiring: Wiring, seed: int = 0) -> Wiring:
     for kind in range(len(KINDS)):
         places = wiring.of_kind(kind)
         count[places] = rng.permutation(count[places])
-    return replaced(wiring, count=count, source=_null(wiring, "counts shuffled", seed))
+    return wiring.replace(count=count, source=_null(wiring, "counts shuffled", seed))
 
 
 def erdos_renyi(wiring: Wiring, seed: int = 0) -> Wiring:
@@ -147,9 +145,12 @@ def erdos_renyi(wiring: Wiring, seed: int = 0) -> Wiring:
                 # Pair p of the n (n - 1) without self: the receiver is the p-th of the others.
                 pairs = n * (n - 1)
                 if mirrored:
-                    low, high = np.triu_indices(n, 1)
+                    # Without a table of them: row i of the upper triangle starts at pair i (2 n - i - 1) / 2.
                     chosen = rng.choice(pairs // 2, k, replace=False)
-                    senders, receivers = low[chosen] + n_inputs, high[chosen] + n_inputs
+                    starts = np.arange(n) * (2 * n - np.arange(n) - 1) // 2
+                    senders = np.searchsorted(starts[:-1], chosen, side="right") - 1
+                    receivers = chosen - starts[senders] + senders + 1 + n_inputs
+                    senders = senders + n_inputs
                 else:
                     senders, receivers = np.divmod(rng.choice(pairs, k, replace=False), max(n - 1, 1))
                     receivers = receivers + (receivers >= senders) + n_inputs
@@ -157,7 +158,7 @@ def erdos_renyi(wiring: Wiring, seed: int = 0) -> Wiring:
             pre[places], post[places] = senders, receivers
             dealt = rng.permutation(places)
             sign[places], count[places] = wiring.sign[dealt], wiring.count[dealt]
-    return replaced(wiring, pre=pre, post=post, sign=sign, count=count, source=_null(wiring, "Erdos-Renyi", seed))
+    return wiring.replace(pre=pre, post=post, sign=sign, count=count, source=_null(wiring, "Erdos-Renyi", seed))
 
 
 def permute_neurons(wiring: Wiring, seed: int = 0) -> Wiring:
@@ -175,8 +176,7 @@ def permute_neurons(wiring: Wiring, seed: int = 0) -> Wiring:
     place = np.arange(len(wiring.cells))
     place[wiring.n_inputs :] = check.generator(seed).permutation(place[wiring.n_inputs :])
     inner = wiring.pre >= wiring.n_inputs
-    return replaced(
-        wiring,
+    return wiring.replace(
         pre=np.where(inner, place[wiring.pre], wiring.pre),
         post=np.where(inner, place[wiring.post], wiring.post),
         source=_null(wiring, "neurons permuted", seed),
@@ -258,7 +258,7 @@ def _rewired(
         old = np.argsort(pre[block], kind="stable") if not mirrored else np.arange(len(block))
         pre[block], post[block] = senders[codes // n], receivers[codes % n]
         sign[block], count[block] = sign[block][old], count[block][old]
-    return replaced(wiring, pre=pre, post=post, sign=sign, count=count, source=_null(wiring, what, seed))
+    return wiring.replace(pre=pre, post=post, sign=sign, count=count, source=_null(wiring, what, seed))
 
 
 def _swapped(
@@ -279,13 +279,9 @@ def _swapped(
     """
     shape = len(senders), len(receivers)
     no_self = bool(np.isin(senders, receivers).any())  # classes are the same cells, or have none in common
-    allowed = np.triu(np.ones(shape, bool), 1) if mirrored else senders[:, None] != receivers
-    present = np.zeros(shape, bool)
-    present.flat[codes] = True
-    absent = np.flatnonzero(allowed & ~present)
-    n_pairs = len(codes) + len(absent)
-    by_absence = len(absent) < len(codes)
-    now = absent if by_absence else codes.copy()
+    n_pairs = shape[0] * (shape[0] - 1) // 2 if mirrored else shape[0] * shape[1] - no_self * len(senders)
+    by_absence = n_pairs < 2 * len(codes)
+    now = _absent(codes, senders, receivers, mirrored) if by_absence else codes.copy()
     if len(now) < 2:
         return codes
     at_once = min(len(now) // 2, max(n_pairs // 8, 1))
@@ -306,10 +302,17 @@ def _swapped(
         if lazy:
             may &= rng.random(at_once) < 0.5
         now[one[may]], now[two[may]] = new_one[may], new_two[may]
-    if not by_absence:
-        return now
-    allowed.flat[now] = False
-    return np.flatnonzero(allowed)
+    return _absent(now, senders, receivers, mirrored) if by_absence else now
+
+
+def _absent(
+    codes: NDArray[np.int64], senders: NDArray[np.int64], receivers: NDArray[np.int64], mirrored: bool
+) -> NDArray[np.int64]:
+    """The pairs that could have a synapse and have none, by a table of all pairs."""
+    shape = len(senders), len(receivers)
+    free = np.triu(np.ones(shape, bool), 1) if mirrored else senders[:, None] != receivers
+    free.flat[codes] = False
+    return np.flatnonzero(free)
 
 
 def _coded(

@@ -1,6 +1,7 @@
 """The tap withdrawal test: does a circuit do what the worm does when touched, whole and with cells removed?"""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +13,32 @@ from wormnet.wiring.biophysics import FULL, REST, Biophysical, Values, simulate
 from wormnet.wiring.circuits import TAP_CELLS, TAP_CHEMICAL, TAP_GAP, tap_withdrawal
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
 
-__all__ = ["CELLS", "NULLS", "ROWS", "Outcome", "Row", "nulls", "responses", "run", "tw_pure"]
+__all__ = ["CELLS", "NULLS", "ROWS", "Judgement", "Outcome", "Row", "nulls", "responses", "run", "tw_pure"]
 
 CELLS = TAP_CELLS
 """The cells of the published circuit in the order of its files."""
 
 SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a row asks of a circuit's responses: a condition in words, and by how many mV it holds.
+
+    Responses are changes of V(forward) - V(reverse), > 0 forward and < 0 backward. "Reverses less" is judged as less
+    backward than the intact worm's tap, and so holds at a response above 0 too: no reversal is left.
+
+    >>> less = ROWS[5].margin
+    >>> less.condition, less(np.array(0.7), np.array(-3.1)).round(1)
+    ('less backward than intact, which is backward', np.float64(3.1))
+    """
+
+    condition: str
+    by: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+
+    def __call__(self, response: NDArray[np.float64], tap: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mV by which it holds, > 0 if it does; tap: the response of the intact circuit to a tap."""
+        return self.by(response, tap)
 
 
 class Row(NamedTuple):
@@ -27,26 +48,24 @@ class Row(NamedTuple):
     touched: tuple[str, ...]
     removed: tuple[str, ...]
     behaviour: str
-    margin: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    """what the worm was seen to do, in the words of the source"""
+    margin: Judgement
     """mV by which the row holds, > 0 if it does, from the response of this row and that of the intact worm to a tap"""
     source: str
 
-
-def _reverses(response: NDArray[np.float64], tap: NDArray[np.float64]) -> NDArray[np.float64]:
-    return -response
-
-
-def _accelerates(response: NDArray[np.float64], tap: NDArray[np.float64]) -> NDArray[np.float64]:
-    return response
+    @property
+    def judged(self) -> str:
+        """What is asked of the response, in words."""
+        return self.margin.condition
 
 
-def _reverses_more(response: NDArray[np.float64], tap: NDArray[np.float64]) -> NDArray[np.float64]:
-    return tap - response
-
-
-def _reverses_less(response: NDArray[np.float64], tap: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Without a reversal there is none to reduce.
-    return (response - tap).clip(max=-tap)
+_reverses = Judgement("backward: response < 0", lambda response, tap: -response)
+_accelerates = Judgement("forward: response > 0", lambda response, tap: response)
+_reverses_more = Judgement("more backward than intact", lambda response, tap: tap - response)
+# Without a reversal there is none to reduce.
+_reverses_less = Judgement(
+    "less backward than intact, which is backward", lambda response, tap: (response - tap).clip(max=-tap)
+)
 
 
 HEAD, TAIL = ("ALM", "AVM"), ("PLM",)
@@ -63,14 +82,14 @@ ROWS = (
     Row("tap", HEAD + TAIL, HEAD, "accelerates", _accelerates, "follows from the rows of touch; no table was at hand"),
     Row("tap", HEAD + TAIL, ("AVD",), "reverses less", _reverses_less, CHALFIE),
 )
-"""The six rows of the test."""
+"""The six rows of the test. What each asks of a response is its `judged`."""
 
 
 class Outcome(NamedTuple):
     """What a circuit did in the six rows; arrays (..., rows)."""
 
     responses: NDArray[np.float64]
-    """mV: change of V(forward) - V(reverse) by the touch"""
+    """mV: change of V(forward) - V(reverse) by the touch; > 0 is forward, < 0 backward"""
     margins: NDArray[np.float64]
     """mV by which each row holds; > 0 if it does"""
 
@@ -202,12 +221,17 @@ def _outcome(found: NDArray[np.float64]) -> Outcome:
 
 
 def _members(wiring: Wiring, name: str, among: tuple[str, ...] | None = None) -> list[int]:
-    """Places, among all cells or those given, of a cell or of the members of a class."""
+    """Places, among all cells or those given, of a cell or of all members of a class."""
     among = wiring.cells if among is None else among
-    found = [among.index(cell) for cell in atlas.members(name, among)]
+    what = "neuron" if among is wiring.neurons else "input" if among is wiring.inputs else "cell"
+    cells = atlas.named(name, wiring.cells)
+    found = [among.index(cell) for cell in cells if cell in among]
     if not found:
-        what = "neuron" if among is wiring.neurons else "input" if among is wiring.inputs else "cell"
-        raise WiringError(f"the tap test needs {name}: " + unknown(what, name, among))
+        raise WiringError(f"the tap test needs {name}: {atlas.no_such(what, name, among, classes=False)}")
+    if len(found) < len(cells):
+        raise WiringError(
+            f"the tap test needs {name}, which stands for {', '.join(cells)} here; some of these are no {what}."
+        )
     return found
 
 
