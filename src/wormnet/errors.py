@@ -5,8 +5,18 @@ Every message says what was given, what is taken (with the real numbers) and wha
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeGuard
 
-__all__ = ["ArgumentError", "BackendError", "DataError", "ShapeError", "WiringError", "WormnetError", "unknown"]
+__all__ = [
+    "ArgumentError",
+    "BackendError",
+    "DataError",
+    "ShapeError",
+    "WiringError",
+    "WormnetError",
+    "shown",
+    "unknown",
+]
 
 
 class WormnetError(Exception):
@@ -40,7 +50,26 @@ def unknown(what: str, given: object, known: Iterable[str]) -> str:
     "unknown solver 'rk5'; did you mean 'rk4'? Known: euler, rk4."
     """
     known = list(known)
-    near = difflib.get_close_matches(str(given), known, n=3, cutoff=0.5)
+    text = shown(given)
+    # Comparing with all of a long list, or a long text with any, takes longer than a message is worth.
+    near = difflib.get_close_matches(given, known, n=3, cutoff=0.5) if _is_short(given) and len(known) <= 5_000 else []
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    shown = ", ".join(known[:40]) + (f", ... ({len(known)} in all)" if len(known) > 40 else "")
-    return f"unknown {what} {given!r}{hint} Known: {shown or 'none'}."
+    listed = ", ".join(known[:40]) + (f", ... ({len(known)} in all)" if len(known) > 40 else "")
+    return f"unknown {what} {text}{hint} Known: {listed or 'none'}."
+
+
+def shown(given: object, most: int = 80) -> str:
+    """What was given, for a message: its repr in at most `most` characters, or what it is if it has none.
+
+    >>> shown("word" * 100)[-10:], shown(10**5000)
+    ('ordword...', '<int>')
+    """
+    try:
+        text = repr(given[: most + 1] if isinstance(given, (str, bytes)) else given)
+    except Exception:  # too many digits, nested too deeply, or a user's own repr that fails
+        return f"<{type(given).__name__}>"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _is_short(given: object) -> TypeGuard[str]:
+    return isinstance(given, str) and len(given) <= 200
