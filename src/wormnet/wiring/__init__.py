@@ -4,6 +4,7 @@ from wormnet.wiring import atlas, biophysics, bnn, catalogue, circuits, tap
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
+from wormnet.wiring.edges import read_edges
 from wormnet.wiring.files import from_json, load, save, to_csv, to_json
 from wormnet.wiring.graphml import from_graphml, to_graphml
 from wormnet.wiring.graphs import from_networkx, to_networkx
@@ -64,6 +65,7 @@ __all__ = [
     "permute_neurons",
     "random",
     "reachable",
+    "read_edges",
     "reciprocity",
     "rewire",
     "rewire_classes",

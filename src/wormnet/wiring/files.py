@@ -28,7 +28,7 @@ from wormnet.wiring.formats import (
     shown,
     small_enough,
 )
-from wormnet.wiring.graphml import from_graphml, to_graphml
+from wormnet.wiring.graphml import OPTIONS, from_graphml, read_graphml, to_graphml
 from wormnet.wiring.plain_json import flat_object
 
 __all__ = ["from_json", "load", "save", "synapse_rows", "to_csv", "to_json"]
@@ -70,17 +70,28 @@ def save(wiring: Wiring, path: str | os.PathLike[str]) -> None:
     write_whole(path, write(wiring))
 
 
-def load(path: str | os.PathLike[str]) -> Wiring:
+def load(path: str | os.PathLike[str], **options: Any) -> Wiring:
     """Read a wiring from a file of JSON or GraphML, by the ending of its name: .json, .graphml.
 
-    Args: path: a file of at most MAX_BYTES (64 MiB) in UTF-8; see `from_json` and `from_graphml`.
+    A table of synapses (.csv) is read by `read_edges`.
+
+    Args:
+        path: a file of at most MAX_BYTES (64 MiB) in UTF-8; see `from_json` and `from_graphml`.
+        options: of a GraphML file that another program wrote: inputs, outputs, attributes, repeated; see
+            `from_networkx`.
+
     Raises: WiringError naming the file and the place if it holds no valid wiring, ArgumentError for another ending or
         what is no path, DataError if there is no such file, or it is longer or no text.
     """
     path, (_, read) = _format_of(path)
+    if options and read is from_json:
+        raise ArgumentError(f"{printable(path)} says all that a wiring has; {', '.join(options)} is for GraphML.")
+    for name in options:
+        if name not in OPTIONS:
+            raise ArgumentError(unknown("option", name, OPTIONS))
     text = read_text(path, MAX_BYTES)
     try:
-        return read(text)
+        return read(text) if read is from_json else read_graphml(text, options, stacklevel=2)
     except WiringError as error:
         raise WiringError(f"{printable(path)}: {error}") from None
 
