@@ -22,7 +22,7 @@ import numpy as np
 
 from wormnet.atomic import write_whole
 from wormnet.errors import WiringError, unknown
-from wormnet.paths import checked, read_text
+from wormnet.paths import checked, printable, read_text
 from wormnet.wiring.biophysics import Biophysical
 from wormnet.wiring.check import shortened
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
@@ -98,7 +98,7 @@ def parse_bnn(
         if isinstance(given, str) or not isinstance(given, (Iterable, type(None))):
             raise WiringError(f"{what} is {shortened(given)}; it takes a list of names.")
     if len(text) > MAX_BYTES:
-        raise WiringError(f"{source} has {len(text)} characters; {MAX_BYTES} is the most that is read.")
+        raise WiringError(f"{printable(source)} has {len(text)} characters; {MAX_BYTES} is the most that is read.")
     read = _Reader(source)
     for number, line in enumerate(text.split("\n"), 1):
         read.line = number
@@ -106,7 +106,7 @@ def parse_bnn(
         if words and not words[0].startswith("#"):
             read.record(words[0], words[1:])
     if not read.size:
-        raise WiringError(f"{source} has no record size N; it takes one, first.")
+        raise WiringError(f"{printable(source)} has no record size N; it takes one, first.")
     return _circuit(read, names, list(inputs), outputs, gaps)
 
 
@@ -183,7 +183,7 @@ class _Reader:
     gap: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
 
     def wrong(self, message: str, line: int | None = None) -> WiringError:
-        return WiringError(f"{self.source}, line {line or self.line}: {message}")
+        return WiringError(f"{printable(self.source)}, line {line or self.line}: {message}")
 
     def record(self, word: str, given: list[str]) -> None:
         if word not in ARGUMENTS:
@@ -246,9 +246,8 @@ class _Reader:
             return self.defined[word]
         value = float(word) if NUMBER.fullmatch(word) else np.nan
         if not np.isfinite(value):
-            known = (
-                f", or a name that def gave a value ({', '.join(list(self.defined)[:10]) or 'none'})" if named else ""
-            )
+            names = ", ".join(name[:40] for name in list(self.defined)[:10]) or "none"
+            known = f", or a name that def gave a value ({names})" if named else ""
             raise self.wrong(f"{word[:40]!r} is no finite number{known}.")
         return value
 
@@ -263,7 +262,9 @@ def _circuit(
 ) -> Biophysical:
     cells = [f"n{i}" for i in range(read.size)] if names is None else list(names)
     if len(cells) != read.size or len(set(cells)) != len(cells):
-        raise WiringError(f"names holds {len(set(cells))} different names; {read.source} has {read.size} neurons.")
+        raise WiringError(
+            f"names holds {len(set(cells))} different names; {printable(read.source)} has {read.size} neurons."
+        )
     for name in inputs:
         if name not in cells:
             raise WiringError(unknown("input", name, cells))

@@ -67,13 +67,15 @@ def read_edges(
     reading = Reading("columns", ("pre", "post", *EDGE), given)
     ends = [_end(reading, names, field, what) for field in ("pre", "post")]
     others = [(place, name) for place, name in enumerate(names) if place not in ends and reading.of(name)]
+    kinds = [(place, name) for place, name in others if (reading.of(name) or ("",))[0] == "kind"]
+    (first, first_name), (second, second_name) = [(end, names[end]) for end in ends]
     cells, edges = Cells(), []
     kept: dict[str, str] = {}  # one text for all equal ones: tables repeat themselves
     for where, row in rows:
         try:
-            pre, post = (_cell(names[end], row[end]) for end in ends)
-            for place, column in others:
-                if (meaning := reading.of(column)) and meaning[0] == "kind" and is_missing(row[place]):
+            pre, post = _cell(first_name, row[first]), _cell(second_name, row[second])
+            for place, column in kinds:
+                if is_missing(row[place]):
                     raise WiringError(f"{column} is {shown(row[place])}; it takes a kind in every row.")
         except WiringError as error:
             raise WiringError(f"{_place(what, where)}: {error}") from None
@@ -82,7 +84,7 @@ def read_edges(
                 cells.neurons[one] = "unknown", 0
         pre, post = kept.setdefault(pre, pre), kept.setdefault(post, post)
         values = [row[place] for place, _ in others]
-        edges.append((pre, post, where, [kept.setdefault(v, v) if isinstance(v, str) else v for v in values]))
+        edges.append((pre, post, where, tuple(kept.setdefault(v, v) if type(v) is str else v for v in values)))
         formats.small_enough(len(cells.neurons), len(edges))
     cells.make_inputs(inputs)
     columns = [column for _, column in others]
@@ -133,7 +135,9 @@ def _end(reading: Reading, names: Sequence[str], field: str, what: str) -> int:
 
 def _cell(column: str, value: Any) -> str:
     """The name of a cell, which tables may hold as a whole number."""
-    name = value.strip() if isinstance(value, str) else ""
+    if isinstance(value, str) and (name := value.strip()):
+        return name
+    name = ""
     if isinstance(value, (float, np.floating)):
         value = int(value) if float(value).is_integer() else value
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):

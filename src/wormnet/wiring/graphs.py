@@ -93,6 +93,8 @@ def from_networkx(
     if not isinstance(graph, nx.Graph):
         raise WiringError(f"graph is {shortened(graph)}; it takes a graph of networkx.")
     small_enough(graph.number_of_nodes(), graph.number_of_edges())
+    if not isinstance(graph.graph, Mapping):
+        raise WiringError(f"graph.graph is {shown(graph.graph)}; it takes a dict.")
     directed = graph.is_directed()
     return read_graph(
         {node: found.items() for node, found in graph.nodes(data=True)},
