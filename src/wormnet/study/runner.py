@@ -278,7 +278,7 @@ def _read(folder: Path, job: Job) -> dict[str, Any] | None:
     """The record of a job; None if there is none, or none that can be read."""
     try:
         record = json.loads((folder / f"{job.id}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and record.get("spec") == json.loads(json.dumps(job.spec)) else None
 
