@@ -294,13 +294,14 @@ def test_a_message_stays_short_whatever_the_file_holds():
         ('{"pre": [', "{},", "pre[0] is an object"),
         ("", "[],", "the JSON holds a list"),
         ('{"pre": [', "300,", "a file holds at most 2,000,000"),
-        ('{"neurons": [', '"ab",', "neurons holds more than 200,000"),
+        ('{"neurons": [', '"ab",', "neurons holds more than 20,000"),
         ('{"neurons": {', '"ab":1,', "neurons is an object"),
         ('{"format": [', '"ab",', "format is a list"),
         ("{", '"ab":[],', "unknown key 'ab'"),
     ],
 )
-def test_what_is_no_wiring_is_refused_in_no_more_memory_than_its_length(start, again, message):
+def test_what_is_no_wiring_is_refused_in_no_more_memory_than_its_length(monkeypatch, start, again, message):
+    monkeypatch.setattr(formats, "MAX_CELLS", 20_000)
     text = start + again * (9_000_000 // len(again))
     tracemalloc.start()
     try:
