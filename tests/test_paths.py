@@ -247,3 +247,4 @@ def test_numbers_of_any_size_are_shown():
     assert wormnet.errors.unknown("name", 10**5000, ["a"]) == "unknown name <int>. Known: a."
     assert len(wormnet.errors.unknown("name", "a" * 10**6, ["a"])) < 200
     assert wormnet.errors.shown(np.arange(10**6)).startswith("array(")
+    assert wormnet.errors.shown(np.zeros((2, 2))) == "array([[0., 0.], [0., 0.]])"

@@ -68,6 +68,7 @@ def shown(given: object, most: int = 80) -> str:
         text = repr(given[: most + 1] if isinstance(given, (str, bytes)) else given)
     except Exception:  # too many digits, nested too deeply, or a user's own repr that fails
         return f"<{type(given).__name__}>"
+    text = " ".join(text.split()) if "\n" in text else text  # arrays and tables are shown in lines
     return text if len(text) <= most else text[: most - 3] + "..."
 
 

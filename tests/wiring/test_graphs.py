@@ -270,6 +270,11 @@ def test_where_nodes_have_names_an_attribute_does_not_replace_them():
     assert from_networkx(graph).neurons == ("AVAL", "AVAR")
 
 
+def test_a_node_that_has_no_text_is_refused():
+    with pytest.raises(WiringError, match="node <int> cannot be written as text"):
+        from_networkx(nx.DiGraph([(10**5000, "b")]))
+
+
 def test_labels_that_name_two_nodes_are_refused():
     graph = nx.DiGraph([(0, 1)])
     nx.set_node_attributes(graph, "AVA", "label")

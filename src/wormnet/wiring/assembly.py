@@ -179,7 +179,10 @@ def names_of(nodes: Mapping[Any, dict[str, tuple[str, Any]]], reading: Reading) 
     taken: dict[str, Any] = {}
     for node, found in nodes.items():
         attribute, value = found.get("name", ("", None))
-        own = str(node)
+        try:
+            own = str(node)
+        except ValueError:  # a number of too many digits
+            raise WiringError(f"node {shown(node)} cannot be written as text; a cell's name is text.") from None
         if value is None or not (numbered or reading.is_given(attribute)):
             names[node] = own
             if value is not None and str(value) != own:
