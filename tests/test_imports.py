@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "wormnet"
 
 # Each may import those before it and itself.
-LAYERS = ["_version", "errors", "atomic", "wiring", "models", "kernels", "nn", "plot", "data", "study", "cli"]
+LAYERS = ["_version", "errors", "paths", "atomic", "wiring", "models", "kernels", "nn", "plot", "data", "study", "cli"]
 
 OPTIONAL = {"plot": {"plot"}, "study": {"study", "cluster", "plot"}, "wiring": {"cect"}, "cli": {"study", "plot"}}
 """Extras whose packages a layer may import; all others live by the core dependencies."""

@@ -5,19 +5,24 @@ import secrets
 from pathlib import Path
 
 from wormnet.errors import DataError
+from wormnet.paths import checked, printable
 
 __all__ = ["make_folder", "sweep", "write_whole"]
 
 
-def write_whole(path: str | Path, content: bytes | str) -> None:
+def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
     """Write a file beside its place, then move it there: a reader, a crash or a full disk never meets half of it.
 
     A link goes on pointing to its file. Text is written as UTF-8.
-    Raises: DataError in one line if it cannot be written; what stood there before is untouched then.
+    Raises: ArgumentError for what is no path, DataError in one line if it cannot be written or is a pipe or device;
+        what stood there before is untouched then.
     """
-    content = content.encode() if isinstance(content, str) else content
+    path = checked(path)
     try:
+        content = content.encode() if isinstance(content, str) else content
         real = Path(os.path.realpath(path))
+        if real.exists() and not (real.is_file() or real.is_dir()):
+            raise DataError(f"cannot write {printable(path)}: it is a pipe, socket or device; it takes a file.")
         partial = real.with_name(f".{secrets.token_hex(8)}.part")
         try:
             with partial.open("xb") as file:
@@ -28,16 +33,22 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.") from None
+        raise DataError(f"cannot write {printable(path)}: {getattr(error, 'strerror', None) or error}.") from None
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder that files will be written into, unless it is there. Raises DataError if it cannot be made."""
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder that files will be written into, unless it is there.
+
+    Raises: ArgumentError for what is no path, DataError if it cannot be made.
+    """
+    path = checked(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot write into {path}: {error.strerror or error}.") from None
+        raise DataError(f"cannot write into {printable(path)}: {error.strerror or error}.") from None
 
 
 def sweep(folder: Path) -> None:

@@ -5,8 +5,19 @@ Every message says what was given, what is taken (with the real numbers) and wha
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeGuard
 
-__all__ = ["ArgumentError", "BackendError", "DataError", "ShapeError", "WiringError", "WormnetError", "unknown"]
+__all__ = [
+    "ArgumentError",
+    "BackendError",
+    "BlindOutputWarning",
+    "DataError",
+    "ShapeError",
+    "WiringError",
+    "WormnetError",
+    "shown",
+    "unknown",
+]
 
 
 class WormnetError(Exception):
@@ -33,6 +44,10 @@ class DataError(WormnetError, OSError):
     """A data set or file that cannot be had, or does not hold what it should."""
 
 
+class BlindOutputWarning(UserWarning):
+    """Outputs of a layer that the newest sample cannot reach in time."""
+
+
 def unknown(what: str, given: object, known: Iterable[object], near: Iterable[str] | None = None) -> str:
     """The message for a name that is not in a list: what was given, near names, and the list.
 
@@ -47,13 +62,35 @@ def unknown(what: str, given: object, known: Iterable[object], near: Iterable[st
     """
     known = list(known)
     names = [one for one in known if one is not None]
+    text, proposed = shown(given), list(map(str, names)) if near is None else list(near)
     if len(names) < len(known) and isinstance(given, str) and given.strip().lower() in ("none", "null", ""):
         hint = "; did you mean None, without quotes?"
     else:
-        proposed = list(map(str, names)) if near is None else list(near)
-        alike = [one for one in proposed if one.casefold() == str(given).casefold()]
-        near = alike[:3] or difflib.get_close_matches(str(given), proposed, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+        # Comparing with all of a long list, or a long text with any, takes longer than a message is worth.
+        close: list[str] = []
+        word = given if isinstance(given, str) else text
+        if _is_short(word) and len(proposed) <= 5_000:
+            alike = [one for one in proposed if one.casefold() == word.casefold()]
+            close = alike[:3] or difflib.get_close_matches(word, proposed, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
     listed = ["None (the object, without quotes)" if one is None else str(one) for one in known[:40]]
-    shown = ", ".join(listed) + (f", ... ({len(known)} in all)" if len(known) > 40 else "")
-    return f"unknown {what} {given!r}{hint} Known: {shown or 'none'}."
+    all_of_them = ", ".join(listed) + (f", ... ({len(known)} in all)" if len(known) > 40 else "")
+    return f"unknown {what} {text}{hint} Known: {all_of_them or 'none'}."
+
+
+def shown(given: object, most: int = 80) -> str:
+    """What was given, for a message: its repr in at most `most` characters, or what it is if it has none.
+
+    >>> shown("word" * 100)[-10:], shown(10**5000)
+    ('ordword...', '<int>')
+    """
+    try:
+        text = repr(given[: most + 1] if isinstance(given, (str, bytes)) else given)
+    except Exception:  # too many digits, nested too deeply, or a user's own repr that fails
+        return f"<{type(given).__name__}>"
+    text = " ".join(text.split()) if "\n" in text else text  # arrays and tables are shown in lines
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _is_short(given: object) -> TypeGuard[str]:
+    return isinstance(given, str) and len(given) <= 200

@@ -73,6 +73,25 @@ def test_csv_has_a_row_for_every_synapse_with_names_that_hold_commas(capsys):
     assert list(csv.reader(io.StringIO(wormnet.wiring.to_csv(odd))))[1][:2] == ["a,b", 'say "hi"']
 
 
+def test_a_table_is_shown_and_exported_with_its_inputs_and_what_was_not_read(tmp_path, capsys):
+    path = tmp_path / "mine.csv"
+    path.write_text("From,To,Etype,Weight,note\ntouch,AVA,send,3,x\nAVA,AVB,EJ,2,y\nAVB,AVA,EJ,2,z\n")
+    assert (
+        run("export", str(path), "--inputs", "touch", "--attribute", "Etype=kind", "--out", str(tmp_path / "a.json"))
+        == 0
+    )
+    captured = capsys.readouterr()
+    assert "mine.csv has attributes that were not read: of columns 'note'" in captured.err
+    assert captured.err.count("\n") == 1
+    assert wormnet.wiring.load(tmp_path / "a.json") == Wiring(
+        ["touch"], ["AVA", "AVB"], pre=[0, 1], post=[1, 2], kind=[0, 1], count=[3, 2], source="mine.csv"
+    )
+    assert run("show", str(path), "--attribute", "Etype=kind", "--attribute", "note=") == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert ["gap", "junctions", "1"] in [line.split() for line in captured.out.splitlines()]
+
+
 def test_drawings_are_written(tmp_path):
     assert run("show", "command", "--plot", str(tmp_path / "a.png"), "--matrix", str(tmp_path / "b.svg")) == 0
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
@@ -83,6 +102,9 @@ def test_drawings_are_written(tmp_path):
     ("arguments", "message"),
     [
         (("show", "cook2018"), "unknown wiring 'cook2018'; did you mean 'cook2019'"),
+        (("show", "no/such.csv"), "there is no file no/such.csv"),
+        (("show", "command", "--inputs", "AVA"), "command comes as it is; inputs is for files"),
+        (("show", "no/such.csv", "--attribute", "x"), "--attribute is 'x'; it takes MINE=FIELD"),
         (("show", "no/such.json"), "there is no file no/such.json"),
         (("show", "command", "--plot", "a.jpge"), "a.jpge ends in '.jpge'"),
         (("export", "command", "--out", "no/where.json"), "cannot write no/where.json"),

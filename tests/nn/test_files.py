@@ -57,7 +57,7 @@ def test_a_pickle_is_refused_and_not_executed(path):
 
 def test_no_file_and_a_directory_are_refused(tmp_path):
     refused(tmp_path / "none.safetensors", "there is no file")
-    refused(tmp_path)
+    refused(tmp_path, "it is a folder; it takes a file")
 
 
 def test_every_truncation_is_refused(path):
@@ -95,7 +95,10 @@ def test_tensors_of_someone_else_are_refused(path):
         ("{", "does not hold a valid layer"),
         ("[1]", "does not hold a valid layer"),
         ("null", "does not hold a valid layer"),
-        ("[" * 100_000, "does not hold a valid layer"),
+        ("[" * 100_000, "does not hold a valid layer: it holds more than 10,000 values"),
+        ("[" * 5_000, "does not hold a valid layer"),
+        ("3", "does not hold a valid layer: its head is 3; it takes an object"),
+        ('{"format": ' + "9" * 5_000 + "}", "does not hold a valid layer"),
         ({"format": "other"}, "it is 'other' version 1; this reads 'wormnet-layer' version 1"),
         ({"version": 2}, "it is 'wormnet-layer' version 2; this reads"),
         ({"model": "lstm"}, "unknown model 'lstm'"),
@@ -147,12 +150,19 @@ def test_a_file_that_asks_for_much_memory_is_refused_without_taking_it(tmp_path)
         (lambda t: t | {"v_leak": torch.zeros(6)}, r"tensor 'v_leak' has shape \(6,\); this layer takes \(5,\)"),
         (lambda t: t | {"v_leak": torch.zeros(5, dtype=torch.int64)}, "it takes one floating dtype"),
         (lambda t: t | {"v_leak": torch.zeros(5, dtype=torch.complex64)}, "it takes one floating dtype"),
-        (lambda t: t | {"v_leak": t["v_leak"].double()}, r"torch.float32, torch.float64; it takes one floating dtype"),
+        (
+            lambda t: {k: v if k == "wiring_digest" else v.to(torch.float8_e4m3fn) for k, v in t.items()},
+            "its weights are of torch.float8_e4m3fn; it takes one floating dtype of torch.float32, torch.float64",
+        ),
+        (
+            lambda t: t | {"v_leak": t["v_leak"].double()},
+            r"torch.float32, torch.float64; it takes one floating dtype of",
+        ),
         (lambda t: t | {"wiring_digest": t["wiring_digest"] + 1}, "these weights belong to another wiring"),
         (lambda t: t | {"wiring_digest": torch.full((32,), 999)}, "does not hold a valid layer"),
         (lambda t: t | {"wiring_digest": torch.zeros(32)}, "does not hold a valid layer"),
     ],
-    ids=["more", "slope", "digest", "shape", "int", "complex", "mixed", "wrong digest", "no bytes", "floats"],
+    ids=["more", "slope", "digest", "shape", "int", "complex", "float8", "mixed", "wrong digest", "no bytes", "floats"],
 )
 def test_tensors_that_do_not_fit_are_refused(path, change, text):
     edited(path, change_tensors=change)

@@ -121,7 +121,7 @@ def test_broken_toml_is_told_with_its_line(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"no.toml: the plan cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"there is no file .*no\.toml"):
         Plan.from_toml(tmp_path / "no.toml")
 
 

@@ -195,3 +195,10 @@ def test_the_report_can_be_made_again_from_the_records(plan, tmp_path):
 def test_a_directory_without_a_study_is_told(tmp_path):
     with pytest.raises(DataError, match=r"holds no finished study \(study.json\)"):
         report(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "2", "{}", "[" * 100_000, '{"runs": 3}', "\ud800"])
+def test_a_directory_with_something_else_in_its_place_is_told(tmp_path, text):
+    (tmp_path / "study.json").write_bytes(text.encode(errors="surrogatepass"))
+    with pytest.raises(DataError, match=r"holds no finished study \(study.json\)"):
+        report(tmp_path)

@@ -111,6 +111,14 @@ def test_a_one_way_junction_acts_from_its_sender_alone():
     assert circuit.values["gap_conductance"].tolist() == [2, 0.5]
 
 
+@pytest.mark.parametrize("inputs", [[], ["n0"], ["n1"]])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_junction_listed_from_both_ends_with_one_weight_is_one(inputs, order):
+    i, j = order
+    twice, once = (f"size 3\ngj {i} {j} 2\nex 0 2 1\n", f"gj {j} {i} 2\n")
+    same(parse_bnn(twice + once, inputs=inputs), parse_bnn(twice, inputs=inputs))
+
+
 def test_between_inputs_there_is_nothing():
     circuit = parse_bnn("size 3\ngj 0 1 2\nex 0 1 1\n", inputs=["n0", "n1"])
     assert circuit.wiring.n_synapses == 0
@@ -151,7 +159,10 @@ def test_between_inputs_there_is_nothing():
         ("size 2\nex 0 1 1\n#\ninh 0 1 1", "line 4: a chemical synapse from 0 to 1 is given twice."),
         ("size 2\ngj 0 0 1", "line 2: a gap junction of neuron 0 with itself"),
         ("size 2\ngj 0 1 1\ngj 0 1 1", "line 3: gj 0 1 is given twice."),
-        ("size 2\ngj 0 1 1\ngj 1 0 1", "line 2: the gap junction of 0 and 1 stands in line 3 too."),
+        (
+            "size 2\ngj 0 1 1\ngj 1 0 2",
+            "line 2: the gap junction of 0 and 1 has weight 1, and 2 in line 3 from its other end",
+        ),
         ("size 2\n\x00", "line 2: unknown record '.x00'"),
     ],
 )
@@ -202,14 +213,14 @@ def test_any_text_is_a_circuit_or_an_error_that_names_a_line(text):
 def test_files_too_long_or_not_text_are_refused(tmp_path):
     path = tmp_path / "long.bnn"
     path.write_bytes(b"size 1\n" + b"#" * MAX_BYTES)
-    with pytest.raises(WiringError, match=f"is longer than {MAX_BYTES} bytes"):
+    with pytest.raises(DataError, match=f"is longer than {MAX_BYTES:,} bytes"):
         read_bnn(path)
     with pytest.raises(WiringError, match="is the most that is read"):
         parse_bnn("#" * (MAX_BYTES + 1))
     path.write_bytes(b"size 1\n\n\xff")
-    with pytest.raises(WiringError, match="line 3: byte 8 is not text in UTF-8"):
+    with pytest.raises(DataError, match="line 3: byte 8 is not UTF-8"):
         read_bnn(path)
-    with pytest.raises(DataError, match=r"none\.bnn cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"there is no file .*none\.bnn"):
         read_bnn(tmp_path / "none.bnn")
     with pytest.raises(DataError, match=r"cannot write .*x\.bnn: No such file"):
         write_bnn(parse_bnn("size 1"), tmp_path / "no" / "x.bnn")

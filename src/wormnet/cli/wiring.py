@@ -1,7 +1,9 @@
 """`wormnet wiring`: what wirings there are, what one is made of, and writing it to a file."""
 
+import sys
+import warnings
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -10,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from wormnet.atomic import write_whole
+from wormnet.errors import ArgumentError
 from wormnet.wiring import atlas, catalogue, files, graphml, measure
 from wormnet.wiring.connectome import POLARITIES, coverage
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, ROLES, Wiring
@@ -18,7 +21,14 @@ __all__ = ["app"]
 
 app = typer.Typer(help="List, show and export wirings.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="A connectome, a named circuit, or a .json or .graphml file.")]
+Name = Annotated[str, typer.Argument(help="A connectome, a named circuit, or a .json, .graphml, .csv or .tsv file.")]
+Inputs = Annotated[str, typer.Option(help="Cells of a .graphml, .csv or .tsv file that are inputs: touch,smell.")]
+Attributes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attribute", help="What an attribute or column of such a file means: Etype=kind; Note= for nothing."
+    ),
+]
 
 
 @app.command("list")
@@ -33,11 +43,13 @@ def list_() -> None:
 @app.command()
 def show(
     name: Name,
+    inputs: Inputs = "",
+    attributes: Attributes = None,
     plot: Annotated[Path | None, typer.Option(help="Draw it into this file (.png, .svg, .pdf).")] = None,
     matrix: Annotated[Path | None, typer.Option(help="Draw its adjacency matrix into this file.")] = None,
 ) -> None:
     """Count a wiring's cells and synapses, name its hubs, and draw it."""
-    wiring = catalogue.find(name)
+    wiring = _found(name, inputs, attributes)
     # Names and sources may come from a file, and are no markup.
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(Text.assemble((name, "bold"), f": {wiring}"))
@@ -60,16 +72,37 @@ def show(
 @app.command()
 def export(
     name: Name,
+    inputs: Inputs = "",
+    attributes: Attributes = None,
     to: Annotated[Literal["json", "graphml", "csv"], typer.Option(help="The format.")] = "json",
     out: Annotated[Path | None, typer.Option(help="The file; without it, standard output.")] = None,
 ) -> None:
     """Write a wiring as JSON, GraphML or a CSV table of its synapses."""
     write = {"json": files.to_json, "graphml": graphml.to_graphml, "csv": files.to_csv}[to]
-    text = write(catalogue.find(name))
+    text = write(_found(name, inputs, attributes))
     if out is None:
         typer.echo(text, nl=not text.endswith("\n"))
     else:
         write_whole(out, text)
+
+
+def _found(name: str, inputs: str, attributes: list[str] | None) -> Wiring:
+    """The wiring of that name; what was not read of a file is told on stderr."""
+    options: dict[str, Any] = {}
+    if inputs:
+        options["inputs"] = [one.strip() for one in inputs.split(",") if one.strip()]
+    if attributes:
+        pairs = [one.partition("=") for one in attributes]
+        for given, (mine, equals, _) in zip(attributes, pairs):
+            if not mine or not equals:
+                raise ArgumentError(f"--attribute is {given!r}; it takes MINE=FIELD, for example Etype=kind.")
+        options["attributes"] = {mine: field or None for mine, _, field in pairs}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        wiring = catalogue.find(name, **options)
+    for one in told:
+        print(f"wormnet: {one.message}", file=sys.stderr)
+    return wiring
 
 
 def _counts(wiring: Wiring) -> Table:

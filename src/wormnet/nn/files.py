@@ -1,7 +1,8 @@
 """A layer in one safetensors file: wiring, model and weights. Nothing is ever unpickled."""
 
+import itertools
 import json
-from pathlib import Path
+import os
 from typing import Any
 
 import safetensors
@@ -10,27 +11,33 @@ import torch
 
 from wormnet import models
 from wormnet.atomic import write_whole
-from wormnet.errors import ArgumentError, DataError, WormnetError
+from wormnet.errors import ArgumentError, DataError, WormnetError, shown
 from wormnet.kernels.dispatch import check_backend
 from wormnet.models.spec import check_flag
 from wormnet.nn.layers import layer_of
 from wormnet.nn.recurrent import Recurrent
 from wormnet.nn.wired_linear import WiredLinear
+from wormnet.paths import printable, prove_file
 from wormnet.wiring.files import from_json, to_json
+from wormnet.wiring.plain_json import few_values
 
 __all__ = ["load", "save"]
 
 FORMAT, VERSION = "wormnet-layer", 1
 
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+"""What a layer computes in; torch has other floating dtypes that it only stores."""
 
-def save(layer: Recurrent | WiredLinear, path: str | Path) -> None:
+
+def save(layer: Recurrent | WiredLinear, path: str | os.PathLike[str]) -> None:
     """Write a layer into one safetensors file that holds its wiring, model, options and weights.
 
     The file appears whole or not at all. Whether the layer is in training, on which device it is, which engine was
     asked for and whether it is to checkpoint is not kept.
 
     Args: layer: any layer of wormnet.   path: the file, by custom ending in .safetensors.
-    Raises: ArgumentError if it is no layer of wormnet, DataError if the file cannot be written.
+    Raises: ArgumentError if it is no layer of wormnet, has no values (device "meta") or tied weights, which `load`
+        would untie, or for what is no path; DataError if the file cannot be written.
 
     >>> import tempfile, wormnet
     >>> layer = wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=1))
@@ -56,41 +63,43 @@ def save(layer: Recurrent | WiredLinear, path: str | Path) -> None:
             f"save takes a layer of wormnet, not {type(layer).__name__}; a whole model: its state_dict."
         )
     head = {"format": FORMAT, "version": VERSION, "wiring": to_json(layer.wiring), **options}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in layer.state_dict().items()}
+    tensors = _tensors(layer)
     content = safetensors.torch.save(tensors, metadata={"wormnet": json.dumps(head, default=_number)})
     write_whole(path, content)
 
 
 def load(
-    path: str | Path, *, device: torch.device | str | None = None, backend: str = "auto"
+    path: str | os.PathLike[str], *, device: torch.device | str | None = None, backend: str = "auto"
 ) -> Recurrent | WiredLinear:
     """Read a layer that `save` wrote: an LTC, CfC, CTRNN, MixedMemory or WiredLinear with the same bits.
 
     Args: path: the file.   device: where to put it.   backend: as for Recurrent.
     Raises: DataError if there is no such file, or it holds no layer or a damaged one; nothing in it is executed.
+        ArgumentError for what is no path.
     """
-    path = Path(path)
     check_backend(backend)
+    path = prove_file(path)
+    name = printable(path)
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             head = (file.metadata() or {}).get("wormnet")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}.") from None
     except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a safetensors file: {error}.") from None
+        raise DataError(f"{name} cannot be read as a safetensors file: {shown(str(error), 300)[1:-1]}.") from None
     if head is None:
-        raise DataError(f"{path} holds tensors but no wormnet layer; it takes a file that wormnet.save wrote.")
+        raise DataError(f"{name} holds tensors but no wormnet layer; it takes a file that wormnet.save wrote.")
     try:
-        layer = _build(json.loads(head), backend)
+        layer = _build(json.loads(few_values(head)), backend)
         _fill(layer, tensors)
     except (WormnetError, KeyError, TypeError, ValueError, RecursionError, RuntimeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        raise DataError(f"{path} does not hold a valid layer: {reason}") from None
+        raise DataError(f"{name} does not hold a valid layer: {reason[:1000]}") from None
     return layer.to(device) if device is not None else layer
 
 
 def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
+    if not isinstance(head, dict):
+        raise TypeError(f"its head is {shown(head)}; it takes an object.")
     if head["format"] != FORMAT or head["version"] != VERSION:
         raise ValueError(
             f"it is {head['format']!r} version {head['version']!r}; this reads {FORMAT!r} version {VERSION}."
@@ -115,9 +124,36 @@ def _fill(layer: Recurrent | WiredLinear, tensors: dict[str, torch.Tensor]) -> N
             given, takes = tuple(tensors[name].shape), tuple(wanted[name].shape)
             raise ValueError(f"tensor {name!r} has shape {given}; this layer takes {takes}.")
     floating = {value.dtype for name, value in tensors.items() if name != "wiring_digest"}
-    if len(floating) > 1 or not all(dtype.is_floating_point for dtype in floating):
-        raise ValueError(f"its weights are of {', '.join(sorted(map(str, floating)))}; it takes one floating dtype.")
+    if len(floating) > 1 or not floating <= set(DTYPES):
+        takes = ", ".join(map(str, DTYPES))
+        raise ValueError(
+            f"its weights are of {', '.join(sorted(map(str, floating)))}; it takes one floating dtype of {takes}."
+        )
     layer.load_state_dict(tensors, assign=True)
+
+
+def _tensors(layer: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What is saved: a copy of each tensor of the layer, of which no two may be one."""
+    found: dict[str, torch.Tensor] = {}
+    lying: list[tuple[int, int, str]] = []  # first byte, byte past the last, name
+    for name, value in layer.state_dict().items():
+        if value.is_meta:
+            raise ArgumentError(
+                f"{name} has no values: the layer is on the device 'meta'; layer.to_empty(...) and fill it."
+            )
+        value = value.detach()
+        found[name] = value.cpu().contiguous().clone()
+        if value.numel():
+            extent = 1 + sum((n - 1) * step for n, step in zip(value.shape, value.stride()))
+            lying.append((value.data_ptr(), value.data_ptr() + extent * value.element_size(), name))
+    lying.sort()
+    for (_, stop, name), (start, _, other) in itertools.pairwise(lying):
+        if start < stop:
+            raise ArgumentError(
+                f"{name} and {other} are tied: they share memory, and the file would hold them twice and load them "
+                f"apart. Give one its own: layer.{other} = torch.nn.Parameter(layer.{other}.detach().clone())."
+            )
+    return found
 
 
 def _number(value: Any) -> int | float:

@@ -1,8 +1,8 @@
 """What all drawings share: colours, new axes, saving."""
 
 import io
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wormnet.atomic import write_whole
 from wormnet.errors import ArgumentError, WormnetError, unknown
+from wormnet.paths import checked, printable
 from wormnet.wiring.core import CURRENT, GAP, Wiring
 
 if TYPE_CHECKING:
@@ -81,18 +82,19 @@ def new_axes(size: tuple[float, float]) -> "Axes":
     return Figure(figsize=size, layout="constrained").subplots()
 
 
-def save(ax: "Axes", path: str | Path, dpi: int = 150) -> None:
+def save(ax: "Axes", path: str | os.PathLike[str], dpi: int = 150) -> None:
     """Write the figure of some axes into a file; the ending of its name tells the format (.png, .svg, .pdf, ...).
 
-    Raises: ArgumentError for an ending that matplotlib does not know; DataError if the file cannot be written, and then
-        an older one stays as it was.
+    Raises: ArgumentError for what is no path, or an ending that matplotlib does not know; DataError if the file cannot
+        be written, and then an older one stays as it was.
     """
     figure: Any = ax.figure
     known = figure.canvas.get_supported_filetypes()
-    ending = Path(path).suffix[1:].lower()
+    path = checked(path)
+    ending = path.suffix[1:].lower()
     if ending not in known:
         raise ArgumentError(
-            f"{path} ends in {Path(path).suffix!r}; a drawing ends in one of .{', .'.join(sorted(known))}."
+            f"{printable(path)} ends in {path.suffix!r}; a drawing ends in one of .{', .'.join(sorted(known))}."
         )
     content = io.BytesIO()
     figure.savefig(content, dpi=dpi, format=ending)

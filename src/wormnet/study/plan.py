@@ -1,9 +1,8 @@
 """What a study runs: the `Plan`, frozen and checked when built, from Python or from TOML."""
 
 import dataclasses
-import json
 import math
-import tomllib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +12,16 @@ from typing import Any, TypeVar
 
 from wormnet import data
 from wormnet.data import Dataset
-from wormnet.errors import ArgumentError, DataError, unknown
-from wormnet.study import networks
+from wormnet.errors import ArgumentError, DataError, shown, unknown
+from wormnet.paths import checked, printable
+from wormnet.study import networks, plan_files
 
 __all__ = ["ACCELERATORS", "OPTIMISERS", "Plan", "Robustness", "Training", "Tuning"]
 
 OPTIMISERS = ("adam", "adamw", "rmsprop", "sgd")
 ACCELERATORS = ("cpu", "auto", "gpu")
+MAX_SEEDS = 10_000
+"""The most seeds of a plan."""
 
 T = TypeVar("T")
 
@@ -32,7 +34,9 @@ def _whole(least: int, otherwise: str = "") -> tuple[str, Callable[[Any], bool]]
 
 
 def _real(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return -(2**63) <= value < 2**63  # the larger ones are no floats
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _list_of(takes: str, fits: Callable[[Any], bool], least: int = 0) -> tuple[str, Callable[[Any], bool]]:
@@ -56,7 +60,7 @@ def _check(section: Any) -> None:
         value = getattr(section, one.name)
         takes, fits = one.metadata["rule"]
         if not fits(value):
-            raise ArgumentError(f"{one.name} is {value!r}; it takes {takes}.")
+            raise ArgumentError(f"{one.name} is {shown(value)}; it takes {takes}.")
         if isinstance(value, list):
             object.__setattr__(section, one.name, tuple(value))
 
@@ -140,8 +144,8 @@ class Plan:
     Args:
         datasets: names of `wormnet.data.names()`, or a `wormnet.data.Dataset` of your own.
         networks: names; `wormnet.study.networks.known()` lists them.
-        seeds: how many (0, 1, ...), or a list of them. A seed decides the wiring drawn, the start and the order of the
-            training sequences, the noise and the samples dropped; never the data.
+        seeds: how many (0, 1, ...), or a list of them, at most 10,000. A seed decides the wiring drawn, the start and
+            the order of the training sequences, the noise and the samples dropped; never the data.
         reference: the network that the others are tested against; "" for the first standard one.
         training: how to train; training_of: the same for one data set by its name.
         options: what a data set's loader is given, by the data set's name.
@@ -194,7 +198,9 @@ class Plan:
         if self.accelerator not in ACCELERATORS:
             raise ArgumentError(unknown("accelerator", self.accelerator, ACCELERATORS))
         if not isinstance(self.name, str):
-            raise ArgumentError(f"name is {self.name!r}; it takes text.")
+            raise ArgumentError(f"name is {shown(self.name)}; it takes text.")
+        if not isinstance(self.is_quick, bool):
+            raise ArgumentError(f"is_quick is {shown(self.is_quick)}; it takes True or False.")
         if self.reference != "" and self.reference not in self.networks:
             raise ArgumentError(f"reference: {unknown('network of this plan', self.reference, self.networks)}")
 
@@ -265,30 +271,23 @@ class Plan:
         return cls.from_toml(Path(str(resources.files("wormnet.study").joinpath("default.toml"))))
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> "Plan":
+    def from_toml(cls, path: str | os.PathLike[str]) -> "Plan":
         """Read a plan from a TOML file; `default.toml` beside this file is an example.
 
         Raises:
-            DataError: if the file is missing or no TOML.
-            ArgumentError: for anything that a plan does not take; the message names the file and the place in it.
+            DataError: if the file is missing, longer than 256 KiB or no TOML.
+            ArgumentError: for what is no path, and for anything that a plan does not take; the message names the file
+                and the place in it.
         """
-        try:
-            content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{path} is no TOML: {error}.") from None
-        except OSError as error:
-            raise DataError(f"{path}: the plan cannot be read: {error.strerror or error}.") from None
-        with _at(str(path)):
+        content = plan_files.from_toml(path)
+        with _at(printable(checked(path))):
             return cls.from_dict(content)
 
     @classmethod
-    def from_json(cls, path: str | Path) -> "Plan":
+    def from_json(cls, path: str | os.PathLike[str]) -> "Plan":
         """The plan that a study keeps in its directory, as plan.json. Raises as `from_toml` does."""
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: the plan cannot be read: {error}.") from None
-        with _at(str(path)):
+        content = plan_files.from_json(path)
+        with _at(printable(checked(path))):
             return cls.from_dict(content)
 
     @classmethod
@@ -298,13 +297,15 @@ class Plan:
         >>> Plan.from_dict({"datasets": ["digits"], "networks": ["lstm"], "training": {"epochs": 2}}).training.epochs
         2
         """
+        if not isinstance(content, Mapping):
+            raise ArgumentError(f"the plan is {shown(content)}; it takes a table with at least datasets and networks.")
         known = ("name", "datasets", "networks", "seeds", "reference", "accelerator", "is_quick")
         sections = ("training", "data", "tuning", "robustness")
         for key, value in content.items():
             if key not in known + sections:
                 raise ArgumentError(unknown("key", key, (*known, *sections)))
             if key in sections and not isinstance(value, Mapping):
-                raise ArgumentError(f"{key} is {value!r}; it takes a section, [{key}].")
+                raise ArgumentError(f"{key} is {shown(value)}; it takes a section, [{key}].")
         for key in ("datasets", "networks"):
             if key not in content:
                 raise ArgumentError(f"{key} is missing; a plan takes at least datasets and networks.")
@@ -321,7 +322,7 @@ class Plan:
         plain["robustness"] = _section(Robustness, "robustness", content.get("robustness", {}))
         for name, options in content.get("data", {}).items():
             if not isinstance(options, Mapping):
-                raise ArgumentError(f"data.{name} is {options!r}; it takes a section, [data.{name}].")
+                raise ArgumentError(f"data.{name} is {shown(options)}; it takes a section, [data.{name}].")
         return cls(**plain, options=dict(content.get("data", {})))
 
     def to_dict(self) -> dict[str, Any]:
@@ -362,19 +363,27 @@ def _at(place: str) -> Iterator[None]:
 
 def _distinct(what: str, given: Any, takes: str) -> tuple[Any, ...]:
     if isinstance(given, (str, Dataset)) or not isinstance(given, Sequence) or not given:
-        raise ArgumentError(f"{what} is {given!r}; it takes a list of {takes}, at least one.")
-    for i, one in enumerate(given):
-        if one in given[:i]:
-            raise ArgumentError(f"{what} names {one!r} twice.")
+        raise ArgumentError(f"{what} is {shown(given)}; it takes a list of {takes}, at least one.")
+    if len(given) > MAX_SEEDS:
+        raise ArgumentError(f"{what} holds {len(given):,}; it takes at most {MAX_SEEDS:,} {takes}.")
+    seen: set[Any] = set()
+    for one in given:
+        # By identity where there is no hash; what is neither a name nor a number is refused after this.
+        key = one if isinstance(one, (str, int)) else id(one)
+        if key in seen:
+            raise ArgumentError(f"{what} names {shown(one)} twice.")
+        seen.add(key)
     return tuple(given)
 
 
 def _seeds(given: Any) -> tuple[int, ...]:
     if _whole(1)[1](given):
+        if given > MAX_SEEDS:
+            raise ArgumentError(f"seeds is {shown(given)}; it takes how many, 1 to {MAX_SEEDS:,}, or a list of them.")
         return tuple(range(given))
     fits = _list_of("", lambda seed: _whole(0)[1](seed) and seed < 2**31, least=1)[1]
     if not fits(given):
         raise ArgumentError(
-            f"seeds is {given!r}; it takes how many, 1 or more, or a list of different whole numbers, 0 or more."
+            f"seeds is {shown(given)}; it takes how many, 1 or more, or a list of different whole numbers, 0 or more."
         )
     return _distinct("seeds", given, "seeds")

@@ -1,17 +1,19 @@
 """The report: results.json for programs, report.html for people."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from wormnet.atomic import write_whole
+from wormnet.paths import checked
 from wormnet.study import summary as summaries
 from wormnet.study.summary import Summary, shown
 
 __all__ = ["report"]
 
 
-def report(out: str | Path) -> Path:
+def report(out: str | os.PathLike[str]) -> Path:
     """Write results.json and report.html of a study from its records.
 
     report.html is one file without scripts and needs no network. results.json is one long table: a row for each number,
@@ -21,9 +23,9 @@ def report(out: str | Path) -> Path:
         out: the directory that `run` wrote.
 
     Returns: the path of report.html.
-    Raises: DataError if `out` holds no study, or cannot be written.
+    Raises: ArgumentError for what is no path, DataError if `out` holds no study, or cannot be written.
     """
-    out = Path(out)
+    out = checked(out, "out")
     summary = summaries.read(out)
     results = {**summary.about, "tests": _tests(summary), "table": summaries.long_table(summary)}
     page = _page(summary)

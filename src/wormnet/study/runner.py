@@ -18,6 +18,7 @@ import torch
 
 from wormnet.atomic import make_folder, sweep, write_whole
 from wormnet.errors import ArgumentError, BackendError
+from wormnet.paths import checked
 from wormnet.study import jobs
 from wormnet.study.jobs import Job, Prepared
 from wormnet.study.plan import Plan
@@ -42,7 +43,7 @@ class Outcome:
 
 
 def run(
-    plan: Plan, out: str | Path, *, workers: int | None = None, resume: bool = False, progress: bool = True
+    plan: Plan, out: str | os.PathLike[str], *, workers: int | None = None, resume: bool = False, progress: bool = True
 ) -> Outcome:
     """Run a plan and write its report.
 
@@ -66,7 +67,7 @@ def run(
     """
     from wormnet.study.report import report
 
-    out, begin = Path(out), time.perf_counter()
+    out, begin = checked(out, "out"), time.perf_counter()
     workers = _workers(workers)
     if plan.accelerator == "gpu" and not torch.accelerator.is_available():
         raise BackendError(
@@ -277,7 +278,7 @@ def _read(folder: Path, job: Job) -> dict[str, Any] | None:
     """The record of a job; None if there is none, or none that can be read."""
     try:
         record = json.loads((folder / f"{job.id}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and record.get("spec") == json.loads(json.dumps(job.spec)) else None
 

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from wormnet.errors import DataError
+from wormnet.paths import printable, read_text
 from wormnet.study import stats
 from wormnet.study.networks import Recipe, parse
 from wormnet.study.stats import Interval, Paired
 
 __all__ = ["Comparison", "Summary", "findings", "long_table", "read", "shown", "summarise"]
+
+MAX_BYTES = 2**28
+"""The longest record of a study that is read."""
+_ABOUT = {"plan", "reference", "comparisons", "datasets", "environment", "runs", "tuning", "prices"}
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,30 @@ class Summary:
 def read(out: Path) -> Summary:
     """Read a study's directory. Raises DataError if there is no study in it."""
     try:
-        about = json.loads((out / "study.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise DataError(f"{str(out)!r} holds no finished study (study.json); run one with wormnet.study.run.") from None
+        about = _content(out / "study.json")
+    except DataError:
+        about = {}
+    if not about.keys() >= _ABOUT:
+        raise DataError(f"{str(out)!r} holds no finished study (study.json); run one with wormnet.study.run.")
 
     def records(folder: str, ids: Iterable[str]) -> list[dict[str, Any]]:
         files = (out / folder / f"{one}.json" for one in ids)
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+        return [_content(file) for file in files if file.exists()]
 
     done = records("runs", about["runs"])
     searches = records("runs", about["tuning"])
     prices = {record["dataset"]: record["prices"] for record in records("prices", about["prices"].values())}
     return summarise(about, done, searches, prices)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(read_text(path, MAX_BYTES))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{printable(path)} is no record of a study; delete it and go on with resume (--resume).")
+    return found
 
 
 def summarise(

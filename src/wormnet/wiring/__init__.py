@@ -6,6 +6,7 @@ from wormnet.wiring.bnn import read_bnn, write_bnn
 from wormnet.wiring.chance import dense, random, small_world
 from wormnet.wiring.connectome import connectome, coverage, from_cect
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, ROLES, Csr, Wiring
+from wormnet.wiring.edges import read_edges
 from wormnet.wiring.files import from_json, load, save, to_csv, to_json
 from wormnet.wiring.graphml import from_graphml, to_graphml
 from wormnet.wiring.graphs import from_networkx, to_networkx
@@ -76,6 +77,7 @@ __all__ = [
     "random",
     "reachable",
     "read_bnn",
+    "read_edges",
     "reciprocity",
     "rewire",
     "rewire_classes",

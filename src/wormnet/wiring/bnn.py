@@ -16,13 +16,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wormnet.atomic import write_whole
-from wormnet.errors import DataError, WiringError, unknown
+from wormnet.errors import WiringError, unknown
+from wormnet.paths import checked, printable, read_text
 from wormnet.wiring.biophysics import Biophysical
 from wormnet.wiring.check import shortened
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
@@ -52,21 +52,11 @@ def read_bnn(
 ) -> Biophysical:
     """Read a `.bnn` file; see `parse_bnn`, which takes its text.
 
-    Raises: DataError if there is no such file; WiringError with the number of the line that is at fault.
+    Raises: ArgumentError for what is no path; DataError if there is no such file, or it is longer than MAX_BYTES
+        (1 MiB) or no text; WiringError with the number of the line that is at fault.
     """
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    if len(content) > MAX_BYTES:
-        raise WiringError(f"{path} is longer than {MAX_BYTES} bytes; that is no circuit of at most {MAX_SIZE} neurons.")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise WiringError(f"{path}, line {line}: byte {error.start} is not text in UTF-8.") from None
-    return parse_bnn(text, names=names, inputs=inputs, outputs=outputs, gaps=gaps, source=Path(path).name)
+    text = read_text(path, MAX_BYTES)
+    return parse_bnn(text, names=names, inputs=inputs, outputs=outputs, gaps=gaps, source=checked(path).name)
 
 
 def parse_bnn(
@@ -86,7 +76,8 @@ def parse_bnn(
             the sensory cells'. What the file says of their membrane, and synapses onto them, are left out. Neurons
             with a `const` record become inputs too, behind these.
         outputs: neurons read out; None for all.
-        gaps: "symmetric": a `gj` record is a junction that acts both ways. "one_way": it acts from PRE on POST alone,
+        gaps: "symmetric": a `gj` record is a junction that acts both ways; two records, one from either end with equal
+            weights, are one junction. "one_way": it acts from PRE on POST alone,
             as in the published program. A wiring can hold such a one from an input only; between two neurons it takes
             two records with equal weights.
         source: for messages, and the wiring's `source`.
@@ -107,7 +98,7 @@ def parse_bnn(
         if isinstance(given, str) or not isinstance(given, (Iterable, type(None))):
             raise WiringError(f"{what} is {shortened(given)}; it takes a list of names.")
     if len(text) > MAX_BYTES:
-        raise WiringError(f"{source} has {len(text)} characters; {MAX_BYTES} is the most that is read.")
+        raise WiringError(f"{printable(source)} has {len(text)} characters; {MAX_BYTES} is the most that is read.")
     read = _Reader(source)
     for number, line in enumerate(text.split("\n"), 1):
         read.line = number
@@ -115,7 +106,7 @@ def parse_bnn(
         if words and not words[0].startswith("#"):
             read.record(words[0], words[1:])
     if not read.size:
-        raise WiringError(f"{source} has no record size N; it takes one, first.")
+        raise WiringError(f"{printable(source)} has no record size N; it takes one, first.")
     return _circuit(read, names, list(inputs), outputs, gaps)
 
 
@@ -169,9 +160,10 @@ def to_bnn(circuit: Biophysical, *, gaps: str = "symmetric") -> str:
 def write_bnn(circuit: Biophysical, path: str | PathLike[str], *, gaps: str = "symmetric") -> None:
     """Write a circuit as a `.bnn` file; see `to_bnn`.
 
-    Raises: as `to_bnn` does; DataError if the file cannot be written, and then an older one stays as it was.
+    Raises: as `to_bnn` does; ArgumentError for what is no path; DataError if the file cannot be written, and then an
+        older one stays as it was.
     """
-    write_whole(Path(path), to_bnn(circuit, gaps=gaps))
+    write_whole(path, to_bnn(circuit, gaps=gaps))
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -191,7 +183,7 @@ class _Reader:
     gap: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
 
     def wrong(self, message: str, line: int | None = None) -> WiringError:
-        return WiringError(f"{self.source}, line {line or self.line}: {message}")
+        return WiringError(f"{printable(self.source)}, line {line or self.line}: {message}")
 
     def record(self, word: str, given: list[str]) -> None:
         if word not in ARGUMENTS:
@@ -254,9 +246,8 @@ class _Reader:
             return self.defined[word]
         value = float(word) if NUMBER.fullmatch(word) else np.nan
         if not np.isfinite(value):
-            known = (
-                f", or a name that def gave a value ({', '.join(list(self.defined)[:10]) or 'none'})" if named else ""
-            )
+            names = ", ".join(name[:40] for name in list(self.defined)[:10]) or "none"
+            known = f", or a name that def gave a value ({names})" if named else ""
             raise self.wrong(f"{word[:40]!r} is no finite number{known}.")
         return value
 
@@ -271,7 +262,9 @@ def _circuit(
 ) -> Biophysical:
     cells = [f"n{i}" for i in range(read.size)] if names is None else list(names)
     if len(cells) != read.size or len(set(cells)) != len(cells):
-        raise WiringError(f"names holds {len(set(cells))} different names; {read.source} has {read.size} neurons.")
+        raise WiringError(
+            f"names holds {len(set(cells))} different names; {printable(read.source)} has {read.size} neurons."
+        )
     for name in inputs:
         if name not in cells:
             raise WiringError(unknown("input", name, cells))
@@ -314,8 +307,14 @@ def _junctions(read: _Reader, inputs: set[int], gaps: str) -> list[tuple[int, in
         if pre in inputs and post in inputs:
             continue
         if gaps == "symmetric":
-            if back:
-                raise read.wrong(f"the gap junction of {pre} and {post} stands in line {back[1]} too.", line)
+            if back and back[0] != weight:
+                raise read.wrong(
+                    f"the gap junction of {pre} and {post} has weight {weight:g}, and {back[0]:g} in line "
+                    f"{back[1]} from its other end; it takes one weight.",
+                    line,
+                )
+            if back and back[1] < line:
+                continue
             found.append((post, pre, weight) if post in inputs else (pre, post, weight))
         elif pre in inputs or post in inputs:
             # One that acts on a neuron whose potential is given does nothing.

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from wormnet.atomic import write_whole
-from wormnet.errors import ArgumentError, DataError, WiringError, unknown
+from wormnet.errors import ArgumentError, WiringError, unknown
+from wormnet.paths import checked, printable, read_text
+from wormnet.wiring import formats
 from wormnet.wiring.check import ROLES, shortened
 from wormnet.wiring.core import KINDS, Wiring
 from wormnet.wiring.formats import (
@@ -26,7 +28,8 @@ from wormnet.wiring.formats import (
     shown,
     small_enough,
 )
-from wormnet.wiring.graphml import from_graphml, to_graphml
+from wormnet.wiring.graphml import OPTIONS, from_graphml, read_graphml, to_graphml
+from wormnet.wiring.plain_json import flat_object
 
 __all__ = ["from_json", "load", "save", "synapse_rows", "to_csv", "to_json"]
 
@@ -48,13 +51,13 @@ _KEYS = ("format", "version", *_COLUMNS, "source")
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def save(wiring: Wiring, path: str | Path) -> None:
+def save(wiring: Wiring, path: str | os.PathLike[str]) -> None:
     """Write a wiring into a file of JSON or GraphML, by the ending of its name: .json, .graphml.
 
     The file appears whole or not at all: when writing fails, an older file of that name stays as it was.
 
-    Raises: WiringError if it is no wiring or larger than files may be, ArgumentError for another ending, DataError if
-        the file cannot be written.
+    Raises: WiringError if it is no wiring or larger than files may be, ArgumentError for another ending or what is no
+        path, DataError if the file cannot be written.
 
     >>> import tempfile
     >>> wiring = Wiring(1, 2, pre=[0, 1], post=[1, 2])
@@ -67,38 +70,39 @@ def save(wiring: Wiring, path: str | Path) -> None:
     write_whole(path, write(wiring))
 
 
-def load(path: str | Path) -> Wiring:
+def load(path: str | os.PathLike[str], **options: Any) -> Wiring:
     """Read a wiring from a file of JSON or GraphML, by the ending of its name: .json, .graphml.
 
-    Args: path: a file of at most MAX_BYTES (64 MiB) in UTF-8; see `from_json` and `from_graphml`.
-    Raises: WiringError naming the file and the place if it holds no valid wiring, ArgumentError for another ending,
-        DataError if there is no such file or it cannot be read.
+    A table of synapses (.csv) is read by `read_edges`.
+
+    Args:
+        path: a file of at most MAX_BYTES (64 MiB) in UTF-8; see `from_json` and `from_graphml`.
+        options: of a GraphML file that another program wrote: inputs, outputs, attributes, repeated; see
+            `from_networkx`.
+
+    Raises: WiringError naming the file and the place if it holds no valid wiring, ArgumentError for another ending or
+        what is no path, DataError if there is no such file, or it is longer or no text.
     """
     path, (_, read) = _format_of(path)
+    if options and read is from_json:
+        raise ArgumentError(f"{printable(path)} says all that a wiring has; {', '.join(options)} is for GraphML.")
+    for name in options:
+        if name not in OPTIONS:
+            raise ArgumentError(unknown("option", name, OPTIONS))
+    text = read_text(path, MAX_BYTES)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}.") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
-    try:
-        if len(content) > MAX_BYTES:
-            raise WiringError(f"it is longer than {MAX_BYTES:,} bytes, the most that is read.")
-        return read(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise WiringError(f"{path}: byte {error.start} is not UTF-8; a wiring's file is.") from None
+        return read(text) if read is from_json else read_graphml(text, options, stacklevel=2)
     except WiringError as error:
-        raise WiringError(f"{path}: {error}") from None
+        raise WiringError(f"{printable(path)}: {error}") from None
 
 
-def _format_of(path: str | Path) -> tuple[Path, tuple[Any, Any]]:
+def _format_of(path: str | os.PathLike[str]) -> tuple[Path, tuple[Any, Any]]:
     formats = {".json": (to_json, from_json), ".graphml": (to_graphml, from_graphml)}
-    if not isinstance(path, (str, os.PathLike)):
-        raise ArgumentError(f"path is {shortened(path)}; it takes the name of a file.")
-    path = Path(path)
+    path = checked(path)
     if path.suffix.lower() not in formats:
-        raise ArgumentError(f"{path} ends in {path.suffix!r}; a wiring's file ends in {' or '.join(formats)}.")
+        raise ArgumentError(
+            f"{printable(path)} ends in {path.suffix!r}; a wiring's file ends in {' or '.join(formats)}."
+        )
     return path, formats[path.suffix.lower()]
 
 
@@ -183,56 +187,44 @@ def from_json(text: str) -> Wiring:
     """
     if not isinstance(text, str):
         raise WiringError(f"text is of type {type(text).__name__}; it takes the text of a JSON file.")
-    short_enough(text)
-    try:
-        # The stock reader takes NaN, 1e400 and any number of digits; all of them end as floats, which columns refuse.
-        found = json.loads(text, object_pairs_hook=_without_repeats, parse_int=_whole, parse_constant=float)
-    except json.JSONDecodeError as error:
-        raise WiringError(f"line {error.lineno}, column {error.colno}: this is no JSON: {error.msg}.") from None
-    except RecursionError:
-        raise WiringError("the JSON is nested too deeply; a wiring is one object of plain lists.") from None
-    if not isinstance(found, dict):
-        raise WiringError(f"the JSON holds {shown(found)}; a wiring is an object.")
+    found = flat_object(short_enough(text), _check, _most)
     prove_format(found)
-    for key in found:
-        if key not in _KEYS:
-            raise WiringError(unknown("key", key[:80], _KEYS))
     if missing := [key for key in _KEYS if key not in found]:
         raise WiringError(f"the JSON lacks {', '.join(missing)}; it takes the keys {', '.join(_KEYS)}.")
-    columns = {key: _column(key, found[key]) for key in _COLUMNS}
+    columns = {key: found[key] for key in _COLUMNS}
     n_synapses = max(len(columns[key]) for key in ("pre", "post", "kind", "sign", "count"))
     small_enough(len(columns["inputs"]) + len(columns["neurons"]), n_synapses)
     _prove_members("roles", columns["roles"], ROLES, "a role: " + ", ".join(ROLES))
     _prove_members("outputs", columns["outputs"], columns["neurons"], "the name of a neuron")
-    if not isinstance(found["source"], str):
-        raise WiringError(f"source is {shown(found['source'])}; it takes text.")
     return built(**columns, source=found["source"])
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise WiringError(f"key {shortened(key)} is given twice; each is given once.")
-            seen.add(key)
-    return found
+def _most(key: str) -> int:
+    """How many members a key's list may have; 0 for a key without a list."""
+    if key in ("inputs", "neurons", "roles", "outputs", "layers"):
+        return formats.MAX_CELLS
+    return formats.MAX_SYNAPSES if key in _COLUMNS else 0
 
 
-def _whole(digits: str) -> int | float:
-    # 18 digits always fit 64 bits; what is longer is no cell, layer or sign.
-    return int(digits) if len(digits) <= 18 else float(digits)
+def _check(key: str, value: object) -> None:
+    """Refuse a key or value as soon as it is read."""
+    if key not in _KEYS:
+        raise WiringError(unknown("key", key[:80], _KEYS))
+    if key in ("format", "version"):
+        prove_format({"format": FORMAT, "version": VERSION, key: value})
+    elif key == "source" and not isinstance(value, str):
+        raise WiringError(f"source is {shown(value)}; it takes text.")
+    elif key in _COLUMNS:
+        _column(key, value)
 
 
-def _column(key: str, values: object) -> list[Any]:
+def _column(key: str, values: object) -> None:
     types, takes = _COLUMNS[key]
     if not isinstance(values, list):
         raise WiringError(f"{key} is {shown(values)}; it takes a list.")
     if not set(map(type, values)) <= set(types):
         place, value = next((i, value) for i, value in enumerate(values) if type(value) not in types)
         raise WiringError(f"{key}[{place}] is {shown(value)}; it takes {takes}.")
-    return values
 
 
 def _prove_members(key: str, values: list[str], known: Iterable[str], takes: str) -> None:

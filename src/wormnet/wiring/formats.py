@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from wormnet import errors
 from wormnet.errors import WiringError
-from wormnet.wiring.check import shortened
 from wormnet.wiring.core import Wiring, prove_wiring
 
 FORMAT, VERSION = "wormnet-wiring", 1
@@ -20,7 +20,7 @@ def shown(value: object) -> str:
     """A value from a file, for a message."""
     # The repr of a list is avoided: one nested as deeply as the reader can bear has none.
     names = {list: "a list", dict: "an object", type(None): "null"}
-    return names.get(type(value)) or shortened(value)
+    return names.get(type(value)) or errors.shown(value)
 
 
 def prove_to_fit(wiring: Wiring) -> None:
