@@ -6,8 +6,9 @@ dataset.baselines
 """
 
 from wormnet.data.about import About
+from wormnet.data.dataset import Dataset
 from wormnet.data.download import Checked
 from wormnet.data.registry import fetch, info, load, names, verify
-from wormnet.data.sequences import Dataset, Sequences
+from wormnet.data.sequences import Sequences
 
 __all__ = ["About", "Checked", "Dataset", "Sequences", "fetch", "info", "load", "names", "verify"]

@@ -8,7 +8,8 @@ from types import MappingProxyType, ModuleType
 
 import numpy as np
 
-from wormnet.data.sequences import Dataset, Sequences
+from wormnet.data.dataset import Dataset
+from wormnet.data.sequences import Sequences
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["About", "Files", "need", "whole"]

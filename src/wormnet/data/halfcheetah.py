@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.data.about import About, Files, whole
+from wormnet.data.dataset import Dataset, guess
 from wormnet.data.download import fetch
-from wormnet.data.sequences import Dataset, Sequences, guess
+from wormnet.data.sequences import Sequences
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["ABOUT", "baselines", "load"]

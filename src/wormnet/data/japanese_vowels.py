@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.data.about import About, need
-from wormnet.data.sequences import Dataset, Sequences, guess
+from wormnet.data.dataset import Dataset, guess
+from wormnet.data.sequences import Sequences
 
 __all__ = ["ABOUT", "baselines", "load"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from wormnet.data import digits, download, halfcheetah, japanese_vowels, lidar, xor
 from wormnet.data.about import About
+from wormnet.data.dataset import Dataset
 from wormnet.data.download import Checked
-from wormnet.data.sequences import Dataset
 from wormnet.errors import ArgumentError, unknown
 
 __all__ = ["fetch", "info", "load", "names", "verify"]

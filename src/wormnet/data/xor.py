@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.data.about import About, whole
-from wormnet.data.sequences import Dataset, Sequences, guess
+from wormnet.data.dataset import Dataset, guess
+from wormnet.data.sequences import Sequences
 from wormnet.errors import ArgumentError, unknown
 
 __all__ = ["DENSE", "EVENT", "baselines", "xor"]
