@@ -19,12 +19,15 @@ __all__ = ["About", "Files", "need", "whole"]
 class Files:
     """Files that have to be downloaded: `url`/name for each name, with its sha256.
 
-    They lie in the subfolder `folder` of the cache, and of the directory that $WORMNET_DATA names.
+    They lie in the subfolder `folder` of the cache, and of the directory that $WORMNET_DATA names. There a file may
+    also be packed by gzip (name.gz), or one archive may stand for all of them.
     """
 
     folder: str
     url: str
     sha256: Mapping[str, str] = field(repr=False)
+    packed: tuple[str, str] | None = field(default=None, repr=False)
+    """Name and sha256 of the archive that $WORMNET_DATA may hold instead of the files; never downloaded."""
 
     def __post_init__(self):
         object.__setattr__(self, "sha256", MappingProxyType(dict(self.sha256)))

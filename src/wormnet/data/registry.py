@@ -87,16 +87,19 @@ def load(name: str, *, protocol: str = "clean", seed: int = 0, **options: Any) -
     return loader(protocol=protocol, seed=int(seed), **options)
 
 
-def fetch(name: str, *, mirror: str | None = None, progress: bool | None = None) -> list[Path]:
+def fetch(
+    name: str, *, mirror: str | None = None, progress: bool | None = None, time_limit: float | None = None
+) -> list[Path]:
     """Download what a data set needs, if it needs anything, and tell where it lies.
 
     Args:
         name: one of `names()`.
         mirror: take `mirror`/folder/file instead of the source; None: $WORMNET_MIRROR if that is set.
         progress: show a bar on stderr; None: if stderr is a terminal.
+        time_limit: seconds that it may take in all; None: $WORMNET_TIME_LIMIT if that is set, else an hour.
 
     Raises:
-        ArgumentError: for an unknown name.
+        ArgumentError: for an unknown name or a time limit that is none.
         DataError: naming the URL or file, what is wrong with it, and what to do.
 
     >>> fetch("digits")
@@ -105,7 +108,7 @@ def fetch(name: str, *, mirror: str | None = None, progress: bool | None = None)
     files = info(name).files
     if files is None:
         return []
-    return list(download.fetch(files, mirror=mirror, progress=progress).values())
+    return list(download.fetch(files, mirror=mirror, progress=progress, time_limit=time_limit).values())
 
 
 def verify(name: str) -> list[Checked]:
