@@ -80,6 +80,7 @@ def test_line_ends_comments_and_bytes_at_the_front_do_not_matter(write, end):
         ("@targetLabel true\n@data\n1:x\n", "ends with 'x'; it takes a number to predict"),
         (STAMPED + "(0,1:a\n", "brackets that do not close"),
         (STAMPED + "(0,1),(0,2):a\n", "two samples of one time in channel 0"),
+        (STAMPED + "(0,):a\n", "it takes numbers, or \\? where one is missing"),
         (STAMPED + "(monday,1):a\n", "a time stamp is a number or a date"),
         (b"\xff\xfe\x00", "is no text in UTF-8"),
     ],

@@ -47,12 +47,16 @@ class About:
     """What `seed` decides."""
     protocols: tuple[str, ...] = ("clean",)
     files: Files | None = None
+    folds: int = 0
+    """How many disjoint test parts the option `fold` of the loader takes; 0: it has no such option."""
+    residual: bool = False
+    """Whether the target is x one step later, in its units, so that a network may learn the change instead."""
 
     def dataset(
         self,
         parts: Iterable[Sequences],
         protocol: str,
-        measure: Callable[[Dataset], dict[str, float]],
+        measure: Callable[[Dataset], dict[str, float]] | None = None,
         classes: Sequence[str] = (),
     ) -> Dataset:
         """The data set made of its train, valid and test part."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wormnet.errors import ArgumentError, DataError
 
-__all__ = ["LIMIT", "array", "arrays_of", "columns", "content", "matrix", "parse_numbers", "text"]
+__all__ = ["LIMIT", "array", "arrays_of", "columns", "content", "float32", "matrix", "parse_numbers", "text"]
 
 LIMIT = 1 << 28
 """Bytes that a file, unpacked, may have; the largest of the data sets has 17 MB."""
@@ -167,6 +167,15 @@ def arrays_of(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArr
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} is no npz file, or it is damaged: {error}.") from None
+    return found
+
+
+def float32(numbers: NDArray[Any], path: Any) -> NDArray[np.float32]:
+    """Numbers of a file in float32; DataError if one is not finite there."""
+    with np.errstate(over="ignore"):
+        found = numbers.astype(np.float32)
+    if not np.isfinite(found).all():
+        raise DataError(f"{path} holds {numbers[~np.isfinite(found)][0]}; it takes numbers that are finite in float32.")
     return found
 
 

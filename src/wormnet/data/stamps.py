@@ -1,5 +1,6 @@
 """Time stamps as the time since the previous sample."""
 
+from collections.abc import Iterable
 from datetime import UTC
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from wormnet.data.arrays import first_place, numbers, untransposed
 from wormnet.errors import ArgumentError, ShapeError
 
-__all__ = ["UNITS", "dt_of", "stamps"]
+__all__ = ["UNITS", "dt_of", "stamps", "utc"]
 
 UNITS = {"D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds"}
 
@@ -27,7 +28,7 @@ def stamps(name: str, given: Any, unit: str | None = None) -> NDArray[np.float64
     except (ValueError, TypeError, RuntimeError):
         return numbers(name, given).astype(np.float64)
     if array.dtype.kind == "O" and array.size:
-        array = _of_objects(name, array)
+        array = utc(name, array.flat).reshape(array.shape)
     if array.dtype.kind not in "mM":
         if unit is not None:
             raise ArgumentError(
@@ -45,14 +46,15 @@ def stamps(name: str, given: Any, unit: str | None = None) -> NDArray[np.float64
     return found
 
 
-def _of_objects(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Python's own dates and pandas' as datetime64."""
+def utc(name: str, dates: Iterable[Any]) -> NDArray[Any]:
+    """Python's own dates and pandas' as datetime64; those with a time zone as the same moment in UTC."""
+    listed = list(dates)
     try:
-        zoned = (getattr(when, "tzinfo", None) is not None for when in array.flat)
-        utc = [w.astimezone(UTC).replace(tzinfo=None) if z else w for w, z in zip(array.flat, zoned)]
-        return np.array(utc, "datetime64[us]").reshape(array.shape)
+        zoned = (getattr(when, "tzinfo", None) is not None for when in listed)
+        plain = [when.astimezone(UTC).replace(tzinfo=None) if zone else when for when, zone in zip(listed, zoned)]
+        return np.array(plain, "datetime64[us]")
     except (ValueError, TypeError, OverflowError):
-        raise ArgumentError(f"{name} holds {array.flat[0]!r}; it takes numbers or dates.") from None
+        raise ArgumentError(f"{name} holds {listed[0]!r}; it takes numbers or dates.") from None
 
 
 def dt_of(times: NDArray[np.float64], first_dt: Any, padding: NDArray[np.bool_], inputs: int) -> NDArray[np.float64]:

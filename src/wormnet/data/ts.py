@@ -1,6 +1,7 @@
 """The `.ts` files of the UCR and UEA archives, as aeon and sktime write them."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from wormnet.data.files import text
 from wormnet.data.sequences import Sequences
-from wormnet.data.stamps import stamps
+from wormnet.data.stamps import stamps, utc
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["read"]
@@ -112,15 +113,15 @@ def _meaning(path: Any, said: dict[str, list[str]]) -> _Head:
 
 def _plain(channels: list[str], where: str) -> NDArray[np.float64]:
     """(time, channels) numbers; "?" is NaN."""
-    values = [_values(channel, where) for channel in channels]
+    values = [_values(channel.split(",") if channel.strip() else [], where) for channel in channels]
     odd = next((a for a in values if len(a) != len(values[0])), None)
     if odd is not None:
         raise DataError(f"{where} has {len(values[0])} samples in its first channel and {len(odd)} in another.")
     return np.column_stack(values)
 
 
-def _values(channel: str, where: str) -> NDArray[np.float64]:
-    words = [word.strip() for word in channel.split(",")] if channel.strip() else []
+def _values(cells: list[str], where: str) -> NDArray[np.float64]:
+    words = [cell.strip() for cell in cells]
     try:
         return np.array([np.nan if word in ("?", "NaN", "nan") else float(word) for word in words], np.float64)
     except ValueError as error:
@@ -147,12 +148,12 @@ def _stamped(channels: list[str], where: str, unit: str | None) -> tuple[NDArray
         pairs = [pair.rpartition(",") for pair in channel.strip().removeprefix("(").removesuffix(")").split("),(")]
         pairs = pairs if channel.strip() else []
         clocks.append([stamp.strip() for stamp, _, _ in pairs])
-        values.append(_values(",".join(value for _, _, value in pairs), where))
+        values.append(_values([value for _, _, value in pairs], where))
     every = [stamp for clock in clocks for stamp in clock]
     try:
         dates = any(not _is_number(stamp) for stamp in every)
-        known = np.array(every, "datetime64[us]") if dates else np.array(every, np.float64)
-    except (ValueError, OverflowError) as error:
+        known = utc("times", [datetime.fromisoformat(s) for s in every]) if dates else np.array(every, np.float64)
+    except (ValueError, OverflowError) as error:  # also an ArgumentError of utc
         raise DataError(f"{where}: {str(error)[:100]}; a time stamp is a number or a date.") from None
     union, place = np.unique(known, return_inverse=True)
     if (dates and np.isnat(known).any()) or (not dates and not np.isfinite(known).all()):
