@@ -154,7 +154,11 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
             content = content[:place] + rng.choice(STUMBLES) + content[place + rng.choice((0, width)) :]
         elif kind == 3:  # doubled, seldom many times
             piece = content[place : place + width]
-            content = content[:place] + piece * rng.choice((2, 2, 3, 50, 1000)) + content[place:]
+            content = (
+                content[:place]
+                + piece * rng.choice((2, 2, 2, 3, 3, 50, 50, 1000 if rng.random() < 0.1 else 9))
+                + content[place:]
+            )
         elif kind == 4:  # cut off
             content = content[:place] if rng.random() < 0.3 else content
         elif kind == 5:  # bytes at random

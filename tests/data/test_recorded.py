@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wormnet import data
-from wormnet.data import gesture, occupancy, registry, traffic, walker2d
+from wormnet.data import gesture, halfcheetah, lidar, occupancy, registry, traffic, walker2d
 from wormnet.data.windows import cuts, deal
 from wormnet.errors import ArgumentError, DataError
 
@@ -297,3 +297,18 @@ def test_a_data_set_of_ones_own_is_loaded_by_name(monkeypatch):
         data.register(about, lambda protocol, seed: None)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ArgumentError, match="it takes an About and a function"):
         data.register("mine", loader)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_hash_in_a_drive_hides_no_numbers(tmp_path):
+    (tmp_path / "a.csv").write_text("#0.00,1,2\n" + ",".join(["1"] * 545) + "\n")
+    with pytest.raises(DataError, match=r"a.csv is no table of numbers"):
+        lidar._read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(("number", "told"), [(np.nan, "nan"), (1e39, r"1e\+39"), (np.inf, "inf")])
+def test_a_number_that_float32_cannot_hold_is_told(number, told, tmp_path):
+    recording = np.zeros((1000, 17))
+    recording[3, 4] = number
+    np.save(tmp_path / "a.npy", recording)
+    with pytest.raises(DataError, match=f"a.npy holds {told}; it takes numbers that are finite in float32"):
+        halfcheetah._read(tmp_path / "a.npy")

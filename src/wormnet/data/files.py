@@ -147,13 +147,13 @@ def arrays_of(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArr
                 if name not in held:
                     raise DataError(f"{path} holds no array {name!r}; its arrays are {_short(held)}.")
                 if held[name].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise DataError(f"{path}: array {name!r} is packed in a way that NumPy does not write.")
+                    raise DataError(f"{path}: array {name[:60]!r} is packed in a way that NumPy does not write.")
                 with packed.open(held[name]) as member:
                     inside = member.read(left + 1)
                 left -= len(inside)
                 if left < 0:
                     raise DataError(f"{path} holds more than {LIMIT >> 20} MB; no file of this kind does.")
-                found[name] = _array(inside, f"{path}, array {name!r}")
+                found[name] = _array(inside, f"{path}, array {name[:60]!r}")
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -166,13 +166,13 @@ def arrays_of(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArr
     ) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} is no npz file, or it is damaged: {error}.") from None
+        raise DataError(f"{path} is no npz file, or it is damaged: {str(error)[:200]}.") from None
     return found
 
 
 def float32(numbers: NDArray[Any], path: Any) -> NDArray[np.float32]:
     """Numbers of a file in float32; DataError if one is not finite there."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         found = numbers.astype(np.float32)
     if not np.isfinite(found).all():
         raise DataError(f"{path} holds {numbers[~np.isfinite(found)][0]}; it takes numbers that are finite in float32.")

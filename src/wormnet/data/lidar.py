@@ -121,7 +121,11 @@ def _read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The ranges (steps, 541) and the command (steps, 1). A row is: step, two states, the ranges, the command."""
     lines = text(path).split()
     try:
-        table = np.loadtxt(lines, delimiter=",", dtype=np.float32, ndmin=2) if lines else np.zeros((0, 0), np.float32)
+        table = (
+            np.loadtxt(lines, delimiter=",", comments=None, dtype=np.float32, ndmin=2)
+            if lines
+            else np.zeros((0, 0), np.float32)
+        )
     except ValueError as error:
         raise DataError(f"{path} is no table of numbers: {str(error)[:200]}.") from None
     if table.shape[1] != _RAYS + 4:
