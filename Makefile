@@ -2,14 +2,16 @@
 # make test:  install, then run every check and test.
 # make bench: install, then time the layers beside their peers, ncps under torch.compile too, which takes most of an hour
 #             to compile; $(BIN)/python benchmarks/run.py leaves that out and takes five minutes.
+# make lowest: install the lowest versions that pyproject.toml allows into $(LOWEST), and run the quick tests with them.
 # All need Python 3.11 or newer, make, gcc, about 4 GB of disk and a package index. See README.md.
 
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= study
 BIN := $(VENV)/bin
+LOWEST ?= .venv-lowest
 
-.PHONY: study test lint bench clean
+.PHONY: study test lint bench lowest clean
 .DELETE_ON_ERROR:
 
 study: $(VENV)/.installed
@@ -26,8 +28,17 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/run.py --compiled
 
+# Warnings are no errors here: old packages warn of what they use of new ones.
+lowest:
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(PYTHON) scripts/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -c $(LOWEST)/lowest.txt -e '.[study]' \
+	    pytest pytest-xdist hypothesis ncps
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -W default -m 'not slow and not gpu' \
+	    --ignore tests/test_benchmarks.py --ignore tests/kernels/gpu
+
 clean:
-	rm -rf $(VENV) $(OUT) dist
+	rm -rf $(VENV) $(LOWEST) $(OUT) dist
 
 # Half an environment is worse than none: the mark is made last, and the next call starts over without it.
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -1,7 +1,6 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -21,30 +20,12 @@ def data_directory():
 
 
 @pytest.fixture(scope="session")
-def offline(data_directory, tmp_path_factory):
-    """A directory for $WORMNET_DATA that holds every file, or a skip: offline(folder)."""
-    unpacked = tmp_path_factory.mktemp("data")
+def offline(data_directory):
+    """A directory for $WORMNET_DATA that holds every file of a data set, or a skip: offline(folder)."""
 
     def offline(folder):
-        if folder == "lidar_icra2020" and not (data_directory / folder / "trace_0001.csv").exists():
-            _write_drives(data_directory / folder / "icra2020_lidar_repacked.npz", unpacked / folder)
-            return unpacked
         if not (data_directory / folder).is_dir():
             pytest.skip(f"{data_directory} holds no {folder}; set WORMNET_DATA to a directory that does")
         return data_directory
 
     return offline
-
-
-def _write_drives(packed, folder):
-    """The drives as the source has them, byte for byte (the loader compares their sha256)."""
-    if not packed.exists():
-        pytest.skip(f"there is no {packed}; set WORMNET_DATA to a directory that holds the drives")
-    if folder.exists():
-        return
-    folder.mkdir()
-    with np.load(packed) as drives:
-        for i in range(29):
-            rows = np.column_stack([drives[f"state_{i}"], drives[f"x_{i}"], drives[f"y_{i}"]])
-            lines = [f"{k:.2f}," + ",".join(f"{v:.5f}" for v in row) + "\n" for k, row in enumerate(rows)]
-            (folder / f"trace_{i + 1:04d}.csv").write_text("".join(lines), newline="\n")

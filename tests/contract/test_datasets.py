@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wormnet import data
-from wormnet.data.sequences import guess
+from wormnet.data.dataset import guess
 
 CASES = [(name, protocol) for name in data.names() for protocol in data.info(name).protocols]
 SMALL = {("xor", "clean"): {"n_train": 500}, ("xor_event", "clean"): {"n_train": 500}}

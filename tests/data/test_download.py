@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import gzip
 import hashlib
 import http.server
 import io
@@ -16,7 +17,8 @@ import pytest
 from wormnet.data import download
 from wormnet.data.about import Files
 from wormnet.data.download import fetch, verify
-from wormnet.errors import DataError
+from wormnet.data.files import content
+from wormnet.errors import ArgumentError, DataError
 
 
 def npy(seed, size=4000):
@@ -34,7 +36,9 @@ class Server:
 
     Faults: a number = that status; ("cut", n) = only n bytes; ("hold", n) = n bytes, then wait for `go`;
     "corrupt" = one bit wrong; "no range" = the whole file whatever is asked; "other range" = a range not asked for;
-    ("chunked cut", n) = chunked, ended without its last chunk.
+    ("chunked cut", n) = chunked, ended without its last chunk; ("length", text) = the file under a Content-Length of
+    that text; ("raw", bytes) = these bytes instead of an answer; ("trickle", bytes) = these bytes one by one, for ever
+    the last of them again.
     """
 
     def __init__(self):
@@ -65,6 +69,13 @@ class Server:
         if isinstance(fault, int) or body is None:
             handler.send_error(fault if isinstance(fault, int) else 404)
             return
+        if isinstance(fault, tuple) and fault[0] in ("raw", "trickle"):
+            handler.wfile.write(fault[1])
+            with contextlib.suppress(OSError):
+                while fault[0] == "trickle" and not self.go.wait(0.02):
+                    handler.wfile.write(fault[1][-1:])
+                    handler.wfile.flush()
+            return
         start = 0
         if asked and fault != "no range":
             start = int(asked.removeprefix("bytes=").removesuffix("-")) + (fault == "other range")
@@ -83,7 +94,9 @@ class Server:
             handler.end_headers()
             handler.wfile.write(b"%x\r\n" % n + body[:n] + b"\r\n")
             return
-        handler.send_header("Content-Length", str(len(body)))
+        if kind == "length":
+            n = len(body)
+        handler.send_header("Content-Length", fault[1] if kind == "length" else str(len(body)))
         handler.end_headers()
         handler.wfile.write(body[:n])
         if kind == "hold":
@@ -208,6 +221,126 @@ def test_what_stays_wrong_is_one_line_that_names_the_url_and_leaves_no_file(
     assert_good(get(files))  # and the next call is not the worse for it
 
 
+@pytest.mark.parametrize("length", ["abc", "\u00b2", "9" * 5000, "-5", "", "1e3", "0x10"])
+def test_a_length_that_is_none_leaves_the_word_to_the_sha256(files, server, length):
+    server.faults = [("length", length)]
+    assert_good(get(files))
+    assert server.seen == [("/set/a.npy", None), ("/set/b.npy", None)]
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("http://[::1", "an address that is none"),
+        ("http://a b/", "none|no connection"),
+        ("http://" + "a" * 70 + "./x", "none|no connection"),
+        ("file:///etc/passwd", "the server answers 302"),
+    ],
+)
+def test_a_redirect_to_what_is_no_address_is_one_line(files, server, where, text):
+    answer = f"HTTP/1.1 302 Found\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode()
+    server.faults = [("raw", answer)] * 4
+    with pytest.raises(DataError, match=text) as error:
+        get(files)
+    assert "\n" not in str(error.value)
+    server.faults = []
+    assert_good(get(files))
+
+
+@pytest.mark.parametrize("status", ["206 Partial Content", "416 Range Not Satisfiable"])
+def test_a_range_at_the_first_request_that_asked_for_none_is_not_used(files, server, status):
+    answer = f"HTTP/1.1 {status}\r\nContent-Range: bytes 7-9/10\r\nContent-Length: 3\r\n\r\nxyz".encode()
+    server.faults = [("raw", answer)]
+    assert_good(get(files))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"H",
+        b"HTTP/1.1 200 OK\r\nX: a",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x",
+    ],
+    ids=["status", "header", "body", "chunk"],
+)
+def test_an_answer_that_trickles_for_ever_ends_at_the_time_limit(files, server, start):
+    server.faults = [("trickle", start)] * 100
+    with pytest.raises(DataError, match=r"a.npy could not be had: it took longer than 0.3 seconds") as error:
+        get(files, time_limit=0.3)
+    assert "\n" not in str(error.value)
+    server.faults = []
+    assert_good(get(files))
+
+
+def test_the_time_limit_may_come_from_the_environment(files, server, monkeypatch):
+    server.faults = [("trickle", b"H")] * 100
+    monkeypatch.setenv("WORMNET_TIME_LIMIT", "0.2")
+    with pytest.raises(DataError, match=r"it took longer than 0.2 seconds"):
+        get(files)
+    monkeypatch.setenv("WORMNET_TIME_LIMIT", "soon")
+    with pytest.raises(ArgumentError, match="WORMNET_TIME_LIMIT is 'soon'; it takes a number of seconds > 0"):
+        get(files)
+    for limit in (0, -1, float("nan"), "x", True):
+        with pytest.raises(ArgumentError, match="time_limit is"):
+            get(files, time_limit=limit)
+
+
+def test_another_process_that_writes_for_too_long_is_told(files, folder):
+    filelock = pytest.importorskip("filelock")
+    folder.mkdir(parents=True)
+    with (
+        filelock.FileLock(folder / ".lock"),
+        pytest.raises(DataError, match=r"is being written by another process, for longer than 0.1 seconds"),
+    ):
+        get(files, time_limit=0.1)
+
+
+def test_what_a_server_says_is_printed_without_its_escapes_and_not_whole(files, server):
+    answer = b"HTTP/1.1 404 \x1b[31mNo\x07\x9b" + b"x" * 60_000 + b"\r\nContent-Length: 0\r\n\r\n"
+    server.faults = [("raw", answer)]
+    with pytest.raises(
+        DataError, match=r"the server answers 404 \?\[31mNo\?\?xxx.*\.\.\.\. Get it another way"
+    ) as error:
+        get(files)
+    assert len(str(error.value)) < 1000
+    assert str(error.value).isprintable()
+
+
+def test_the_users_directory_may_hold_a_file_as_gz_and_its_content_counts(files, server, monkeypatch, tmp_path):
+    own = tmp_path / "own" / "set"
+    own.mkdir(parents=True)
+    (own / "a.npy.gz").write_bytes(gzip.compress(CONTENT["a.npy"]))
+    monkeypatch.setenv("WORMNET_DATA", str(own.parent))
+    paths = get(files)
+    assert paths["a.npy"] == own / "a.npy.gz"
+    assert content(paths["a.npy"]) == CONTENT["a.npy"]
+    assert server.seen == [("/set/b.npy", None)]
+    assert [checked.state for checked in verify(files)] == ["ok", "ok"]
+    for wrong, text in ((gzip.compress(b"else"), "unpacked, but .*/set/a.npy has"), (b"no gzip", "cannot be read")):
+        (own / "a.npy.gz").write_bytes(wrong)
+        with pytest.raises(DataError, match=rf"a.npy.gz .*{text}"):
+            get(files)
+
+
+def test_the_users_directory_may_hold_one_archive_instead_of_the_files(server, monkeypatch, tmp_path):
+    own = tmp_path / "own" / "set"
+    own.mkdir(parents=True)
+    (own / "all.npz").write_bytes(b"all of it")
+    files = Files("set", f"{server.url}/set", SHA, packed=("all.npz", hashlib.sha256(b"all of it").hexdigest()))
+    monkeypatch.setenv("WORMNET_DATA", str(own.parent))
+    assert get(files) == {"all.npz": own / "all.npz"}
+    assert [(checked.name, checked.state) for checked in verify(files)] == [("all.npz", "ok")]
+    assert server.seen == []
+    (own / "all.npz").write_bytes(b"part of it")
+    with pytest.raises(DataError, match=r"all.npz has sha256 .*, but the archive made of the source has"):
+        get(files)
+    assert [checked.state for checked in verify(files)] == ["wrong"]
+    for name, whole in CONTENT.items():
+        (own / name).write_bytes(whole)
+    assert_good(get(files))  # the files themselves come first
+
+
 def test_a_server_that_brings_nothing_new_is_given_up(files, server):
     server.faults = [("cut", 100), *[("cut", 0)] * 3]
     with pytest.raises(DataError, match="cut off after 100 of"):
@@ -234,8 +367,8 @@ def test_a_part_file_that_does_not_belong_is_thrown_away(files, server, folder):
 
 def test_a_part_file_that_is_complete_is_used_without_a_request(files, server, folder):
     folder.mkdir(parents=True)
-    for name, content in CONTENT.items():
-        (folder / f".{name}.{SHA[name][:12]}.part").write_bytes(content)
+    for name, whole in CONTENT.items():
+        (folder / f".{name}.{SHA[name][:12]}.part").write_bytes(whole)
     assert_good(get(files))
     assert server.seen == []
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wormnet.data.sequences import Dataset, Sequences, guess
+from wormnet.data.dataset import Dataset, guess
+from wormnet.data.sequences import Sequences
 from wormnet.errors import ArgumentError, DataError, ShapeError
 
 N, TIME = 4, 4  # as many sequences as steps: shapes that collide
@@ -70,7 +71,7 @@ def test_copies_hold_the_same_and_are_read_only_too(remake):
 
 @given(st.data())
 def test_what_lies_behind_the_end_of_a_sequence_is_never_read(data):
-    lengths = np.array(data.draw(st.lists(st.integers(1, TIME), min_size=N, max_size=N)))
+    lengths = np.array(data.draw(st.lists(st.integers(0, TIME), min_size=N, max_size=N)))
     task, per = data.draw(st.sampled_from(list(kinds())))
     garbage = data.draw(st.sampled_from([np.nan, np.inf, -1.0, 1e300]))
     rng = np.random.default_rng(data.draw(st.integers(0, 9)))
@@ -102,7 +103,7 @@ def test_a_mask_takes_where_it_is_true():
 
 
 @given(
-    st.lists(st.integers(1, 6), min_size=1, max_size=5), st.sampled_from(["class", "row", "class per step", "per step"])
+    st.lists(st.integers(0, 6), min_size=1, max_size=5), st.sampled_from(["class", "row", "class per step", "per step"])
 )
 def test_from_list_keeps_every_sequence_and_pads_the_rest(lengths, kind):
     rng = np.random.default_rng(1)
@@ -110,7 +111,9 @@ def test_from_list_keeps_every_sequence_and_pads_the_rest(lengths, kind):
     dts = [rng.uniform(0.1, 1, k).astype(np.float32) for k in lengths]
     ys = {
         "class": [1 for _ in lengths],
-        "row": [rng.normal(size=lengths[0]).astype(np.float32) for _ in lengths],  # as wide as the first is long
+        "row": [
+            rng.normal(size=max(1, lengths[0])).astype(np.float32) for _ in lengths
+        ],  # as wide as the first is long
         "class per step": [rng.integers(0, 3, k) for k in lengths],
         "per step": [rng.normal(size=(k, 3)).astype(np.float32) for k in lengths],
     }[kind]
@@ -148,10 +151,10 @@ BAD = {
         r"y\[2\] of sequence 2 is -1; classes are whole numbers from 0",
     ),
     "y nan": ({"x": X, "y": [[0.0], [np.nan], [1.0]]}, ArgumentError, r"y\[1, 0\] of sequence 1 is nan"),
-    "lengths 0": (
-        {"x": X, "y": [0, 1, 1], "lengths": [1, 0, 5]},
+    "lengths negative": (
+        {"x": X, "y": [0, 1, 1], "lengths": [1, -1, 5]},
         ArgumentError,
-        r"lengths\[1\] is 0; sequence 1 has 1 to 5 steps",
+        r"lengths\[1\] is -1; sequence 1 has 0 to 5 steps",
     ),
     "lengths long": ({"x": X, "y": [0, 1, 1], "lengths": [1, 2, 6]}, ArgumentError, r"lengths\[2\] is 6"),
     "lengths float": (
@@ -224,6 +227,177 @@ def test_take_refuses_what_is_not_there(indices):
 def test_from_list_says_which_sequence_does_not_fit(x, y, dt, text):
     with pytest.raises(ShapeError, match=text):
         Sequences.from_list(x, y, dt)
+
+
+def test_a_repr_tells_which_axis_is_time():
+    assert repr(Sequences(X, [0, 1, 1])).startswith("Sequences(3 sequences x 5 steps x 2 inputs")
+
+
+CASES = np.arange(30.0).reshape(3, 2, 5)  # (sequences, channels, time), as aeon has it
+TURNED = r"its axis 1 is taken for time; it looks like \(sequences, channels, time\).*from_channels"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"y": np.zeros((3, 5), int)},
+        {"y": np.zeros((3, 5, 1))},
+        {"y": [0, 1, 1], "lengths": [5, 3, 4]},
+        {"y": [0, 1, 1], "dt": np.ones((3, 5))},
+        {"y": [0, 1, 1], "times": np.arange(5), "first_dt": 1},
+    ],
+)
+def test_an_array_that_must_be_untransposed_is_told_so(arguments):
+    with pytest.raises((ShapeError, ArgumentError), match=TURNED):
+        Sequences(CASES, **arguments)
+
+
+def test_channels_before_time_that_are_padded_with_nan_are_told_so():
+    padded = CASES.copy()
+    padded[1, :, 3:] = np.nan
+    with pytest.raises(ArgumentError, match=TURNED):
+        Sequences(padded, [0, 1, 1])
+
+
+def test_one_channel_before_time_gets_a_warning():
+    with pytest.warns(UserWarning, match=rf"\(3, 1, 10\): 3 sequences of one step.*{TURNED}"):
+        Sequences(CASES.reshape(3, 1, 10), [0, 1, 1])
+
+
+def test_from_channels_exchanges_channels_and_time():
+    part = Sequences.from_channels(CASES, ["b", "a", "b"], times=[0, 1, 2, 3, 5], first_dt=1)
+    np.testing.assert_array_equal(part.x, CASES.transpose(0, 2, 1))
+    assert part.classes == ("a", "b")
+    assert part.y.tolist() == [1, 0, 1]
+    ragged = Sequences.from_channels([CASES[0], CASES[1, :, :3]], [0, 1])
+    assert ragged.lengths is not None
+    assert ragged.lengths.tolist() == [5, 3]
+    np.testing.assert_array_equal(ragged.x[1, :3], CASES[1, :, :3].T)
+    with pytest.raises(ShapeError, match=r"x has shape \(2, 5\); it takes \(sequences, channels, time\)"):
+        Sequences.from_channels(CASES[0], [0])
+
+
+def test_names_are_classes_in_sorted_order_or_in_the_order_given():
+    part = Sequences(X, ["well", "sick", "well"])
+    assert (part.classes, part.y.tolist(), part.task) == (("sick", "well"), [1, 0, 1], "classify")
+    part = Sequences(X, ["well", "sick", "well"], classes=("well", "sick", "dead"))
+    assert (part.classes, part.y.tolist()) == (("well", "sick", "dead"), [0, 1, 0])
+    assert part.take([1]).classes == ("well", "sick", "dead")
+    assert pickle.loads(pickle.dumps(part)).classes == ("well", "sick", "dead")
+    assert Sequences(X, np.array(["a", "b", "a"], object)).classes == ("a", "b")
+    assert Sequences(X, np.array([b"a", b"b", b"a"])).classes == ("a", "b")
+
+
+def test_names_past_the_end_are_not_read():
+    y = np.array([["a", "b", None], ["c", None, None]], object)
+    part = Sequences(np.zeros((2, 3, 1)), y, lengths=[2, 1])
+    assert (part.classes, part.per) == (("a", "b", "c"), "step")
+    np.testing.assert_array_equal(part.y, [[0, 1, 0], [2, 0, 0]])
+    listed = Sequences.from_list([np.zeros((2, 1)), np.zeros((0, 1))], [["a", "b"], []])
+    np.testing.assert_array_equal(listed.y, [[0, 1], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "text"),
+    [
+        (["a", "b", "c"], {"classes": ("a", "b")}, "unknown class in y: 'c'"),
+        (np.array(["a", None, "c"], object), {}, r"y\[1\] is missing"),
+        (np.array(["a", np.nan, "c"], object), {}, r"y\[1\] is missing"),
+        (np.array(["a", 3, "c"], object), {}, r"y\[1\] is 3; it takes names only"),
+        ([0, 1, 2], {"classes": ("a", "b")}, "is 2, but there are 2 classes"),
+        ([[0.5], [0.5], [1.0]], {"classes": ("a", "b")}, "y holds floats, which are regression"),
+        (["a", "b", "c"], {"classes": ("a", "a")}, "all different"),
+        (np.ma.masked_array([0, 1, 1], [False, True, False]), {}, "masked array that hides labels"),
+    ],
+)
+def test_labels_that_cannot_be_are_told(y, options, text):
+    with pytest.raises(ArgumentError, match=text):
+        Sequences(X, y, **options)
+
+
+def test_parts_of_a_data_set_share_the_numbers_of_their_classes():
+    train, test = Sequences(X, ["a", "c", "a"]), Sequences(X, ["b", "c", "c"])
+    mine = Dataset("d", train, train, test)
+    assert mine.classes == ("a", "b", "c")
+    assert (mine.train.y.tolist(), mine.test.y.tolist()) == ([0, 2, 0], [1, 2, 2])
+    assert Dataset("d", train, train, test, classes=("c", "b", "a")).test.y.tolist() == [1, 0, 0]
+    with pytest.raises(DataError, match=r"d: test: classes \('a', 'c'\) lack 'b'"):
+        Dataset("d", train, train, test, classes=("a", "c"))
+    with pytest.raises(DataError, match="classes have names in train and numbers in test"):
+        Dataset("d", train, train, Sequences(X, [0, 1, 1]))
+
+
+def test_sequences_of_length_0_are_kept():
+    part = Sequences.from_list([np.zeros((0, 2)), np.ones((3, 2))], [0, 1], times=[[], [1, 2, 4]], first_dt=0.5)
+    assert part.lengths is not None
+    assert part.lengths.tolist() == [0, 3]
+    assert part.dt is not None
+    np.testing.assert_array_equal(part.dt, [[1, 1, 1], [0.5, 1, 2]])
+    assert part[0].x.shape == (0, 2)
+    assert Sequences.from_list([np.zeros((0, 2))], [0]).x.shape == (1, 1, 2)
+    empty = Sequences(X, np.zeros((3, 5), int), lengths=[0, 0, 0])
+    with pytest.raises(DataError, match="all sequences of train have length 0"):
+        Dataset("d", empty, empty, empty)
+
+
+def test_a_layer_takes_a_batch_with_a_sequence_of_length_0():
+    wormnet = pytest.importorskip("wormnet")
+    part = Sequences.from_list([np.zeros((0, 2)), np.ones((3, 2))], [0, 1])
+    batch = part.collate(list(part))
+    y, _ = wormnet.LTC(wormnet.dense(2, 3), backend="reference")(batch.x, dt=batch.dt, lengths=batch.lengths)
+    assert not y[0].any()
+    assert y[1].all()
+
+
+def test_padding_that_would_fill_the_memory_is_refused():
+    with pytest.raises(ShapeError, match="30000 sequences hold 59999 steps in all, and the longest 30000"):
+        Sequences.from_list([np.zeros((1, 1))] * 29_999 + [np.zeros((30_000, 1))], np.zeros(30_000, int))
+
+
+def test_what_a_masked_array_hides_is_missing():
+    x = np.ma.masked_array(X, X > 1)
+    x[1, 2, 0] = np.ma.masked
+    with pytest.raises(ArgumentError, match=r'x\[1, 2, 0\] of sequence 1 is nan.*pass missing="forward"'):
+        Sequences(x, [0, 1, 1])
+    assert Sequences(x, [0, 1, 1], missing="zero").x[1, 2, 2] == 0  # the mask
+
+
+def test_it_is_a_data_set_for_torch():
+    torch = pytest.importorskip("torch")
+    from torch.utils.data import DataLoader, Subset, random_split
+
+    part = Sequences.from_list(
+        [np.full((k, 2), k) for k in (3, 1, 2)], [[0, 1, 1], [1], [0, 0]], [np.full(k, 0.5) for k in (3, 1, 2)]
+    )
+    x, y, length, dt = part[1]
+    assert (x.shape, y.tolist(), length, dt.tolist()) == ((1, 2), [1], 1, [0.5])
+    assert [item.length for item in part] == [3, 1, 2]
+    assert isinstance(part[1:], Sequences)
+    assert len(part[1:]) == len(part[[0, 2]]) == len(part[np.array([True, False, True])]) == 2
+    assert part[-1].length == 2
+    with pytest.raises(IndexError, match="index 3 was asked for; there are 3 sequences"):
+        part[3]
+    (batch,) = DataLoader(part, batch_size=3, collate_fn=part.collate)  # pyright: ignore[reportArgumentType]
+    assert batch.lengths.tolist() == [3, 1, 2]
+    np.testing.assert_array_equal(batch.x, part.x)
+    np.testing.assert_array_equal(batch.y, part.y)
+    np.testing.assert_array_equal(batch.dt, part.dt)
+    short = part.collate([part[1], part[2]])
+    assert short.x.shape == (2, 2, 2)  # no longer than its longest
+    subset = Subset(part, [2, 0])  # pyright: ignore[reportArgumentType]
+    assert [b.lengths.tolist() for b in DataLoader(subset, collate_fn=part.collate)] == [[2], [3]]
+    one, two = random_split(part, [1, 2], torch.Generator().manual_seed(0))  # pyright: ignore[reportArgumentType]
+    assert (len(one), len(two)) == (1, 2)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_collate_keeps_every_kind_of_target(kind):
+    part = Sequences(np.ones((N, TIME, 2)), kinds()[kind], lengths=[4, 2, 1, 3])
+    batch = part.collate(list(part))
+    np.testing.assert_array_equal(batch.y, part.y)
+    assert batch.dt is None
+    with pytest.raises(ShapeError, match="list of items"):
+        part.collate([part])  # pyright: ignore[reportArgumentType]
 
 
 def part(y, inputs=2):

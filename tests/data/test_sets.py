@@ -18,7 +18,7 @@ SMALL = {"n_train": 40, "n_valid": 10, "n_test": 14}
 @given(st.integers(3, 63), st.integers(0, 5))
 def test_the_label_of_a_dense_stream_is_the_parity_of_its_bits(length, seed):
     sizes = {"n_train": 1, "n_valid": 1, "n_test": 2} if length < 7 else SMALL
-    dataset = xor(length, "dense", **sizes, seed=seed)
+    dataset = xor(length, "dense", **sizes, seed=seed, shortest=length)
     for part in (dataset.train, dataset.valid, dataset.test):
         assert part.x.shape[1:] == (length, 1)
         assert set(np.unique(part.x)) <= {0, 1}
@@ -28,7 +28,7 @@ def test_the_label_of_a_dense_stream_is_the_parity_of_its_bits(length, seed):
 
 @given(st.integers(7, 63), st.integers(0, 5))
 def test_event_coded_streams_are_the_dense_ones_written_in_runs(length, seed):
-    dense, event = xor(length, "dense", **SMALL, seed=seed), xor(length, "event", **SMALL, seed=seed)
+    dense, event = (xor(length, code, **SMALL, seed=seed, shortest=length) for code in ("dense", "event"))
     for bits, runs in ((dense.train, event.train), (dense.test, event.test)):
         np.testing.assert_array_equal(bits.y, runs.y)
         assert runs.dt is not None
@@ -40,7 +40,7 @@ def test_event_coded_streams_are_the_dense_ones_written_in_runs(length, seed):
 
 
 def test_the_example_of_the_docstring_is_coded_as_it_says():
-    dataset = xor(6, "event", n_train=60, n_valid=2, n_test=2)  # all 64 streams
+    dataset = xor(6, "event", n_train=60, n_valid=2, n_test=2, shortest=6)  # all 64 streams
     parts = (dataset.train, dataset.valid, dataset.test)
     coded = {
         tuple(zip(part.x[i, :k, 0].tolist(), part.dt[i, :k].tolist()))
@@ -55,11 +55,11 @@ def test_the_example_of_the_docstring_is_coded_as_it_says():
 @pytest.mark.parametrize("length", [3, 8])
 def test_all_streams_of_a_length_can_be_asked_for_and_not_one_more(length):
     n = 2**length - 4
-    dataset = xor(length, n_train=n, n_valid=2, n_test=2)
+    dataset = xor(length, n_train=n, n_valid=2, n_test=2, shortest=length)
     rows = np.concatenate([dataset.train.x, dataset.valid.x, dataset.test.x])[:, :, 0]
     assert len(np.unique(rows, axis=0)) == 2**length
     with pytest.raises(ArgumentError, match=f"there are only {2**length} different streams of {length} bits"):
-        xor(length, n_train=n + 1, n_valid=2, n_test=2)
+        xor(length, n_train=n + 1, n_valid=2, n_test=2, shortest=length)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,10 @@ def test_all_streams_of_a_length_can_be_asked_for_and_not_one_more(length):
         ({"length": 1}, "length is 1; it takes 2 to 63 bits"),
         ({"length": 64}, "length is 64"),
         ({"n_test": 0}, "each takes at least 1"),
+        ({"n_train": 0}, "n_train is 0; it takes at least 1"),
+        ({"shortest": 1}, "shortest is 1; it takes 2 to 32 bits"),
+        ({"shortest": 33}, "shortest is 33; it takes 2 to 32 bits"),
+        ({"protocol": "published", "shortest": 3}, r"leave length, n_\* and shortest away"),
         ({"encoding": "sparse"}, r"unknown encoding 'sparse'\. Known: dense, event"),
         ({"protocol": "published", "length": 16}, "the published streams have sizes of their own"),
     ],
@@ -75,6 +79,30 @@ def test_all_streams_of_a_length_can_be_asked_for_and_not_one_more(length):
 def test_sizes_that_cannot_be_are_refused(options, text):
     with pytest.raises(ArgumentError, match=text):
         xor(**options)
+
+
+@given(st.integers(8, 20), st.integers(2, 8), st.integers(0, 5))
+def test_train_has_streams_of_all_lengths_and_none_of_those_to_test(length, shortest, seed):
+    shortest = min(shortest, length - 1)
+    dense, event = (xor(length, code, **SMALL, seed=seed, shortest=shortest) for code in ("dense", "event"))
+    lengths = dense.train.lengths
+    assert lengths is not None
+    counts = np.bincount(lengths, minlength=length + 1)[shortest:]
+    assert counts.sum() == 40
+    assert np.ptp(counts) <= 1
+    for part in (dense.train, dense.valid, dense.test):
+        np.testing.assert_array_equal(part.x.sum((1, 2)) % 2, part.y)
+        assert abs(2 * part.y.sum() - len(part)) <= 1
+    assert dense.test.lengths is None  # all of the full length
+    full = [{x.tobytes() for x in part.x} for part in (dense.train.take(lengths == length), dense.valid, dense.test)]
+    assert not full[0] & full[1]
+    assert not full[0] & full[2]
+    assert not full[1] & full[2]
+    train, runs = dense.train, event.train
+    for i, k in enumerate(lengths):
+        m = runs.lengths[i]  # pyright: ignore[reportOptionalSubscript]
+        bits = np.repeat(runs.x[i, :m, 0], runs.dt[i, :m].astype(int))  # pyright: ignore[reportOptionalSubscript]
+        np.testing.assert_array_equal(bits, train.x[i, :k, 0])
 
 
 def published_by_the_book(n, seed):
@@ -184,14 +212,17 @@ def fake_recordings(monkeypatch, tmp_path, shape=(1000, 17)):
     monkeypatch.setattr(halfcheetah, "fetch", lambda files: paths)
 
 
-FILES = {"train": range(15, 25), "valid": range(5), "test": range(5, 15)}
+FILES = {
+    "clean": {"train": range(15, 25), "valid": [0, 3, 4], "test": range(5, 15)},
+    "published": {"train": range(15, 25), "valid": range(5), "test": range(5, 15)},
+}
 
 
 @pytest.mark.parametrize("protocol", ["clean", "published"])
 def test_halfcheetah_is_split_by_file_and_asks_for_the_next_step(monkeypatch, tmp_path, protocol):
     fake_recordings(monkeypatch, tmp_path)
     dataset = halfcheetah.load(protocol)
-    for name, numbers in FILES.items():
+    for name, numbers in FILES[protocol].items():
         part = getattr(dataset, name)
         np.testing.assert_array_equal(np.unique(part.x.astype(float).round(3) // 1), numbers)
         np.testing.assert_allclose(part.y - part.x, 0.001, atol=1e-5)
@@ -205,6 +236,25 @@ def test_clean_windows_of_halfcheetah_count_each_step_once(monkeypatch, tmp_path
         assert len(np.unique(targets)) == len(targets) == len(part) * 32
         assert len(part) == len(np.unique(targets // 1)) * (999 // 32)
     assert len(halfcheetah.load(length=999).test) == 10  # one window takes a whole recording
+
+
+def recordings(part):
+    return np.unique(part.x.astype(float).round(3) // 1).astype(int).tolist()
+
+
+def test_the_folds_of_halfcheetah_test_each_running_runner_once_and_the_fallen_one_apart(monkeypatch, tmp_path):
+    fake_recordings(monkeypatch, tmp_path)
+    sets = [halfcheetah.load(fold=fold) for fold in range(5)]
+    assert sorted(i for one in sets for i in recordings(one.test)) == [0, *range(3, 31)]
+    for one in sets:
+        parts = [recordings(part) for part in (one.train, one.valid, one.test)]
+        assert sorted(i for part in parts for i in part) == [0, *range(3, 31)]
+        assert len(parts[1]) == 3
+    assert recordings(halfcheetah.load(fallen=True).test) == [1, 2]
+    with pytest.raises(ArgumentError, match="the published split has no folds"):
+        halfcheetah.load("published", fold=1)
+    with pytest.raises(ArgumentError, match="fallen is 1; it takes True or False"):
+        halfcheetah.load(fallen=1)  # pyright: ignore[reportArgumentType]
 
 
 def test_published_windows_of_halfcheetah_begin_where_the_published_code_begins_them(monkeypatch, tmp_path):
@@ -289,14 +339,25 @@ def test_only_the_training_drives_are_mirrored(drives):
     assert keys(mirrored.train, mirrored=True)[half:] == keys(plain.train)
 
 
-def test_the_drives_are_those_of_the_packed_copy(drives, data_directory):
+def test_the_drives_of_the_packed_copy_are_those_of_the_source(drives, data_directory, monkeypatch, tmp_path):
     packed = data_directory / "lidar_icra2020" / "icra2020_lidar_repacked.npz"
     if not packed.exists():
         pytest.skip(f"there is no {packed}")
-    with np.load(packed) as arrays:
-        known = {(arrays[f"x_{i}"].tobytes(), (arrays[f"y_{i}"] + 0.0).tobytes()) for i in range(29)}
-    dataset = data.load("lidar", mirror=False)
-    assert known == {*keys(dataset.train), *keys(dataset.valid), *keys(dataset.test)}
+    from_packed = data.load("lidar", mirror=False)
+    assert [checked.name for checked in data.verify("lidar")] == [packed.name]
+    folder = tmp_path / "lidar_icra2020"
+    folder.mkdir()
+    with np.load(packed) as held:  # written as the source has them, byte for byte: their sha256 is compared
+        for i in range(29):
+            rows = np.column_stack([held[f"state_{i}"], held[f"x_{i}"], held[f"y_{i}"]])
+            lines = [f"{k:.2f}," + ",".join(f"{v:.5f}" for v in row) + "\n" for k, row in enumerate(rows)]
+            (folder / f"trace_{i + 1:04d}.csv").write_text("".join(lines), newline="\n")
+    monkeypatch.setenv("WORMNET_DATA", str(tmp_path))
+    from_source = data.load("lidar", mirror=False)
+    assert len(data.verify("lidar")) == 29
+    for name in ("train", "valid", "test"):
+        one, other = getattr(from_packed, name), getattr(from_source, name)
+        assert (one.x.tobytes(), one.y.tobytes()) == (other.x.tobytes(), other.y.tobytes())
 
 
 def test_ridge_finds_the_ray_that_steers():
@@ -319,6 +380,7 @@ def test_a_drive_with_other_columns_is_refused(monkeypatch, tmp_path):
     ("name", "options", "text"),
     [
         ("lidar", {"fold": 5}, "fold is 5; it takes 0 to 4"),
+        ("digits", {"fold": 5}, "fold is 5; it takes 0 to 4, or None for the standard split"),
         ("lidar", {"fold": 1.0}, "fold is 1.0; it takes a whole number"),
         ("halfcheetah", {"length": 8.5}, "length is 8.5; it takes a whole number"),
         ("halfcheetah", {"length": "8"}, "length is '8'; it takes a whole number"),
@@ -331,7 +393,7 @@ def test_a_drive_with_other_columns_is_refused(monkeypatch, tmp_path):
         ("xor", {"protocol": "publishd"}, "did you mean 'published'"),
         ("xor", {"lenght": 4}, "unknown option of xor 'lenght'; did you mean 'length'"),
         ("xor_event", {"encoding": "dense"}, "unknown option of xor_event 'encoding'"),
-        ("digits", {"length": 4}, "unknown option of digits 'length'. Known: none"),
+        ("digits", {"length": 4}, "unknown option of digits 'length'. Known: fold"),
         ("digits", {"seed": -1}, "seed is -1; it takes a whole number from 0 to 4294967295"),
         ("digits", {"seed": 1.5}, "seed is 1.5"),
         ("digits", {"seed": True}, "seed is True"),

@@ -168,3 +168,11 @@ def test_dt_that_never_varies_is_not_irregular():
     for dt, irregular in ((None, False), ([2.0, 2.0], False), ([2.0, 1.0], True)):
         part = Sequences(np.zeros((2, 3, 1)), y, dt=dt)
         assert measure.shape_of(Dataset("d", part, part, part)).irregular is irregular
+
+
+def test_a_sequence_of_length_0_stays_one_when_samples_are_dropped():
+    part = Sequences.from_list([np.zeros((0, 1)), np.ones((5, 1))], y=[0, 1])
+    short = measure.drop_samples(part, 0.5, seed=0)
+    assert short.lengths is not None
+    assert short.lengths[0] == 0
+    assert short.lengths[1] >= 1

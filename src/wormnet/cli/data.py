@@ -33,11 +33,16 @@ def list_() -> None:
 
 
 @app.command()
-def fetch(names: Names = None) -> None:
+def fetch(
+    names: Names = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds that one data set may take; an hour, or $WORMNET_TIME_LIMIT.")
+    ] = None,
+) -> None:
     """Download the files of data sets into the cache; those that are there and right are left alone."""
     table = Table(Column("name", no_wrap=True), "files", Column("directory", overflow="fold"))
     for name in names or registry.names():
-        paths = registry.fetch(name)
+        paths = registry.fetch(name, time_limit=time_limit)
         table.add_row(name, str(len(paths)) if paths else "none needed", ", ".join({str(p.parent) for p in paths}))
     _print(table)
 

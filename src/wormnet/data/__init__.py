@@ -5,9 +5,10 @@ dataset.train.x, dataset.train.y, dataset.train.lengths
 dataset.baselines
 """
 
-from wormnet.data.about import About
+from wormnet.data.about import About, Files
+from wormnet.data.dataset import Dataset
 from wormnet.data.download import Checked
-from wormnet.data.registry import fetch, info, load, names, verify
-from wormnet.data.sequences import Dataset, Sequences
+from wormnet.data.registry import fetch, info, load, names, register, verify
+from wormnet.data.sequences import Sequences
 
-__all__ = ["About", "Checked", "Dataset", "Sequences", "fetch", "info", "load", "names", "verify"]
+__all__ = ["About", "Checked", "Dataset", "Files", "Sequences", "fetch", "info", "load", "names", "register", "verify"]

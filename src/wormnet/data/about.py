@@ -8,7 +8,8 @@ from types import MappingProxyType, ModuleType
 
 import numpy as np
 
-from wormnet.data.sequences import Dataset, Sequences
+from wormnet.data.dataset import Dataset
+from wormnet.data.sequences import Sequences
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["About", "Files", "need", "whole"]
@@ -18,12 +19,15 @@ __all__ = ["About", "Files", "need", "whole"]
 class Files:
     """Files that have to be downloaded: `url`/name for each name, with its sha256.
 
-    They lie in the subfolder `folder` of the cache, and of the directory that $WORMNET_DATA names.
+    They lie in the subfolder `folder` of the cache, and of the directory that $WORMNET_DATA names. There a file may
+    also be packed by gzip (name.gz), or one archive may stand for all of them.
     """
 
     folder: str
     url: str
     sha256: Mapping[str, str] = field(repr=False)
+    packed: tuple[str, str] | None = field(default=None, repr=False)
+    """Name and sha256 of the archive that $WORMNET_DATA may hold instead of the files; never downloaded."""
 
     def __post_init__(self):
         object.__setattr__(self, "sha256", MappingProxyType(dict(self.sha256)))
@@ -43,12 +47,16 @@ class About:
     """What `seed` decides."""
     protocols: tuple[str, ...] = ("clean",)
     files: Files | None = None
+    folds: int = 0
+    """How many disjoint test parts the option `fold` of the loader takes; 0: it has no such option."""
+    residual: bool = False
+    """Whether the target is x one step later, in its units, so that a network may learn the change instead."""
 
     def dataset(
         self,
         parts: Iterable[Sequences],
         protocol: str,
-        measure: Callable[[Dataset], dict[str, float]],
+        measure: Callable[[Dataset], dict[str, float]] | None = None,
         classes: Sequence[str] = (),
     ) -> Dataset:
         """The data set made of its train, valid and test part."""

@@ -3,27 +3,37 @@
 import numpy as np
 
 from wormnet.data.about import About, need
-from wormnet.data.sequences import Dataset, Sequences, guess
+from wormnet.data.dataset import Dataset, guess
+from wormnet.data.sequences import Sequences
+from wormnet.data.windows import deal, fold_of
 
 __all__ = ["ABOUT", "baselines", "load"]
 
 ABOUT = About(
     name="digits",
     summary="8 x 8 pixels of handwritten digits, row by row; which of 10 digits",
-    split="stratified 75/25, always the same test set; a fifth of the rest, stratified, is held out for validation",
+    split="stratified 75/25, always the same test set, or 5 folds, `fold` to test; a fifth of the rest, stratified, is "
+    "held out for validation",
     source="UCI Optical Recognition of Handwritten Digits (its test set), as shipped in scikit-learn (offline)",
     licence="BSD-3-Clause, as distributed by scikit-learn",
     citation="Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository",
     seed="which images of the train part are held out for validation",
+    folds=5,
 )
 
-_TEST_SEED = 0
+_TEST_SEED, _FOLDS = 0, 5
 
 
-def load(protocol: str = "clean", seed: int = 0) -> Dataset:
+def load(protocol: str = "clean", seed: int = 0, *, fold: int | None = None) -> Dataset:
     """1797 images as sequences of their rows, pixels scaled from 0..16 to 0..1.
 
+    Args:
+        protocol: "clean".
+        seed: which images of the train part are held out for validation.
+        fold: None: the standard test set; 0 to 4: a stratified fifth of all images to test.
+
     Raises:
+        ArgumentError: for a fold that there is not.
         DataError: if scikit-learn is not installed.
 
     Source: Alpaydin & Kaynak 1998, UCI Machine Learning Repository.
@@ -33,7 +43,12 @@ def load(protocol: str = "clean", seed: int = 0) -> Dataset:
     """
     images, labels = need("sklearn.datasets", "scikit-learn", f"data set {ABOUT.name!r}").load_digits(return_X_y=True)
     split = need("sklearn.model_selection", "scikit-learn", f"data set {ABOUT.name!r}").train_test_split
-    rest, test = split(np.arange(len(labels)), test_size=0.25, stratify=labels, random_state=_TEST_SEED)
+    fold = fold_of(fold, _FOLDS)
+    if fold is None:
+        rest, test = split(np.arange(len(labels)), test_size=0.25, stratify=labels, random_state=_TEST_SEED)
+    else:
+        test = deal(labels, _FOLDS)[fold]
+        rest = np.setdiff1d(np.arange(len(labels)), test)
     train, valid = split(rest, test_size=0.2, stratify=labels[rest], random_state=seed)
     x = images.reshape(-1, 8, 8) / 16
     parts = [Sequences(x[rows], labels[rows]) for rows in map(np.sort, (train, valid, test))]

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.data.about import About, Files, whole
+from wormnet.data.dataset import Dataset, guess
 from wormnet.data.download import fetch
-from wormnet.data.sequences import Dataset, Sequences, guess
+from wormnet.data.files import arrays_of, float32, text
+from wormnet.data.sequences import Sequences
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["ABOUT", "baselines", "load"]
@@ -24,6 +26,7 @@ ABOUT = About(
     seed="which of the drives that are not to test are held out for validation",
     files=Files(
         folder="lidar_icra2020",
+        packed=("icra2020_lidar_repacked.npz", "552bb51427f87f4205bbbacf57fb5dd5c9287a54076a8fc9e81edf3fb21dee2e"),
         url=f"https://raw.githubusercontent.com/mlech26l/icra_lds/{_COMMIT}/training_data",
         sha256={
             "trace_0001.csv": "cf7a53d12634dba3c26a40e5083062bfba357a7d169127a403dd50355362e432",
@@ -57,6 +60,7 @@ ABOUT = About(
             "trace_0029.csv": "4c3f1d8add360700a74b416c38e7d14442980dc771bcc31c6b6a0e5ef114c51d",
         },
     ),
+    folds=5,
 )
 
 _RAYS = 541
@@ -84,9 +88,7 @@ def load(protocol: str = "clean", seed: int = 0, *, fold: int = 0, mirror: bool 
     """
     if not 0 <= whole("fold", fold) < _FOLDS:
         raise ArgumentError(f"fold is {fold}; it takes 0 to {_FOLDS - 1}.")
-    files = ABOUT.files
-    assert files is not None
-    drives = [_read(path) for path in fetch(files).values()]
+    drives = _drives()
     folds = np.array_split(np.random.default_rng(0).permutation(len(drives)), _FOLDS)
     test = folds[fold]
     rest = np.random.default_rng(seed).permutation(np.concatenate([f for i, f in enumerate(folds) if i != fold]))
@@ -98,11 +100,37 @@ def load(protocol: str = "clean", seed: int = 0, *, fold: int = 0, mirror: bool 
     return ABOUT.dataset(sequences, protocol, baselines)
 
 
+def _drives() -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    files = ABOUT.files
+    assert files is not None
+    paths = fetch(files)
+    if not (files.packed and files.packed[0] in paths):
+        return [_read(path) for path in paths.values()]
+    path = paths[files.packed[0]]
+    held = arrays_of(path, [f"{kind}_{i}" for i in range(len(files.sha256)) for kind in "xy"])
+    drives = [(float32(held[f"x_{i}"], path), float32(held[f"y_{i}"], path)) for i in range(len(files.sha256))]
+    for i, (x, y) in enumerate(drives):
+        if x.ndim != 2 or x.shape[1] != _RAYS or y.shape not in {(len(x),), (len(x), 1)}:
+            raise DataError(
+                f"{path}: drive {i} has shapes {x.shape} and {y.shape}; it takes (steps, {_RAYS}), (steps,)."
+            )
+    return [(x, y.reshape(-1, 1)) for x, y in drives]
+
+
 def _read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The ranges (steps, 541) and the command (steps, 1). A row is: step, two states, the ranges, the command."""
-    table = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
+    lines = text(path).split()
+    try:
+        table = (
+            np.loadtxt(lines, delimiter=",", comments=None, dtype=np.float32, ndmin=2)
+            if lines
+            else np.zeros((0, 0), np.float32)
+        )
+    except ValueError as error:
+        raise DataError(f"{path} is no table of numbers: {str(error)[:200]}.") from None
     if table.shape[1] != _RAYS + 4:
         raise DataError(f"{path} has {table.shape[1]} columns; a drive has {_RAYS + 4}.")
+    float32(table, path)
     return table[:, 3:-1], table[:, -1:]
 
 

@@ -1,82 +1,121 @@
-"""A user's own data, and data in three parts: `Sequences` and `Dataset`, frozen and checked when built. NumPy only."""
+"""A user's own data: `Sequences`, frozen and checked when built. NumPy only; torch is imported by `collate` alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+import operator
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from wormnet.errors import ArgumentError, DataError, ShapeError
+from wormnet.data import arrays, labels, missing, stamps
+from wormnet.data.batch import Batch, Item, collate
+from wormnet.errors import ArgumentError, ShapeError
 
-__all__ = ["Dataset", "Sequences", "guess"]
+__all__ = ["Sequences"]
 
-_Y_TAKES = (
-    "y takes whole numbers, (sequences,) = a class per sequence or (sequences, time) = a class per step, or floats, "
-    "(sequences, outputs) = regression per sequence or (sequences, time, outputs) = regression per step"
-)
+_FIELDS = ("x", "y", "lengths", "dt", "classes")
+
+
+class _NoSequenceError(ArgumentError, IndexError):
+    """An index past the end; Python's own loops need an IndexError."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Sequences:
     """Input sequences with what is to be learned of them, as read-only copies of the caller's arrays.
 
-    What `y` holds tells the task. Its dtype decides, not its values: whole numbers are classes, floats are regression.
-    What lies behind the end of a sequence (`lengths`) is never read; it is stored as 0 (`dt`: 1).
+    What `y` holds tells the task. Its dtype decides, not its values: whole numbers and names are classes, floats are
+    regression. What lies past the end of a sequence (`lengths`) is never read; it is stored as 0 (`dt`: 1).
+
+    It is also a map-style data set for torch: `len`, indices, slices, and `collate` for a DataLoader.
 
     Args:
-        x: (sequences, time, inputs) finite numbers.
-        y: (sequences,) whole numbers >= 0: a class per sequence; (sequences, time) whole numbers: a class per step;
+        x: (sequences, time, inputs) finite numbers; NaN only with `missing`. Axis 1 is time.
+        y: (sequences,) whole numbers >= 0 or names: a class per sequence; (sequences, time) of them: a class per step;
             (sequences, outputs) floats: regression per sequence; (sequences, time, outputs) floats: per step.
-        lengths: (sequences,) number of real steps, 1 to time; None: all of them.
+        lengths: (sequences,) number of real steps, 0 to time; None: all of them.
         dt: (sequences,) or (sequences, time) > 0, time since the previous sample; None: 1.
+        times: instead of dt, when samples were taken: (sequences, time), or (time,) for all alike; numbers in the unit
+            that dt is to have, or dates, which increase within a sequence.
+        first_dt: with times, the time between the state that a sequence starts from and its first sample: a number
+            > 0, or one per sequence. No stamp tells it, so it has no default.
+        time_unit: unit of dt where times are dates: "D", "h", "m", "s", "ms" or "us".
+        missing: what stands for NaN in x: "forward", the last value seen in the channel (0 before the first), or
+            "zero"; None: NaN is an error. See `indicators`.
+        indicators: with missing, append to the values what tells filled from observed: (sequences, time, 3 inputs) =
+            values, mask (1 observed, 0 filled), time since the channel was last seen, as GRU-D takes them.
+        classes: names of the classes in the order of their numbers; (): sorted, where y holds names.
 
     Raises:
         ShapeError: for a shape that is none of these.
         ArgumentError: for a value that cannot be; the message names the sequence.
 
+    Warns:
+        UserWarning: if all sequences have one step and several inputs, as (sequences, 1 channel, time) would.
+
     >>> x = np.zeros((3, 5, 2))
     >>> Sequences(x, y=[0, 1, 1], lengths=[5, 3, 4])
-    Sequences(3 x 5 steps x 2 inputs, classify per sequence, lengths 3-5)
+    Sequences(3 sequences x 5 steps x 2 inputs, classify per sequence, lengths 3-5)
+    >>> Sequences(x, y=["sick", "well", "sick"], times=[0, 0.5, 1, 4, 5], first_dt=1).dt[0]
+    array([1. , 0.5, 0.5, 3. , 1. ], dtype=float32)
     >>> Sequences(x, y=[0, 1, 1], lengths=[5, 3, 6])
     Traceback (most recent call last):
-    wormnet.errors.ArgumentError: lengths[2] is 6; sequence 2 has 1 to 5 steps.
+    wormnet.errors.ArgumentError: lengths[2] is 6; sequence 2 has 0 to 5 steps.
     """
 
     x: NDArray[np.float32]
     y: NDArray[Any]
     lengths: NDArray[np.int64] | None
     dt: NDArray[np.float32] | None
+    classes: tuple[str, ...]
+    """Names of the classes, by number; empty where y holds no names and none were given."""
 
-    def __init__(self, x: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None, dt: ArrayLike | None = None):
-        new_x = _numbers("x", x)
-        if new_x.ndim != 3 or 0 in new_x.shape:
-            hint = " For one input pass x[:, :, None]." if new_x.ndim == 2 else ""
-            raise ShapeError(f"x has shape {new_x.shape}; it takes (sequences, time, inputs), at least 1 each.{hint}")
-        n, time = new_x.shape[:2]
-        new_y = _numbers("y", y)
-        _check_y_shape(new_y, n, time)
-        new_lengths = None if lengths is None else _lengths(lengths, n, time)
+    def __init__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        lengths: ArrayLike | None = None,
+        dt: ArrayLike | None = None,
+        *,
+        times: Any = None,
+        first_dt: ArrayLike | None = None,
+        time_unit: str | None = None,
+        missing: Literal["forward", "zero"] | None = None,
+        indicators: bool = True,
+        classes: Sequence[str] = (),
+    ):
+        given = arrays.numbers("x", x)
+        if given.ndim != 3 or 0 in given.shape:
+            hint = " For one input pass x[:, :, None]." if given.ndim == 2 else ""
+            raise ShapeError(f"x has shape {given.shape}; it takes (sequences, time, inputs), at least 1 each.{hint}")
+        n, time, inputs = given.shape
+        if time == 1 and inputs > 1 and lengths is None:
+            warnings.warn(
+                f"x has shape {given.shape}: {n} sequences of one step.{arrays.untransposed(given.shape)}", stacklevel=2
+            )
+        new_lengths = None if lengths is None else arrays.lengths_of(lengths, given.shape)
         padding = np.zeros((n, time), bool) if new_lengths is None else np.arange(time) >= new_lengths[:, None]
 
-        new_x = _finite("x", new_x, padding)
-        if new_y.dtype.kind == "f":
-            new_y = _finite("y", new_y, padding if new_y.ndim == 3 else None)
+        new_y = labels.named("y", y, padding)
+        arrays.check_y_shape(new_y, given.shape)
+        names = labels.class_names(classes)
+        if new_y.dtype.kind != "f":
+            new_y, names = labels.labels_of(new_y, padding, names)
+        elif names:
+            raise ArgumentError(f"classes names {len(names)} classes, but y holds floats, which are regression.")
         else:
-            new_y = _labels(new_y, padding)
-        new_dt = None
-        if dt is not None:
-            new_dt = _numbers("dt", dt)
-            if new_dt.shape not in {(n,), (n, time)}:
-                raise ShapeError(
-                    f"dt has shape {new_dt.shape}; it takes one number per sequence: ({n},), or one per sample: "
-                    f"({n}, {time})."
-                )
-            new_dt = _finite("dt", new_dt, padding if new_dt.ndim == 2 else None, fill=1)
-            _check_positive(new_dt)
-        for name, value in (("x", new_x), ("y", new_y), ("lengths", new_lengths), ("dt", new_dt)):
-            if value is not None:
+            new_y = arrays.finite("y", new_y, padding if new_y.ndim == 3 else None)
+
+        new_dt = _dt(dt, times, first_dt, time_unit, padding, inputs)
+        new_x = _values(given, padding, missing, indicators, new_dt)
+        self._set(new_x, new_y, new_lengths, new_dt, names)
+
+    def _set(self, *values: Any) -> None:
+        for name, value in zip(_FIELDS, values):
+            if isinstance(value, np.ndarray):
                 value.setflags(write=False)
             object.__setattr__(self, name, value)
 
@@ -86,44 +125,125 @@ class Sequences:
         x: Iterable[ArrayLike],
         y: ArrayLike | Iterable[ArrayLike],
         dt: ArrayLike | Iterable[ArrayLike] | None = None,
+        *,
+        times: Iterable[ArrayLike] | None = None,
+        **options: Any,
     ) -> "Sequences":
-        """Pad sequences of unequal length.
+        """Pad sequences of unequal length, of which some may have none.
 
         Args:
             x: one (time_i, inputs) array per sequence.
             y: as in `Sequences` if it is per sequence; else one (time_i,) array of classes or one (time_i, outputs)
                 array of floats per sequence.
             dt: None, (sequences,), or one (time_i,) array per sequence.
+            times: instead of dt, one (time_i,) array of time stamps per sequence.
+            options: first_dt, time_unit, missing, indicators and classes, as in `Sequences`.
 
         >>> Sequences.from_list([np.zeros((4, 1)), np.zeros((2, 1))], y=[0, 1]).lengths
         array([4, 2])
         """
         if not isinstance(x, Iterable):
             raise ShapeError(f"x is {x!r}; it takes a list of (time, inputs) arrays.")
-        arrays = [_numbers(f"x[{i}]", a) for i, a in enumerate(x)]
-        if not arrays:
+        parts = [arrays.numbers(f"x[{i}]", a) for i, a in enumerate(x)]
+        if not parts:
             raise ShapeError("x holds no sequence; it takes at least one (time, inputs) array.")
-        for i, a in enumerate(arrays):
-            if a.ndim != 2 or a.shape[1:] != arrays[0].shape[1:] or 0 in a.shape:
+        for i, a in enumerate(parts):
+            if a.ndim != 2 or a.shape[1:] != parts[0].shape[1:] or a.shape[1] == 0:
+                turned = a.ndim == 2 and len({len(part) for part in parts if part.ndim == 2}) == 1
+                hint = " For (channels, time) use Sequences.from_channels." if turned else ""
                 raise ShapeError(
                     f"x[{i}] has shape {a.shape}; it takes (time, inputs), the same inputs for all "
-                    f"(x[0] has shape {arrays[0].shape}). For one input pass a[:, None]."
+                    f"(x[0] has shape {parts[0].shape}). For one input pass a[:, None].{hint}"
                 )
-        lengths = [len(a) for a in arrays]
-        return cls(_pad(arrays), _pad_steps("y", y, lengths), lengths, _pad_steps("dt", dt, lengths))
+        lengths = [len(a) for a in parts]
+        if times is not None:
+            unit = options.pop("time_unit", None)
+            times = arrays.pad_steps("times", times, lengths, lambda name, a: stamps.stamps(name, a, unit))
+        return cls(
+            arrays.pad(parts),
+            arrays.pad_steps("y", y, lengths, labels.named),
+            lengths,
+            arrays.pad_steps("dt", dt, lengths),
+            times=times,
+            **options,
+        )
+
+    @classmethod
+    def from_channels(cls, x: ArrayLike | Iterable[ArrayLike], y: ArrayLike, **options: Any) -> "Sequences":
+        """Sequences with the channels before the time, as aeon, sktime and tslearn's cousins keep them.
+
+        Args:
+            x: (sequences, channels, time), or a list of (channels, time_i) arrays.
+            y: (sequences,) classes as names or whole numbers, or (sequences, outputs) floats.
+            options: lengths, dt, times, first_dt, time_unit, missing, indicators and classes, as in `Sequences`.
+
+        >>> Sequences.from_channels(np.zeros((3, 2, 5)), y=["a", "b", "a"])
+        Sequences(3 sequences x 5 steps x 2 inputs, classify per sequence, classes a, b)
+        """
+        if isinstance(x, list | tuple):
+            parts = [arrays.numbers(f"x[{i}]", a) for i, a in enumerate(x)]
+            odd = next((i for i, a in enumerate(parts) if a.ndim != 2), None)
+            if odd is not None:
+                raise ShapeError(f"x[{odd}] has shape {parts[odd].shape}; it takes (channels, time).")
+            return cls.from_list([a.T for a in parts], y, **options)
+        cases = arrays.numbers("x", x)
+        if cases.ndim != 3:
+            raise ShapeError(f"x has shape {cases.shape}; it takes (sequences, channels, time).")
+        return cls(cases.transpose(0, 2, 1), y, **options)
+
+    @classmethod
+    def from_ts(cls, path: str | Path, **options: Any) -> "Sequences":
+        """Read a `.ts` file of the UCR and UEA archives; see `wormnet.data.ts.read`."""
+        from wormnet.data.ts import read
+
+        return read(path, **options)
+
+    @classmethod
+    def from_wide(cls, table: Any, **columns: Any) -> "Sequences":
+        """Read a table with one row per sample; see `wormnet.data.tables.from_wide`."""
+        from wormnet.data.tables import from_wide
+
+        return from_wide(table, **columns)
+
+    @classmethod
+    def from_long(cls, table: Any, **columns: Any) -> "Sequences":
+        """Read a table with one row per measured value; see `wormnet.data.tables.from_long`."""
+        from wormnet.data.tables import from_long
+
+        return from_long(table, **columns)
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
+    def __getitem__(self, index: Any) -> Any:
+        """One sequence without its padding (`Item`) for a number, `Sequences` for a slice, a mask or a list."""
+        try:
+            i = operator.index(index)
+        except TypeError:
+            return self.take(index)
+        if isinstance(index, bool):
+            raise ArgumentError(f"index {index} was asked for; it takes a whole number, a slice, a list or a mask.")
+        if not -len(self) <= i < len(self):
+            raise _NoSequenceError(f"index {i} was asked for; there are {len(self)} sequences.")
+        k = self.x.shape[1] if self.lengths is None else int(self.lengths[i])
+        dt = None if self.dt is None else np.broadcast_to(self.dt[i], (self.x.shape[1],))[:k]
+        return Item(self.x[i, :k], self.y[i, :k] if self.per == "step" else self.y[i], k, dt)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
     def __repr__(self) -> str:
         n, time, inputs = self.x.shape
-        text = f"{n} x {time} steps x {inputs} inputs, {self.task} per {self.per}"
+        text = f"{n} sequences x {time} steps x {inputs} inputs, {self.task} per {self.per}"
         if self.lengths is not None:
             text += f", lengths {self.lengths.min()}-{self.lengths.max()}"
+        if self.classes:
+            shown = self.classes[:5]
+            text += f", classes {', '.join(shown)}{', ...' if len(self.classes) > len(shown) else ''}"
         return f"Sequences({text}{'' if self.dt is None else ', with dt'})"
 
-    def __reduce__(self):  # through __init__, so that the arrays are read-only again in a copy and in another process
-        return (type(self), (self.x, self.y, self.lengths, self.dt))
+    def __reduce__(self):  # read-only again in a copy and in another process
+        return (_again, (type(self), *(getattr(self, name) for name in _FIELDS)))
 
     @property
     def n_inputs(self) -> int:
@@ -159,232 +279,95 @@ class Sequences:
         """
         try:
             chosen = np.arange(len(self))[indices if isinstance(indices, slice) else np.asarray(indices)]
-        except IndexError as error:
+        except (IndexError, TypeError, ValueError) as error:
             raise ArgumentError(
                 f"take was given what {len(self)} sequences do not have: {error}. It takes whole numbers from "
                 f"{-len(self)} to {len(self) - 1}, a mask ({len(self)},), or a slice."
             ) from None
         if chosen.ndim != 1 or not chosen.size:
             raise ShapeError(f"take selects shape {chosen.shape}; it takes a list of at least one sequence.")
-        lengths, dt = self.lengths, self.dt
-        return Sequences(
-            self.x[chosen],
-            self.y[chosen],
-            None if lengths is None else lengths[chosen],
-            None if dt is None else dt[chosen],
-        )
+        picked = (None if a is None else a[chosen] for a in (self.x, self.y, self.lengths, self.dt))
+        return _again(type(self), *picked, self.classes)
+
+    def named(self, classes: Sequence[str]) -> "Sequences":
+        """The same sequences with these classes; what had names keeps them under new numbers.
+
+        Raises: ArgumentError if a class that has a name is not among them.
+        """
+        names = labels.class_names(classes)
+        if not self.classes:
+            return Sequences(self.x, self.y, self.lengths, self.dt, classes=names)
+        lost = [name for name in self.classes if name not in names]
+        if lost:
+            raise ArgumentError(f"classes {names} lack {lost[0]!r}, which y holds.")
+        y = labels.renumber(self.y, self.classes, names) * (self.mask if self.per == "step" else 1)
+        return _again(type(self), self.x, y, self.lengths, self.dt, names)
+
+    @staticmethod
+    def collate(items: Sequence[Item]) -> Batch:
+        """Sequences of unequal length as one padded batch of tensors: the `collate_fn` of a torch DataLoader.
+
+        >>> from torch.utils.data import DataLoader
+        >>> train = Sequences.from_list([np.zeros((4, 1)), np.zeros((2, 1))], y=[0, 1])
+        >>> batch = next(iter(DataLoader(train, batch_size=2, collate_fn=train.collate)))
+        >>> batch.x.shape, batch.lengths
+        (torch.Size([2, 4, 1]), tensor([4, 2]))
+        """
+        return collate(items)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Dataset:
-    """A data set in its three parts, with where it comes from and what a trivial method reaches on it.
-
-    Args:
-        name: what it is called in tables.
-        train, valid, test: of one task, with the same inputs and outputs.
-        classes: names of the classes, by number; empty: "0", "1", ... up to the largest label in any part.
-        source, licence, citation: where it comes from, on what terms, and whom to name.
-        protocol: "clean" or "published": how it was split.
-        measure: computes `baselines`; None: `guess`.
-
-    Raises:
-        ArgumentError: if a part is no Sequences.
-        DataError: if the parts do not fit together.
-
-    >>> part = Sequences(np.zeros((4, 5, 2)), y=[0, 1, 1, 1])
-    >>> mine = Dataset("mine", train=part, valid=part, test=part)
-    >>> mine
-    Dataset('mine', 4/4/4 sequences, 2 inputs, 2 outputs, classify per sequence, clean)
-    >>> mine.baselines
-    {'majority': 0.75}
-    """
-
-    name: str
-    train: Sequences
-    valid: Sequences
-    test: Sequences
-    classes: Sequence[str] = ()
-    source: str = ""
-    licence: str = ""
-    citation: str = ""
-    protocol: str = "clean"
-    measure: Callable[["Dataset"], dict[str, float]] | None = None
-
-    def __post_init__(self):
-        for part, given in (("train", self.train), ("valid", self.valid), ("test", self.test)):
-            if not isinstance(given, Sequences):
-                raise ArgumentError(f"{self.name}: {part} is {given!r}; it takes Sequences.")
-            for what in ("n_inputs", "task", "per"):
-                mine, theirs = getattr(given, what), getattr(self.train, what)
-                if mine != theirs:
-                    raise DataError(f"{self.name}: {what} is {mine} in {part} and {theirs} in train; they must agree.")
-            if self.train.task == "regress" and given.y.shape[-1] != self.train.y.shape[-1]:
-                raise DataError(
-                    f"{self.name}: {part} has {given.y.shape[-1]} outputs and train {self.train.y.shape[-1]}; "
-                    "they must agree."
-                )
-        if self.task == "regress":
-            if self.classes:
-                raise DataError(f"{self.name}: {len(self.classes)} classes are named, but y holds floats (regression).")
-            object.__setattr__(self, "classes", ())
-            return
-        largest = max(int(part.y.max()) for part in (self.train, self.valid, self.test))
-        classes = tuple(self.classes) or tuple(str(label) for label in range(largest + 1))
-        if largest >= len(classes):
-            raise DataError(f"{self.name}: label {largest} occurs, but there are {len(classes)} classes.")
-        object.__setattr__(self, "classes", classes)
-
-    def __repr__(self) -> str:
-        parts = "/".join(str(len(part)) for part in (self.train, self.valid, self.test))
-        return (
-            f"Dataset({self.name!r}, {parts} sequences, {self.n_inputs} inputs, {self.n_outputs} outputs, "
-            f"{self.task} per {self.per}, {self.protocol})"
-        )
-
-    @property
-    def task(self) -> Literal["classify", "regress"]:
-        """What is asked for; it is scored by accuracy (0 to 1) or by the mean squared error."""
-        return self.train.task
-
-    @property
-    def per(self) -> Literal["sequence", "step"]:
-        """What one target belongs to."""
-        return self.train.per
-
-    @property
-    def n_inputs(self) -> int:
-        """Numbers per sample."""
-        return self.train.n_inputs
-
-    @property
-    def n_outputs(self) -> int:
-        """Number of classes, or width of the target."""
-        return len(self.classes) if self.task == "classify" else self.train.y.shape[-1]
-
-    @cached_property
-    def baselines(self) -> dict[str, float]:
-        """Test score of trivial methods, measured when first asked for: accuracy (0 to 1) or mean squared error."""
-        return (self.measure or guess)(self)
+def _again(kind: type[Sequences], *values: Any) -> Sequences:
+    """Sequences of arrays that have been checked before."""
+    made = object.__new__(kind)
+    made._set(*values)
+    return made
 
 
-def guess(dataset: Dataset) -> dict[str, float]:
-    """The score of a method that never looks at the input: the commonest class of train, or the mean of train."""
-    train, test = dataset.train.targets, dataset.test.targets
-    if dataset.task == "classify":
-        return {"majority": float(np.mean(test == np.bincount(train).argmax()))}
-    return {"mean": float(np.mean((test - train.mean(0, dtype=np.float64)) ** 2))}
-
-
-def _numbers(name: str, value: Any) -> NDArray[Any]:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        ragged = "inhomogeneous" in str(error)
-        hint = "For sequences of unequal length use Sequences.from_list." if ragged else f"NumPy says: {error}"
-        raise ShapeError(f"{name} is no array of numbers. {hint}") from None
-    if array.dtype.kind not in "biuf":
-        raise ArgumentError(f"{name} holds {array.dtype} values; it takes numbers.")
-    return array
-
-
-def _own(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
-    """A copy that shares nothing with the caller's array."""
-    with np.errstate(over="ignore"):  # what overflows float32 becomes inf, and is reported as such
-        return np.array(array, dtype=dtype, order="C", copy=True)
-
-
-def _finite(name: str, given: NDArray[Any], padding: NDArray[np.bool_] | None, fill: float = 0) -> NDArray[np.float32]:
-    array = _own(given, np.float32)
-    if padding is not None:
-        array[padding] = fill
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        place = tuple(int(i) for i in bad[0])
-        raise ArgumentError(
-            f"{name}{list(place)} of sequence {place[0]} is {given[place]}; it takes numbers that are finite in "
-            f"float32. {len(bad)} such numbers in all."
-        )
-    return array
-
-
-def _check_y_shape(y: NDArray[Any], n: int, time: int) -> None:
-    if y.dtype.kind == "f":
-        fits = (y.ndim == 2 and y.shape[0] == n) or (y.ndim == 3 and y.shape[:2] == (n, time))
-        fits = fits and y.shape[-1] > 0
-        hint = " For one number per sequence pass y[:, None]; for classes pass whole numbers." if y.ndim == 1 else ""
-    else:
-        fits = y.shape in {(n,), (n, time)}
-        hint = " For regression pass floats." if y.ndim > 1 else ""
-    if not fits:
-        raise ShapeError(f"y has shape {y.shape} of {y.dtype}, beside {n} sequences of {time} steps; {_Y_TAKES}.{hint}")
-
-
-def _labels(given: NDArray[Any], padding: NDArray[np.bool_]) -> NDArray[np.int64]:
-    labels = _own(given, np.int64)
-    if labels.ndim == 2:
-        labels[padding] = 0
-    bad = np.argwhere(labels < 0)
-    if len(bad):
-        place = tuple(int(i) for i in bad[0])
-        raise ArgumentError(
-            f"y{list(place)} of sequence {place[0]} is {given[place]}; classes are whole numbers from 0 on."
-        )
-    return labels
-
-
-def _lengths(given: ArrayLike, n: int, time: int) -> NDArray[np.int64]:
-    lengths = _numbers("lengths", given)
-    if lengths.shape != (n,) or lengths.dtype.kind not in "iu":
-        raise ShapeError(
-            f"lengths has shape {lengths.shape} of {lengths.dtype}; it takes one whole number per sequence: ({n},)."
-        )
-    bad = np.flatnonzero((lengths < 1) | (lengths > time))
-    if len(bad):
-        raise ArgumentError(f"lengths[{bad[0]}] is {lengths[bad[0]]}; sequence {bad[0]} has 1 to {time} steps.")
-    return _own(lengths, np.int64)
-
-
-def _check_positive(dt: NDArray[np.float32]) -> None:
-    bad = np.argwhere(dt <= 0)
-    if len(bad):
-        place = tuple(int(i) for i in bad[0])
-        raise ArgumentError(
-            f"dt{list(place)} of sequence {place[0]} is {dt[place]} in float32; time since the previous sample is > 0."
-        )
-
-
-def _pad(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """(time_i, ...) arrays as one (sequences, longest, ...) array with zeros behind the ends."""
-    padded = np.zeros((len(arrays), max(map(len, arrays)), *arrays[0].shape[1:]), np.result_type(*arrays))
-    for i, a in enumerate(arrays):
-        padded[i, : len(a)] = a
-    return padded
-
-
-def _pad_steps(name: str, given: Any, lengths: Sequence[int]) -> Any:
-    """Pad what is given per step; leave what is given per sequence."""
-    if given is None:
+def _dt(
+    dt: Any, times: Any, first_dt: Any, time_unit: str | None, padding: NDArray[np.bool_], inputs: int
+) -> NDArray[np.float32] | None:
+    n, time = padding.shape
+    if times is not None:
+        if dt is not None:
+            raise ArgumentError("both dt and times were given; they tell the same, so pass one of them.")
+        dt = stamps.dt_of(stamps.stamps("times", times, time_unit), first_dt, padding, inputs)
+    elif first_dt is not None or time_unit is not None:
+        raise ArgumentError("first_dt and time_unit go with times=, which was not given.")
+    if dt is None:
         return None
-    if not isinstance(given, Iterable):
-        raise ShapeError(f"{name} is {given!r}; it takes one entry for each of the {len(lengths)} sequences.")
-    arrays = [_numbers(f"{name}[{i}]", a) for i, a in enumerate(given)]
-    if len(arrays) != len(lengths):
-        raise ShapeError(f"{name} has {len(arrays)} entries; there are {len(lengths)} sequences.")
-    # A row of floats is the regression target of a whole sequence; per step it has a second axis.
-    per_step = arrays[0].ndim == 2 or (arrays[0].ndim == 1 and (name == "dt" or arrays[0].dtype.kind != "f"))
-    if not per_step:
-        odd = [i for i, a in enumerate(arrays) if a.shape != arrays[0].shape]
-        if odd:
-            raise ShapeError(f"{name}[{odd[0]}] has shape {arrays[odd[0]].shape} and {name}[0] {arrays[0].shape}.")
-        return np.stack(arrays)
-    for i, (a, length) in enumerate(zip(arrays, lengths)):
-        if a.ndim != arrays[0].ndim or len(a) != length or a.shape[1:] != arrays[0].shape[1:]:
-            raise ShapeError(
-                f"{name}[{i}] has shape {a.shape}; sequence {i} has {length} steps, and {name}[0] has shape "
-                f"{arrays[0].shape}."
-            )
-        if name == "y" and (a.dtype.kind == "f") != (arrays[0].dtype.kind == "f"):
-            raise ShapeError(
-                f"y[{i}] holds {a.dtype} and y[0] {arrays[0].dtype}; whole numbers are classes, floats are regression."
-            )
-    return _pad(arrays)
+    given = arrays.numbers("dt", dt)
+    if given.shape not in {(n,), (n, time)}:
+        turned = arrays.untransposed((n, time, inputs)) if given.shape == (n, inputs) else ""
+        raise ShapeError(
+            f"dt has shape {given.shape}; it takes one number per sequence: ({n},), or one per sample: "
+            f"({n}, {time}).{turned}"
+        )
+    found = arrays.finite("dt", given, padding if given.ndim == 2 else None, fill=1)
+    arrays.positive(found)
+    return found
+
+
+def _values(
+    given: NDArray[Any], padding: NDArray[np.bool_], how: Any, indicators: bool, dt: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    if how is None:
+        turned = arrays.untransposed(given.shape) if _ends_in_nan(given) else ""
+        return arrays.finite("x", given, padding, hint=arrays.MISSING + turned)
+    if how not in missing.FILLS:
+        raise ArgumentError(f"missing is {how!r}; it takes {' or '.join(map(repr, missing.FILLS))}, or None.")
+    unseen = np.isnan(given) & ~padding[:, :, None]
+    x = arrays.finite("x", np.where(unseen, 0, given), padding)
+    x[unseen] = np.nan
+    per_step = None if dt is None else np.broadcast_to(dt.reshape(len(dt), -1), padding.shape)
+    filled = arrays.own(missing.fill(x, how, per_step, indicators), np.float32)
+    filled[padding] = 0
+    return filled
+
+
+def _ends_in_nan(x: NDArray[Any]) -> bool:
+    """Whether NaN stands in the last column for all steps alike, and only at the end: padding of (channels, time)."""
+    if x.dtype.kind != "f" or x.shape[2] < 2:
+        return False
+    unseen = np.isnan(x)
+    alike = np.all(unseen == unseen[:, :1])
+    return bool(alike and unseen[:, :, -1].any() and np.all(unseen[:, :, 1:] >= unseen[:, :, :-1]))

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.data.about import About, whole
-from wormnet.data.sequences import Dataset, Sequences, guess
+from wormnet.data.dataset import Dataset, guess
+from wormnet.data.sequences import Sequences
 from wormnet.errors import ArgumentError, unknown
 
 __all__ = ["DENSE", "EVENT", "baselines", "xor"]
@@ -21,7 +22,8 @@ def _about(name: str, summary: str) -> About:
     return About(
         name=name,
         summary=summary,
-        split="random bit streams, all different, as many of odd as of even parity in each part",
+        split="random bit streams, as many of odd as of even parity; valid and test of the full length, none of them "
+        "in train, which has shorter ones too. Every seed is another test set",
         source="generated",
         licence="none needed",
         citation=_CITATION,
@@ -45,6 +47,7 @@ def xor(
     n_valid: int = 2_000,
     n_test: int = 2_000,
     *,
+    shortest: int = 2,
     protocol: str = "clean",
     seed: int = 0,
 ) -> Dataset:
@@ -56,8 +59,9 @@ def xor(
     previous sample, is the number of bits in the run. So 1 1 1 0 0 1 becomes x = 1, 0, 1 with dt = 3, 2, 1, and the
     parity is that of sum(x dt). The numbers of samples differ (`lengths`).
 
-    Clean: streams of exactly `length` bits, all different over the three parts, half of them odd in each part (one
-    more if the part has an odd number).
+    Clean: valid and test hold streams of exactly `length` bits, all different and none of them in train; train holds
+    streams of `shortest` to `length` bits, as many of each, since parity is learned from short streams or hardly at
+    all. Half of each part are odd (give or take one). With `shortest` equal to `length` all streams are different.
 
     Published: the streams of the authors' code, bit for bit (its generator and seeds), 2 to 31 bits long, 100,000 to
     train and 10,000 to test; of the first the last 10,000 are held out for validation, which the authors do not do.
@@ -68,7 +72,8 @@ def xor(
     Args:
         length: bits in a stream, 2 to 63.
         encoding: "dense" or "event".
-        n_train, n_valid, n_test: streams in each part; at most 2**length in all.
+        n_train, n_valid, n_test: streams in each part; of `length` bits there are 2**length in all.
+        shortest: bits in the shortest stream of train, 2 to `length`.
         protocol: "clean" or "published", which takes no other sizes than its own.
         seed: makes other streams; the published ones are what they are.
 
@@ -77,19 +82,19 @@ def xor(
 
     Source: Lechner & Hasani 2020, arXiv:2006.04418; Hasani et al. 2022, Nat. Mach. Intell. 4, 992.
 
-    >>> dataset = xor(length=6, encoding="event", n_train=40, n_valid=12, n_test=12)
+    >>> dataset = xor(length=6, encoding="event", n_train=20, n_valid=12, n_test=12)
     >>> part = dataset.test
     >>> int(part.x[0, :, 0] @ part.dt[0]) % 2 == part.y[0]
     np.True_
     """
     if encoding not in ("dense", "event"):
         raise ArgumentError(unknown("encoding", encoding, ("dense", "event")))
-    sizes = {"length": length, "n_train": n_train, "n_valid": n_valid, "n_test": n_test}
-    length, n_train, n_valid, n_test = (whole(name, size) for name, size in sizes.items())
+    sizes = {"length": length, "n_train": n_train, "n_valid": n_valid, "n_test": n_test, "shortest": shortest}
+    length, n_train, n_valid, n_test, shortest = (whole(name, size) for name, size in sizes.items())
     about = DENSE if encoding == "dense" else EVENT
     if protocol == "published":
-        if (length, n_train, n_valid, n_test) != (32, 10_000, 2_000, 2_000):
-            raise ArgumentError("the published streams have sizes of their own; leave length and n_* away.")
+        if (length, n_train, n_valid, n_test, shortest) != (32, 10_000, 2_000, 2_000, 2):
+            raise ArgumentError("the published streams have sizes of their own; leave length, n_* and shortest away.")
         streams = {part: _published_streams(*numbers) for part, numbers in _PUBLISHED.items()}
         train = _Streams(*(array[:-_PUBLISHED_VALID] for array in streams["train"]))
         held = _Streams(*(array[-_PUBLISHED_VALID:] for array in streams["train"]))
@@ -97,7 +102,7 @@ def xor(
         parts = [encode(part) for part in (train, held, streams["test"])]
     else:
         encode = _dense if encoding == "dense" else _runs
-        parts = [encode(part) for part in _streams(length, (n_train, n_valid, n_test), seed)]
+        parts = [encode(part) for part in _mixed(length, shortest, (n_train, n_valid, n_test), seed)]
     return about.dataset(parts, protocol, baselines, ("even", "odd"))
 
 
@@ -117,10 +122,33 @@ class _Streams(NamedTuple):
         return self.bits.sum(1) % 2
 
 
-def _streams(length: int, sizes: tuple[int, int, int], seed: int) -> list[_Streams]:
-    """Different streams for each part. All bits but the last are drawn, the last gives the parity."""
+def _mixed(length: int, shortest: int, sizes: tuple[int, int, int], seed: int) -> list[_Streams]:
+    """Train with streams of `shortest` to `length` bits; of `length` bits none is in two parts."""
     if not 2 <= length <= 63:
         raise ArgumentError(f"length is {length}; it takes 2 to 63 bits.")
+    if not 2 <= shortest <= length:
+        raise ArgumentError(f"shortest is {shortest}; it takes 2 to {length} bits.")
+    if shortest == length:
+        return _streams(length, sizes, seed)
+    n_train, n_valid, n_test = sizes
+    rng = np.random.default_rng([seed, shortest])
+    lengths = rng.permutation(shortest + np.arange(max(n_train, 0)) % (length - shortest + 1))
+    short = lengths[lengths < length]
+    long, valid, test = _streams(length, (max(1, n_train - len(short)), n_valid, n_test), seed)
+    if n_train < 1:
+        raise ArgumentError(f"n_train is {n_train}; it takes at least 1.")
+    real = np.arange(length) < short[:, None]
+    bits = rng.integers(0, 2, (len(short), length)) * real
+    odd = rng.permutation(np.arange(len(short)) < len(short) // 2)
+    wrong = bits.sum(1) % 2 != odd
+    bits[np.flatnonzero(wrong), short[wrong] - 1] ^= 1
+    order = rng.permutation(n_train)
+    every = np.concatenate([long.bits[: n_train - len(short)], bits])[order]
+    return [_Streams(every, np.concatenate([long.lengths[: n_train - len(short)], short])[order]), valid, test]
+
+
+def _streams(length: int, sizes: tuple[int, int, int], seed: int) -> list[_Streams]:
+    """Different streams for each part. All bits but the last are drawn, the last gives the parity."""
     if min(sizes) < 1 or sum((n + 1) // 2 for n in sizes) > 2 ** (length - 1):
         raise ArgumentError(
             f"n_train, n_valid, n_test are {', '.join(map(str, sizes))}; each takes at least 1, and there are only "

@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 def batch_of(part: Sequences, rows: Any) -> Batch:
     """Some of the sequences as tensors. `rows` is what NumPy takes as an index."""
     lengths = None if part.lengths is None else torch.from_numpy(part.lengths[rows])
-    longest = part.x.shape[1] if lengths is None else int(lengths.max())
+    longest = part.x.shape[1] if lengths is None else max(1, int(lengths.max()))
     x, y = torch.tensor(part.x[rows, :longest]), torch.tensor(part.y[rows])
     dt = None if part.dt is None else torch.tensor(part.dt[rows])
     if dt is not None and dt.dim() == 2:

@@ -66,7 +66,7 @@ def drop_samples(part: Sequences, rate: float, seed: int) -> Sequences:
     n, steps = part.x.shape[:2]
     keep = part.mask & (np.random.default_rng(seed).random((n, steps)) >= rate)
     last = np.full(n, steps - 1) if part.lengths is None else part.lengths - 1
-    keep[np.arange(n), last] = True
+    keep[np.arange(n), np.maximum(last, 0)] = last >= 0  # a sequence of length 0 stays one
     dt = np.ones((n, steps)) if part.dt is None else np.broadcast_to(part.dt.reshape(n, -1), (n, steps))
     clock = np.cumsum(dt, axis=1, dtype=np.float64)
     y = [labels[kept] for labels, kept in zip(part.y, keep)] if part.per == "step" else part.y

@@ -1,0 +1,62 @@
+"""Recordings cut into windows, and divided into folds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wormnet.data.about import whole
+from wormnet.errors import ArgumentError
+
+__all__ = ["cuts", "deal", "fold_of", "read_length"]
+
+
+def cuts(steps: int, length: int, stride: int | None = None) -> list[slice]:
+    """Windows of a recording.
+
+    Without `stride` they lie side by side and the last one is as short as it has to be: each step counts once. With
+    it one begins every `stride` steps, all of full length (a recording that is shorter than that is one window).
+
+    >>> cuts(7, 3)
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 7, None)]
+    >>> cuts(7, 3, stride=2)
+    [slice(0, 3, None), slice(2, 5, None), slice(4, 7, None)]
+    """
+    if stride is None:
+        return [slice(start, min(start + length, steps)) for start in range(0, steps, length)]
+    return [slice(start, min(start + length, steps)) for start in range(0, max(steps - length, 0) + 1, stride)]
+
+
+def fold_of(fold: object, folds: int) -> int | None:
+    """The option `fold`: None for the standard split, or the number of a fold."""
+    if fold is None:
+        return None
+    number = whole("fold", fold)
+    if not 0 <= number < folds:
+        raise ArgumentError(f"fold is {number}; it takes 0 to {folds - 1}, or None for the standard split.")
+    return number
+
+
+def read_length(length: object, most: int, published: int | None = None) -> int:
+    """The option `length`, steps in a window; `published` if only that is taken."""
+    steps = whole("length", length)
+    if not 1 <= steps <= most:
+        raise ArgumentError(f"length is {steps}; it takes 1 to {most} steps.")
+    if published is not None and steps != published:
+        raise ArgumentError(f"length is {steps}; the published windows have {published} steps.")
+    return steps
+
+
+def deal(labels: Sequence[object] | NDArray[np.generic], folds: int) -> list[NDArray[np.int64]]:
+    """Indices of `folds` disjoint parts with as nearly as possible the same share of every label; always the same.
+
+    >>> [part.tolist() for part in deal([0, 0, 0, 0, 1, 1], 2)]
+    [[1, 2, 5], [0, 3, 4]]
+    """
+    given, rng = np.asarray(labels), np.random.default_rng(0)
+    dealt, turn = np.empty(len(given), np.int64), 0
+    for label in np.unique(given):
+        rows = rng.permutation(np.flatnonzero(given == label))
+        dealt[rows] = (turn + np.arange(len(rows))) % folds
+        turn += len(rows)
+    return [np.flatnonzero(dealt == fold) for fold in range(folds)]
