@@ -1,5 +1,6 @@
 # make study: install, then train worm-wired and standard networks side by side and write a report.
 # make test:  install, then run every check and test.
+# make check: install, then run the checks and the tests that compile nothing: under a minute, before every commit.
 # make bench: install, then time the layers beside their peers, ncps under torch.compile too, which takes most of an hour
 #             to compile; $(BIN)/python benchmarks/run.py leaves that out and takes five minutes.
 # make lowest: install the lowest versions that pyproject.toml allows into $(LOWEST), and run the quick tests with them.
@@ -10,15 +11,20 @@ VENV ?= .venv
 OUT ?= study
 BIN := $(VENV)/bin
 LOWEST ?= .venv-lowest
+QUICK := tests/test_errors.py tests/test_imports.py tests/models tests/testing tests/nn/test_arguments.py \
+    tests/wiring/test_core.py tests/wiring/test_edit.py src/wormnet/errors.py src/wormnet/models src/wormnet/wiring/core.py
 
-.PHONY: study test lint bench lowest clean
+.PHONY: study test check lint bench lowest clean
 .DELETE_ON_ERROR:
 
 study: $(VENV)/.installed
 	$(BIN)/wormnet study --out $(OUT) --resume
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: lint
+	$(BIN)/python -m pytest -q -m 'not slow and not gpu' $(QUICK)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -34,8 +40,8 @@ lowest:
 	$(PYTHON) scripts/lowest.py > $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -c $(LOWEST)/lowest.txt -e '.[study]' \
 	    pytest pytest-xdist hypothesis ncps
-	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -W default -m 'not slow and not gpu' \
-	    --ignore tests/test_benchmarks.py --ignore tests/kernels/gpu
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadgroup -W default -m 'not slow and not gpu' \
+	    --ignore tests/test_benchmarks.py --ignore tests/engine/gpu
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(OUT) dist

@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import re
+import sys
 
 import hypothesis
 import pytest
@@ -11,13 +13,38 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The examples of the GPU kernels' modules are only looked for where Triton exists.
-collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/wormnet/kernels/gpu/*"]
+collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/wormnet/engine/gpu/*"]
 
 hypothesis.settings.register_profile("wormnet", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("wormnet")
 
 
+FILE_BLOCK = re.compile(r'^```python title="([\w.]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+"""A part of a file that a page of the documentation writes."""
+
+
 @pytest.fixture(autouse=True)
 def _own_folder_for_examples(request, tmp_path_factory, monkeypatch):
-    if isinstance(request.node, pytest.DoctestItem):
-        monkeypatch.chdir(tmp_path_factory.mktemp("example"))
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    folder = tmp_path_factory.mktemp("example")
+    monkeypatch.chdir(folder)
+    written = {}
+    if request.node.path.suffix == ".md":
+        for name, text in FILE_BLOCK.findall(request.node.path.read_text()):
+            written[name] = written.get(name, "") + text
+    if not written:
+        yield
+        return
+    from wormnet.models import MODELS
+
+    for name, text in written.items():
+        (folder / name).write_text(text)
+    monkeypatch.syspath_prepend(folder)
+    known = dict(MODELS)
+    yield
+    for name in written:
+        sys.modules.pop(name.removesuffix(".py"), None)
+    MODELS.clear()
+    MODELS.update(known)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import wormnet
 
 INPUTS = 32
-REFERENCE_TEST = "tests/kernels/cpu/test_against_reference.py"
+REFERENCE_TEST = "tests/engine/cpu/test_against_reference.py"
 BOTH_WAYS = 2
 """A sigmoid of a synapse is computed on the way there and again on the way back."""
 
@@ -223,7 +223,7 @@ def all_cases() -> dict[str, Case]:
             "stepper",
             "one sample, LTC on the NCP, rnn.stepper()",
             lambda: alone("stepper"),
-            gate=("tests/kernels/cpu/test_stepper.py",),
+            gate=("tests/engine/cpu/test_stepper.py",),
             sigmoids=_ltc("ncp", 1, 1, 1),
             calls=200,
         ),
@@ -252,11 +252,11 @@ def all_cases() -> dict[str, Case]:
 
 def ceiling() -> Callable[[], object]:
     """Sigmoids in a loop that stays in the cache, on all of torch's threads: 2^22 for each thread."""
-    from wormnet.kernels.cpu import LANES
-    from wormnet.kernels.cpu.compiled import kernel
-    from wormnet.kernels.cpu.elementary import sigmoid
-    from wormnet.kernels.cpu.lanes import load, store
-    from wormnet.kernels.cpu.pool import run_tasks
+    from wormnet.engine.cpu import LANES
+    from wormnet.engine.cpu.compiled import kernel
+    from wormnet.engine.cpu.elementary import sigmoid
+    from wormnet.engine.cpu.lanes import load, store
+    from wormnet.engine.cpu.threads import run_tasks
 
     @kernel
     def pure(x, y, times):

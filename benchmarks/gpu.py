@@ -138,7 +138,7 @@ def measure(case: Case, runs: int) -> list[dict[str, object]]:
 
 
 def _contract_holds() -> bool:
-    files = [str(file) for file in sorted((ROOT / "tests" / "kernels" / "gpu").glob("test_contract*.py"))]
+    files = [str(file) for file in sorted((ROOT / "tests" / "engine" / "gpu").glob("test_contract*.py"))]
     command = [sys.executable, "-m", "pytest", "-q", "-x", *files]
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 

@@ -9,6 +9,14 @@ settings.register_profile("wormnet", deadline=None, derandomize=True)
 settings.load_profile("wormnet")
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of one file run in one process, but those of a contract in one for each case: a case compiles its code."""
+    for item in items:
+        case = getattr(item, "callspec", None) and item.callspec.params.get("case")
+        group = f"{item.path.name}-{case}" if isinstance(case, str) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def data_directory():
     """A directory with the files of the data sets: $WORMNET_DATA, or shared/data beside the repository."""

@@ -117,3 +117,53 @@ def lstm_step(p, x, h, c):
     sig = np.vectorize(sigmoid)
     c = sig(f) * c + sig(i) * np.tanh(g)
     return sig(o) * np.tanh(c), c
+
+
+def saturated_sums(wiring, p, x, v):
+    """f and z of the LRC paper: sums over y = [x, v], own state included, through every pair that a synapse joins."""
+    y, f, z = [*x, *v], [float(g) for g in p["leak"]], [float(g) for g in p["leak"]]
+    for k, (post, pre) in enumerate(joined(wiring, own=True)):
+        gate, i = sigmoid(p["slope"][k] * (y[pre] - p["midpoint"][k])), post - wiring.n_inputs
+        f[i] += p["conductance"][k] * gate
+        z[i] += p["weight"][k] * gate
+    return f, z
+
+
+def stc_velocity(wiring, p, x, v):
+    """dx/dt = -sigma(f) x + tanh(z) e_leak."""
+    f, z = saturated_sums(wiring, p, x, v)
+    return np.array([-sigmoid(f[i]) * v[i] + math.tanh(z[i]) * p["v_leak"][i] for i in range(len(v))])
+
+
+def lrc_velocity(wiring, p, x, v):
+    """The same times sigma(e), or sigma(e + k) - sigma(e - k), with e = sum w y + b."""
+    y, e = [*x, *v], [float(b) for b in p["elastance_bias"]]
+    for k, (post, pre) in enumerate(joined(wiring, own=True)):
+        e[post - wiring.n_inputs] += p["elastance_weight"][k] * y[pre]
+    if "elastance_shift" in p:
+        open_ = [sigmoid(one + k) - sigmoid(one - k) for one, k in zip(e, p["elastance_shift"], strict=True)]
+    else:
+        open_ = [sigmoid(one) for one in e]
+    return np.array(open_) * stc_velocity(wiring, p, x, v)
+
+
+def graded_velocity(wiring, p, x, v, s):
+    """dv/dt and ds/dt of the graded-transmission model, synapse by synapse."""
+    potential, active = [*x, *v], [*x, *s]
+    current = [p["leak"][i] * (p["v_leak"][i] - v[i]) for i in range(wiring.n_neurons)]
+    seen = {CHEMICAL: 0, GAP: 0, CURRENT: 0}
+    for one in range(wiring.n_synapses):
+        kind, pre, post = int(wiring.kind[one]), int(wiring.pre[one]), int(wiring.post[one])
+        k, i = seen[kind], post - wiring.n_inputs
+        seen[kind] += 1
+        if kind == CHEMICAL:
+            current[i] += p["conductance"][k] * active[pre] * (p["reversal"][k] - v[i])
+        elif kind == GAP:
+            across = p["gap_conductance"][k] * (potential[pre] - v[i])
+            current[i] += across
+            if pre >= wiring.n_inputs:
+                current[pre - wiring.n_inputs] -= across
+        else:
+            current[i] += p["current"][k] * x[pre]
+    gate = np.array([sigmoid(p["steepness"][i] * (v[i] - p["threshold"][i])) for i in range(wiring.n_neurons)])
+    return np.array(current) / p["capacitance"], p["rise"] * gate * (1 - s) - p["decay"] * s

@@ -33,7 +33,7 @@ def test_nothing_is_timed_while_the_tests_of_a_case_fail(tmp_path):
     (tmp_path / "benchmarks").mkdir()
     for name in ("run.py", "cases.py"):
         text = (ROOT / "benchmarks" / name).read_text()
-        (tmp_path / "benchmarks" / name).write_text(text.replace("tests/kernels/cpu/test_stepper.py", "test_red.py"))
+        (tmp_path / "benchmarks" / name).write_text(text.replace("tests/engine/cpu/test_stepper.py", "test_red.py"))
     (tmp_path / "test_red.py").write_text("def test_red():\n    assert False\n")
     command = [sys.executable, str(tmp_path / "benchmarks" / "run.py"), "--quick", "--case", "stepper"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)

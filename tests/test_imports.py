@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "wormnet"
 
 # Each may import those before it and itself.
-LAYERS = ["_version", "errors", "paths", "atomic", "wiring", "models", "kernels", "nn", "plot", "data", "study", "cli"]
+LAYERS = [
+    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "plot", "data"),
+    *("study", "cli"),
+]
 
 OPTIONAL = {"plot": {"plot"}, "study": {"study", "cluster", "plot"}, "wiring": {"cect"}, "cli": {"study", "plot"}}
 """Extras whose packages a layer may import; all others live by the core dependencies."""
@@ -94,7 +97,7 @@ def state():
     }
 
 before, changed = state(), []
-for name in ("", ".wiring.files", ".models", ".kernels.dispatch", ".nn", ".plot", ".data"):
+for name in ("", ".wiring.files", ".models", ".engine.dispatch", ".nn", ".testing", ".plot", ".data"):
     importlib.import_module("wormnet" + name)
     after = state()
     changed += [name + ": " + key for key in before if before[key] != after[key]]
@@ -238,3 +241,42 @@ def test_every_public_name_is_there_once_and_explained(name):
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'wormnet' has no attribute 'LSTM'"):
         _ = wormnet.LSTM
+
+
+# -- who knows a model by its name -------------------------------------------------------------------------------------
+
+MAY_NAME_MODELS = ("nn/__init__.py", "nn/layers.py", "nn/convert.py")
+BUILT_IN = {"ltc", "cfc", "ctrnn", "LTC", "CfC", "CTRNN"}
+
+
+def names_of_models(path):
+    """(line, what) wherever a file asks which model it has: by class, by name, or by an isinstance of a model."""
+    tree = ast.parse(path.read_text())
+    texts = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in BUILT_IN and id(node) not in texts:
+            yield node.lineno, f"names {node.value!r}"
+        elif isinstance(node, (ast.Name, ast.alias)) and getattr(node, "id", getattr(node, "name", "")) in BUILT_IN:
+            yield node.lineno, "uses the class of a model"
+        elif isinstance(node, ast.Attribute) and node.attr in BUILT_IN:
+            yield node.lineno, f"uses {node.attr}"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            asked = ast.unparse(node.args[0])
+            kind = ast.unparse(node.args[1])
+            if asked.split(".")[-1] == "model" and kind not in ("Model", "str"):
+                yield node.lineno, f"asks {ast.unparse(node)}"
+
+
+def test_engines_and_layers_ask_no_model_which_one_it_is():
+    """The stepper too: what an engine has to know of a model stands in the model's own file."""
+    wrong = []
+    for folder in ("engine", "nn"):
+        for path in sorted((PACKAGE / folder).rglob("*.py")):
+            name = path.relative_to(PACKAGE).as_posix()
+            if name not in MAY_NAME_MODELS:
+                wrong += [f"{name}:{line} {what}" for line, what in names_of_models(path)]
+    assert wrong == []

@@ -12,18 +12,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from wormnet._version import __version__
-from wormnet.errors import ArgumentError, BackendError, DataError, ShapeError, WiringError, WormnetError
+from wormnet.errors import (
+    ArgumentError,
+    BackendError,
+    BlindOutputWarning,
+    DataError,
+    ShapeError,
+    WiringError,
+    WormnetError,
+)
 from wormnet.wiring import Wiring, auto_ncp, circuits, connectome, dense, ncp, nulls, random, small_world
 
 if TYPE_CHECKING:
-    from wormnet import data, models, nn, plot, study, wiring
-    from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, from_ncps, load, save
+    from wormnet import data, models, nn, plot, study, testing, wiring
+    from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, diagnose, from_ncps, load, prune, save
 
 __all__ = [
     "CTRNN",
     "LTC",
     "ArgumentError",
     "BackendError",
+    "BlindOutputWarning",
     "CfC",
     "DataError",
     "MixedMemory",
@@ -39,6 +48,7 @@ __all__ = [
     "connectome",
     "data",
     "dense",
+    "diagnose",
     "from_ncps",
     "load",
     "models",
@@ -46,15 +56,29 @@ __all__ = [
     "nn",
     "nulls",
     "plot",
+    "prune",
     "random",
     "save",
     "small_world",
     "study",
+    "testing",
     "wiring",
 ]
 
-_MODULES = ("data", "models", "nn", "plot", "study")
-_FROM_NN = ("CTRNN", "LTC", "CfC", "MixedMemory", "Recurrent", "WiredLinear", "from_ncps", "load", "save")
+_MODULES = ("data", "models", "nn", "plot", "study", "testing")
+_FROM_NN = (
+    "CTRNN",
+    "LTC",
+    "CfC",
+    "MixedMemory",
+    "Recurrent",
+    "WiredLinear",
+    "diagnose",
+    "from_ncps",
+    "load",
+    "prune",
+    "save",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -134,7 +134,7 @@ def test_a_missing_plan_a_used_directory_and_no_seeds_are_one_line_and_status_2(
     out = ("--out", str(tmp_path))
     assert status(capsys, "no.toml")[::2] == (
         2,
-        "wormnet: no.toml: the plan cannot be read: No such file or directory.\n",
+        "wormnet: there is no file no.toml.\n",
     )
     code, _, err = status(capsys, str(plan), *out)
     assert code == 2

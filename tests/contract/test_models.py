@@ -26,10 +26,10 @@ def same(got, expected, backend):
 def test_each_sequence_is_computed_as_if_alone(case, backend, batch, clock, dtype):
     rnn = build(case, backend, dtype)
     x, state = draw(batch, N, N, dtype=dtype), start(rnn, batch)
-    dt = {"number": 0.3, "per sequence": times(batch, dtype=dtype), "per sample": times(batch, N, dtype=dtype)}[clock]
+    dt = 0.3 if clock == "number" else times(batch, 1 if clock == "per sequence" else N, dtype=dtype)
     y, last = rnn(x, state, dt)
     for i in range(batch):
-        alone, alone_last = rnn(x[i], at(state, i), dt if clock == "number" else dt[i])
+        alone, alone_last = rnn(x[i], at(state, i), dt if clock == "number" else dt[i].expand(N))
         close(y[i], alone, backend=backend)
         same(at(last, i), alone_last, backend)
 
@@ -38,8 +38,10 @@ def test_one_number_for_dt_is_that_number_for_every_sample(case, backend):
     rnn = build(case, backend, double)
     x = draw(N, N, N, dtype=double)
     y = rnn(x, dt=0.3)[0]
-    for dt in (torch.tensor(0.3), torch.full((N,), 0.3, dtype=double), torch.full((N, N), 0.3, dtype=double).numpy()):
+    for shape in ((), (N, 1), (1, N), (N, N), (1, 1)):
+        dt = torch.full(shape, 0.3, dtype=double)
         torch.testing.assert_close(rnn(x, dt=dt)[0], y, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(rnn(x, dt=dt.numpy())[0], y, rtol=1e-6, atol=1e-7)
     assert torch.equal(rnn(x)[0], rnn(x, dt=1)[0])
     assert not torch.allclose(rnn(x)[0], y)
 
@@ -100,6 +102,49 @@ def test_a_packed_sequence_equals_a_padded_one(case, backend, sort, batch_first)
         assert (ours is None and theirs is None) or torch.equal(ours, theirs)
 
 
+def test_a_sequence_that_starts_anew_goes_on_as_one_of_its_own(case, backend):
+    rnn = build(case, backend)
+    x, dt, state, initial = draw(N, N, N), times(N, N), start(rnn, N), start(rnn, N, seed=11)
+    starts = torch.zeros(N, N, dtype=torch.bool)
+    starts[0, 3] = starts[1, 0] = starts[2, 1] = starts[2, 4] = True
+    for first in (initial, None):
+        y, last = rnn(x, state, dt, LENGTHS, starts=starts, initial=first)
+        for i, n in enumerate(LENGTHS.tolist()):
+            cuts = [0, *[t for t in range(1, n) if starts[i, t]], n]
+            now = at(state, i)
+            for begin, end in itertools.pairwise(cuts):
+                if begin < n and starts[i, begin]:
+                    now = None if first is None else at(first, i)
+                piece, now = rnn(x[i, begin:end], now, dt[i, begin:end])
+                close(y[i, begin:end], piece, backend=backend)
+            same(at(last, i), now, backend)
+
+
+def test_gradients_through_starts_are_those_of_the_pieces(case, backend):
+    rnn, reference = build(case, backend), build(case, "reference")
+    starts, found = torch.rand(N, N, generator=torch.Generator().manual_seed(5)) < 0.3, []
+    for layer in (rnn, reference):
+        x, dt = draw(N, N, N).requires_grad_(), times(N, N).requires_grad_()
+        given = [one.requires_grad_() for seed in (3, 11) for one in parts(start(layer, N, seed=seed))]
+        half = len(given) // 2
+        state, initial = (tuple(one) if half > 1 else one[0] for one in (given[:half], given[half:]))
+        y, last = layer(x, state, dt, LENGTHS, starts=starts, initial=initial)
+        loss = sum((one * draw(*one.shape, seed=7)).sum() for one in (y, *parts(last)))
+        found.append(torch.autograd.grad(loss, [x, dt, *given, *layer.parameters()]))
+    for one, other in zip(*found, strict=True):
+        close(one, other, backend=backend, gradient=True)
+
+
+def test_a_time_unit_is_a_change_of_the_clock_alone(case, backend):
+    rnn, scaled = build(case, backend), build(case, backend, time_unit=0.02)
+    x, dt, state = draw(N, N, N), times(N, N), start(rnn, N)
+    y, last = rnn(x, state, dt)
+    got, got_last = scaled(x, state, 0.02 * dt)
+    close(got, y, backend=backend)
+    same(got_last, last, backend)
+    assert torch.equal(scaled(x)[0], rnn(x)[0])
+
+
 @pytest.mark.parametrize("rubbish", [float("nan"), float("inf"), -1e30])
 def test_padding_reaches_neither_outputs_nor_gradients(case, backend, rubbish):
     rnn = build(case, backend)
@@ -139,10 +184,10 @@ def test_one_sequence_equals_a_batch_of_one(case, backend):
 def test_time_first_is_batch_first_with_two_axes_turned(case, backend):
     rnn, turned = build(case, backend), build(case, backend, batch_first=False)
     x, state = draw(N, N, N), start(rnn, N)
-    clocks, dt = times(N), times(N, N)
+    clocks, dt = times(N, 1), times(N, N)
     for given, other in (
         (0.3, 0.3),
-        (clocks, clocks),
+        (clocks, clocks.T),
         (dt, dt.T),
         (dt.numpy(), dt.T.numpy()),
         (dt.tolist(), dt.T.tolist()),

@@ -125,7 +125,8 @@ def test_printing_shows_forty_neurons_and_says_how_many_more():
 def test_a_value_outside_of_its_range_is_refused_and_nothing_is_set(wrong):
     rnn = wormnet.LTC(MIXED, fixed_polarity=True, dtype=torch.float64)
     before = {name: p.clone() for name, p in rnn.named_parameters()}
-    for name in ("capacitance", "leak", "conductance", "gap_conductance"):
+    may_be_zero = () if wrong == 0 else ("conductance", "gap_conductance")
+    for name in ("capacitance", "leak", *may_be_zero):
         values = rnn.values()[name].detach().clone()
         values[-1] = wrong
         with pytest.raises(ArgumentError, match=f"{name} holds {wrong:g}; it takes "):

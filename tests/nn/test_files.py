@@ -99,8 +99,9 @@ def test_tensors_of_someone_else_are_refused(path):
         ("[" * 5_000, "does not hold a valid layer"),
         ("3", "does not hold a valid layer: its head is 3; it takes an object"),
         ('{"format": ' + "9" * 5_000 + "}", "does not hold a valid layer"),
-        ({"format": "other"}, "it is 'other' version 1; this reads 'wormnet-layer' version 1"),
-        ({"version": 2}, "it is 'wormnet-layer' version 2; this reads"),
+        ({"format": "other"}, "it is 'other' version 2; this reads 'wormnet-layer' version 1 to 2"),
+        ({"version": 3}, "it is 'wormnet-layer' version 3; this reads"),
+        ({"version": 1}, "tensor 'wiring_digest' is missing"),
         ({"model": "lstm"}, "unknown model 'lstm'"),
         ({"model": ["ltc"]}, "does not hold a valid layer"),
         ({"model": "cfc"}, "unknown option of cfc"),
@@ -146,26 +147,43 @@ def test_a_file_that_asks_for_much_memory_is_refused_without_taking_it(tmp_path)
     [
         (lambda t: t | {"more": torch.zeros(1)}, "tensor 'more' is unknown"),
         (lambda t: {k: v for k, v in t.items() if k != "slope"}, "tensor 'slope' is missing"),
-        (lambda t: {k: v for k, v in t.items() if k != "wiring_digest"}, "tensor 'wiring_digest' is missing"),
+        (lambda t: t | {"wiring_digest": digest_of(WIRING)}, "tensor 'wiring_digest' is unknown"),
         (lambda t: t | {"v_leak": torch.zeros(6)}, r"tensor 'v_leak' has shape \(6,\); this layer takes \(5,\)"),
         (lambda t: t | {"v_leak": torch.zeros(5, dtype=torch.int64)}, "it takes one floating dtype"),
         (lambda t: t | {"v_leak": torch.zeros(5, dtype=torch.complex64)}, "it takes one floating dtype"),
         (
-            lambda t: {k: v if k == "wiring_digest" else v.to(torch.float8_e4m3fn) for k, v in t.items()},
+            lambda t: {k: v.to(torch.float8_e4m3fn) for k, v in t.items()},
             "its weights are of torch.float8_e4m3fn; it takes one floating dtype of torch.float32, torch.float64",
         ),
         (
             lambda t: t | {"v_leak": t["v_leak"].double()},
             r"torch.float32, torch.float64; it takes one floating dtype of",
         ),
-        (lambda t: t | {"wiring_digest": t["wiring_digest"] + 1}, "these weights belong to another wiring"),
-        (lambda t: t | {"wiring_digest": torch.full((32,), 999)}, "does not hold a valid layer"),
-        (lambda t: t | {"wiring_digest": torch.zeros(32)}, "does not hold a valid layer"),
     ],
-    ids=["more", "slope", "digest", "shape", "int", "complex", "float8", "mixed", "wrong digest", "no bytes", "floats"],
+    ids=["more", "slope", "digest", "shape", "int", "complex", "float8", "mixed"],
 )
 def test_tensors_that_do_not_fit_are_refused(path, change, text):
     edited(path, change_tensors=change)
+    refused(path, text)
+
+
+def digest_of(wiring):
+    """As version 1 of the file held it, among the weights."""
+    return torch.tensor(list(bytes.fromhex(wiring.digest)), dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("digest", "text"),
+    [
+        (digest_of(WIRING) + 1, "these weights belong to another wiring"),
+        (torch.full((32,), 999), "does not hold a valid layer"),
+        (torch.zeros(32), "does not hold a valid layer"),
+        (torch.zeros(32, 2, dtype=torch.uint8), "does not hold a valid layer"),
+    ],
+    ids=["wrong digest", "no bytes", "floats", "two axes"],
+)
+def test_a_file_of_version_1_with_another_digest_is_refused(path, digest, text):
+    edited(path, lambda head: head | {"version": 1}, lambda t: t | {"wiring_digest": digest})
     refused(path, text)
 
 

@@ -61,7 +61,8 @@ def test_copies_weights_and_devices_work_as_for_any_layer():
     layer(x).sum().backward()
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert torch.equal(twin(x), y)
-    assert set(layer.state_dict()) == {"weight", "bias", "wiring_digest"}
+    assert set(layer.state_dict()) == {"weight", "bias"}
+    assert layer.state_dict()._metadata[""]["wiring"] == layer.wiring.digest
     assert not list(layer.buffers())
     empty = wormnet.WiredLinear(WIRING, device="meta")
     assert empty(torch.zeros(2, 5, device="meta")).shape == (2, 3)

@@ -41,8 +41,8 @@ def test_gated_networks_see_the_logarithm_of_dt(name):
     network, x, dt = made(name, UNEVEN), torch.randn(2, 5, 3), 0.5 + torch.rand(2, 5)
     by_hand, _ = network.core.rnn(torch.cat([x, dt.log()[..., None]], 2))
     torch.testing.assert_close(network(x, dt), network.scores(by_hand[:, -1]))
-    per_sequence = torch.tensor([0.7, 2.0])
-    torch.testing.assert_close(network(x, per_sequence), network(x, per_sequence[:, None].expand(2, 5)))
+    per_sequence = torch.tensor([[0.7], [2.0]])
+    torch.testing.assert_close(network(x, per_sequence), network(x, per_sequence.expand(2, 5)))
 
 
 @pytest.mark.parametrize("width", [1, 7, 64])

@@ -4,6 +4,7 @@ Hasani et al. 2021, AAAI 35(9), 7657-7666: theorem 1 bounds the time constant, t
 """
 
 import numpy as np
+import pytest
 import torch
 from equations import ltc_pull
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from strategies import wirings
 import wormnet
 from wormnet.wiring import CHEMICAL, GAP
 
+pytestmark = pytest.mark.filterwarnings("ignore::wormnet.errors.BlindOutputWarning")  # drawn wirings have blind outputs
 SEED = st.integers(0, 2**31)
 DT = st.sampled_from([1e-6, 1e-3, 1.0, 1e3, 1e6])
 

@@ -14,6 +14,7 @@ from wormnet import models
 
 SAMPLES = 3
 WIRINGS = wirings(inputs=(0, 3), neurons=(1, 5))
+pytestmark = pytest.mark.filterwarnings("ignore::wormnet.errors.BlindOutputWarning")  # drawn wirings have blind outputs
 
 
 def numbers(rnn, seed):

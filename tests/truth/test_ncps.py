@@ -13,6 +13,7 @@ from wormnet import models
 from wormnet.errors import ArgumentError
 from wormnet.wiring.files import from_json
 
+pytestmark = pytest.mark.filterwarnings("ignore::wormnet.errors.BlindOutputWarning")  # as some networks of ncps are
 LIMIT = 1e-5
 """Both compute in float32; at most eight sub-steps for each of six samples."""
 

@@ -340,6 +340,7 @@ def test_a_change_of_units_and_back_is_the_same(circuit, units):
         assert there[name] == pytest.approx(value, rel=1e-12, abs=1e-11), name
 
 
+@pytest.mark.filterwarnings("ignore::wormnet.errors.BlindOutputWarning")
 @given(circuits(inputs=(1, 2)), st.sampled_from([Units(), Units(-40, 10, 0.5, 0.25)]))
 def test_the_ltc_layer_computes_the_same_potentials_in_its_own_units(circuit, units):
     wiring = circuit.wiring

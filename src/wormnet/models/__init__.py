@@ -1,28 +1,32 @@
-"""What a neuron computes: equations, parameters, and the reference engine in plain torch."""
+"""What a neuron computes: equations as scalar functions that every engine compiles, and parameters as data."""
 
-from wormnet.errors import ArgumentError, unknown
 from wormnet.models.cfc import CfC
 from wormnet.models.ctrnn import CTRNN
+from wormnet.models.equation import DenseUpdate, Edge, Model, State, Sum, Update
+from wormnet.models.graded import GradedWorm
+from wormnet.models.lrc import LRC, STC
 from wormnet.models.ltc import LTC
-from wormnet.models.ode import ORDER, SOLVERS, OdeModel
-from wormnet.models.spec import Model, ParamSpec
+from wormnet.models.registry import MODELS, named, register
+from wormnet.models.solvers import SOLVERS
+from wormnet.models.spec import ParamSpec, connections
 
-__all__ = ["CTRNN", "LTC", "MODELS", "ORDER", "SOLVERS", "CfC", "Model", "OdeModel", "ParamSpec", "named"]
-
-MODELS: dict[str, type[Model]] = {model.name: model for model in (LTC, CfC, CTRNN)}
-"""The models by name; a new one joins here."""
-
-
-def named(name: str, **options: object) -> Model:
-    """A model by its name, with options. Raises ArgumentError for a name or option that does not exist.
-
-    >>> named("ltc", unfolds=3)
-    LTC(unfolds=3, solver='semi_implicit', input_map='affine', output_map='affine', fixed_polarity=False)
-    """
-    if name not in MODELS:
-        raise ArgumentError(unknown("model", name, MODELS))
-    kind = MODELS[name]
-    for option in options:
-        if option not in kind.option_names():
-            raise ArgumentError(unknown(f"option of {name}", option, kind.option_names()))
-    return kind(**options)
+__all__ = [
+    "CTRNN",
+    "LRC",
+    "LTC",
+    "MODELS",
+    "SOLVERS",
+    "STC",
+    "CfC",
+    "DenseUpdate",
+    "Edge",
+    "GradedWorm",
+    "Model",
+    "ParamSpec",
+    "State",
+    "Sum",
+    "Update",
+    "connections",
+    "named",
+    "register",
+]

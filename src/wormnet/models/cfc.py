@@ -1,31 +1,158 @@
 """Closed-form continuous-time neurons: a gate in time instead of a solver."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from wormnet.errors import ArgumentError, WiringError
-from wormnet.models import formulas
-from wormnet.models.spec import Model, ParamSpec, Values, add_by, check_choice, check_count, check_flag, connections
+from wormnet.models.elementary import absolute, exp, sigmoid, tanh, where_less
+from wormnet.models.equation import DenseUpdate, Edge, Model, State, Sum, Update
+from wormnet.models.formulas import (
+    affine,
+    d_decayed,
+    d_gated,
+    d_mix,
+    d_sigmoid,
+    d_tanh,
+    decayed,
+    gated,
+    mix,
+    sign,
+)
+from wormnet.models.spec import ParamSpec, Values, check_choice, check_count, check_flag, connections
 from wormnet.wiring.core import Wiring
 
 __all__ = ["ACTIVATIONS", "CfC"]
 
-MODES = ("default", "pure", "no_gate")
-ACTIVATIONS = {
-    "lecun_tanh": lambda x: 1.7159 * torch.tanh(0.666 * x),
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "silu": torch.nn.functional.silu,
-    "gelu": torch.nn.functional.gelu,
-}
-"""What a backbone may use between its layers; lecun_tanh is 1.7159 tanh(0.666 x)."""
+# -- edges: one weight for each head -----------------------------------------------------------------------------------
 
 
+def heads(u, g, h, a, b):
+    """The contributions of a connection to the four heads."""
+    return u * g, u * h, u * a, u * b
+
+
+def d_heads(u, g, h, a, b, by_g, by_h, by_a, by_b):
+    """Adjoints of u and the weights."""
+    by_u = by_g * g + by_h * h + by_a * a + by_b * b
+    return by_u, by_g * u, by_h * u, by_a * u, by_b * u
+
+
+def head(u, g):
+    """The contribution of a connection to the single head of the mode "pure"."""
+    return u * g
+
+
+def d_head(u, g, by_g):
+    """Adjoints of u and the weight."""
+    return by_g * g, by_g * u
+
+
+# -- nodes -------------------------------------------------------------------------------------------------------------
+
+
+def default(v, g, h, a, b, dt):
+    """From tanh(g) to tanh(h) as the gate opens."""
+    early, late, gate = tanh(g), tanh(h), sigmoid(affine(a, b, dt))
+    return mix(early, late, gate), early, late, gate, a
+
+
+def d_default(v, early, late, gate, a, dt, by_new):
+    """Adjoints of v, the heads and log dt."""
+    by_early, by_late, by_gate = d_mix(early, late, gate)
+    by_b = by_new * by_gate * d_sigmoid(gate)
+    by_a = by_b * dt
+    return 0.0, by_new * by_early * d_tanh(early), by_new * by_late * d_tanh(late), by_a, by_b, by_a * a
+
+
+def no_gate(v, g, h, a, b, dt):
+    """The late state is added, and the early one stays."""
+    early, late, gate = tanh(g), tanh(h), sigmoid(affine(a, b, dt))
+    return gated(early, late, gate), early, late, gate, a
+
+
+def d_no_gate(v, early, late, gate, a, dt, by_new):
+    """Adjoints of v, the heads and log dt."""
+    _, by_late, by_gate = d_gated(early, late, gate)
+    by_b = by_new * by_gate * d_sigmoid(gate)
+    by_a = by_b * dt
+    return 0.0, by_new * d_tanh(early), by_new * by_late * d_tanh(late), by_a, by_b, by_a * a
+
+
+def pure(v, g, w_tau, rest, dt):
+    """The closed form itself."""
+    decay = exp(-(dt * (absolute(g) + absolute(w_tau))))
+    return decayed(rest, g, decay), g, decay
+
+
+def d_pure(v, w_tau, rest, g, decay, dt, by_new):
+    """Adjoints of v, the head, the coefficients and log dt."""
+    by_rest, by_g, by_decay = d_decayed(rest, g, decay)
+    by_exponent = by_new * by_decay * decay
+    by_rate = -(by_exponent * dt)
+    by_log_dt = by_rate * (absolute(g) + absolute(w_tau))
+    return 0.0, by_new * by_g + by_rate * sign(g), by_rate * sign(w_tau), by_new * by_rest, by_log_dt
+
+
+# -- activations of a backbone: value and derivative -------------------------------------------------------------------
+
+
+def lecun_tanh(s):
+    """1.7159 tanh(0.666 s)"""
+    y = tanh(s * 0.666)
+    return y * 1.7159, d_tanh(y) * (1.7159 * 0.666)
+
+
+def plain_tanh(s):
+    """tanh(s)"""
+    y = tanh(s)
+    return y, d_tanh(y)
+
+
+def relu(s):
+    """max(s, 0); its derivative at 0 is 0."""
+    return where_less(0.0, s, s, 0.0), where_less(0.0, s, 1.0, 0.0)
+
+
+def silu(s):
+    """s sigmoid(s)"""
+    y = sigmoid(s)
+    return s * y, y + s * d_sigmoid(y)
+
+
+def gelu(s):
+    """s Phi(s), Phi the normal distribution, exact to double precision.
+
+    exp(z^2) erfc(z) is a ratio of polynomials on 0..28, past which exp(-z^2) is 0. It was fitted to the relative error
+    by linear least squares with the denominator of the round before (Sanathanan & Koerner) and Lawson's weights, in 60
+    digits: 5.3e-17. All coefficients are positive, so that no digits cancel.
+    """
+    z = absolute(s) * 0.7071067811865476
+    z = where_less(z, 28.0, z, 28.0)
+    p = 0.564189583546178472 * z + 10.7170801217328008
+    p = ((p * z + 99.6945971755255192) * z + 587.484012869726331) * z + 2398.47334381586114
+    p = ((p * z + 7011.07680526017459) * z + 14675.246500348369) * z + 21296.572126538528
+    p = (p * z + 19634.5225491244774) * z + 8954.39913403474586
+    q = (z + 18.9955299318155392) * z + 177.204072705672206
+    q = ((q * z + 1050.78606482644023) * z + 4339.03538051457408) * z + 12937.9558881264281
+    q = ((q * z + 28049.6953695854637) * z + 43463.5977385923012) * z + 45898.4542696040521
+    q = (q * z + 29738.4799858272518) * z + 8954.39913403474633
+    bell = exp(-(z * z))
+    tail = 0.5 * bell * p / q
+    below = where_less(s, 0.0, tail, 1.0 - tail)
+    return s * below, below + s * bell * 0.3989422804014327
+
+
+ACTIVATIONS = {"lecun_tanh": lecun_tanh, "tanh": plain_tanh, "relu": relu, "silu": silu, "gelu": gelu}
+"""What a backbone may use between its layers."""
+
+NODES = {"default": (default, d_default, 4), "pure": (pure, d_pure, 2), "no_gate": (no_gate, d_no_gate, 4)}
+
+
+@final
 @dataclass(frozen=True)
 class CfC(Model):
     r"""Closed-form continuous-time neurons.
@@ -36,7 +163,7 @@ class CfC(Model):
         no_gate:  v <- tanh(g(z)) + tanh(h(z)) gate
         pure:     v <- A - A exp(-dt (|w_tau| + |g(z)|)) g(z)
 
-    The recurrent part is sparse too: a head has one weight for every ordered pair of cells that a synapse joins (a gap
+    The recurrent part is sparse too: a head has one weight for each ordered pair of cells connected by a synapse (a gap
     junction joins both ways) and one for the neuron's own state. Neurons are updated layer by layer in the order of
     `Wiring.layers`, so that a neuron sees the new states of earlier layers and the old ones of its own and later ones.
     The weights of the heads g and h start with the sign of their synapse.
@@ -58,7 +185,7 @@ class CfC(Model):
     """
 
     name: ClassVar[str] = "cfc"
-    own_state: ClassVar[bool] = True
+    states: ClassVar[tuple[State, ...]] = (State("v", "1", "activity"),)
 
     mode: str = "default"
     fixed_polarity: bool = False
@@ -68,7 +195,7 @@ class CfC(Model):
     backbone_dropout: float = 0.0
 
     def __post_init__(self):
-        check_choice("mode", self.mode, MODES)
+        check_choice("mode", self.mode, ("default", "pure", "no_gate"))
         check_flag("fixed_polarity", self.fixed_polarity)
         check_count("backbone_layers", self.backbone_layers, 0)
         check_count("backbone_units", self.backbone_units, 1)
@@ -76,12 +203,14 @@ class CfC(Model):
         if not isinstance(self.backbone_dropout, (int, float, np.number)) or not 0 <= self.backbone_dropout < 1:
             raise ArgumentError(f"backbone_dropout is {self.backbone_dropout!r}; it takes 0 to below 1.")
         if self.backbone_layers and self.fixed_polarity:
-            raise ArgumentError("fixed_polarity has no meaning behind a backbone, which mixes all cells; take one.")
+            raise ArgumentError("fixed_polarity has no meaning after a backbone, which mixes all cells; take one.")
 
     def check(self, wiring: Wiring) -> None:
         """A backbone mixes all cells, so every cell has to send to every neuron."""
+        if not self.backbone_layers:
+            return
         missing = (wiring.n_inputs + wiring.n_neurons) * wiring.n_neurons - len(connections(wiring, own=True).pre)
-        if self.backbone_layers and (missing or np.any(wiring.layers)):
+        if missing or np.any(wiring.layers):
             what = f"lacks {missing} of them" if missing else "updates its neurons in several layers"
             raise WiringError(
                 f"a backbone takes a wiring in which every cell sends to every neuron at once; this one {what}. "
@@ -136,66 +265,46 @@ class CfC(Model):
             specs.append(ParamSpec("A", "neuron", (1.0, 1.0), "1", "state at rest"))
         return tuple(specs)
 
-    def indices(self, wiring: Wiring) -> dict[str, NDArray[np.int64]]:
-        """For each layer: its neurons, and sender, receiver (within the layer) and connection of what they read."""
-        links = connections(wiring, own=True)
-        found = {}
-        for layer in range(self._n_layers(wiring)):
-            neurons = np.flatnonzero(wiring.layers == layer)
-            place = np.full(wiring.n_neurons, -1)
-            place[neurons] = np.arange(len(neurons))
-            chosen = np.flatnonzero(place[links.post] >= 0)
-            found[f"neurons{layer}"] = neurons
-            found[f"pre{layer}"] = links.pre[chosen]
-            found[f"post{layer}"] = place[links.post[chosen]]
-            found[f"connection{layer}"] = chosen
-        return found
-
-    def prepare(self, p: Values, at: Values) -> Values:
-        """Gather each layer's weights, once per call; as a matrix where every cell sends to every neuron."""
-        ready = dict(p)
-        for layer in range(len(at) // 4):
-            neurons, chosen = at[f"neurons{layer}"], at[f"connection{layer}"]
-            ready[f"bias{layer}"] = torch.cat([p[f"{head}_bias"][neurons] for head in self.heads])
-            if not self.backbone_layers:
-                ready[f"weight{layer}"] = torch.stack([p[f"{head}_weight"][chosen] for head in self.heads])
+    def updates(self) -> tuple[Update | DenseUpdate, ...]:
+        """One: the heads over connections, or over a backbone, and the closed form."""
+        node, d_node, keeps = NODES[self.mode]
+        coefficients = ("w_tau", "A") if self.mode == "pure" else ()
         if self.backbone_layers:
-            ready["weight0"] = torch.cat([p[f"{head}_weight"] for head in self.heads])
-        return ready
+            return (
+                DenseUpdate(
+                    sums=self.heads,
+                    weight="heads_weight",
+                    bias="heads_bias",
+                    node=node,
+                    d_node=d_node,
+                    coefficients=coefficients,
+                    keeps=keeps,
+                    hidden=tuple((f"backbone_weight{i}", f"backbone_bias{i}") for i in range(self.backbone_layers)),
+                    units=self.backbone_units,
+                    activation=ACTIVATIONS[self.backbone_activation],
+                    dropout=float(self.backbone_dropout),
+                ),
+            )
+        weights = tuple(f"{one}_weight" for one in self.heads)
+        functions = (head, d_head) if self.mode == "pure" else (heads, d_heads)
+        return (
+            Update(
+                edges=(Edge("connection", weights, self.heads, *functions, linear=True),),
+                sums=tuple(Sum(one, f"{one}_bias") for one in self.heads),
+                node=node,
+                d_node=d_node,
+                coefficients=coefficients,
+                keeps=keeps,
+                own_state=True,
+                layered=True,
+            ),
+        )
 
-    def step(self, p: Values, at: Values, v: Tensor, x: Tensor, dt: Tensor, training: bool = False) -> Tensor:
-        """Advance v by one sample, as Model.step says."""
-        n_layers = len(at) // 4
-        for layer in range(n_layers):
-            neurons = at[f"neurons{layer}"]
-            heads = self._heads(p, at, torch.cat([x, v], 1), layer, training)
-            new = self._update(p, neurons, heads, dt)
-            v = new if n_layers == 1 else v.index_copy(1, neurons, new)
-        return v
-
-    def _heads(self, p: Values, at: Values, z: Tensor, layer: int, training: bool) -> tuple[Tensor, ...]:
-        for i in range(self.backbone_layers):
-            z = torch.nn.functional.linear(z, p[f"backbone_weight{i}"], p[f"backbone_bias{i}"])
-            z = ACTIVATIONS[self.backbone_activation](z)
-            z = torch.nn.functional.dropout(z, self.backbone_dropout, training)
-        weight, bias, n = p[f"weight{layer}"], p[f"bias{layer}"], at[f"neurons{layer}"].shape[0]
-        if self.backbone_layers or weight.shape[1] == n * z.shape[1]:
-            # Connections are sorted by (receiver, sender), so all of them in a row are the matrix.
-            return torch.nn.functional.linear(z, weight.reshape(-1, z.shape[1]), bias).split(n, 1)
-        read, post = z[:, at[f"pre{layer}"]], at[f"post{layer}"]
-        sums = [add_by(post, read * weight[i], n) for i in range(len(self.heads))]
-        return tuple(total + b for total, b in zip(sums, bias.split(n), strict=True))
-
-    def _update(self, p: Values, neurons: Tensor, heads: tuple[Tensor, ...], dt: Tensor) -> Tensor:
-        if self.mode == "pure":
-            rest, rate = p["A"][neurons], p["w_tau"][neurons].abs() + heads[0].abs()
-            return formulas.decayed(rest, heads[0], torch.exp(-dt * rate))
-        g, h, a, b = heads
-        gate = torch.sigmoid(formulas.affine(a, b, dt))
-        if self.mode == "no_gate":
-            return formulas.gated(torch.tanh(g), torch.tanh(h), gate)
-        return formulas.mix(torch.tanh(g), torch.tanh(h), gate)
-
-    @staticmethod
-    def _n_layers(wiring: Wiring) -> int:
-        return int(wiring.layers.max()) + 1 if wiring.n_neurons else 0
+    def coefficients(self, p: Values) -> dict[str, Tensor]:
+        """After a backbone, the weights of all heads in one matrix."""
+        if not self.backbone_layers:
+            return dict(p)
+        stacked = {
+            f"heads_{what}": torch.cat([p[f"{one}_{what}"] for one in self.heads]) for what in ("weight", "bias")
+        }
+        return {**p, **stacked}

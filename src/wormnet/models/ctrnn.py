@@ -1,22 +1,44 @@
 """Continuous-time recurrent neurons: the standard leaky rate model."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, final
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from wormnet.models.ode import OdeModel
-from wormnet.models.spec import ParamSpec, Values, add_by, check_flag, connections
+from wormnet.models.elementary import tanh
+from wormnet.models.equation import Edge, Model, State, Sum, Update, check_solver
+from wormnet.models.formulas import d_tanh
+from wormnet.models.solvers import SOLVERS
+from wormnet.models.spec import ParamSpec, check_flag, connections
 from wormnet.wiring.core import Wiring
 
 __all__ = ["CTRNN"]
 
 
+def weighted(u, weight):
+    """The contribution of a connection to the sum."""
+    return u * weight
+
+
+def d_weighted(u, weight, by_total):
+    """Adjoints of u and the weight."""
+    return by_total * weight, by_total * u
+
+
+def rate(v, total):
+    """Drive and pull; the drive is kept."""
+    drive = tanh(total)
+    return drive, 1.0, drive
+
+
+def d_rate(v, drive, by_drive, by_pull):
+    """Adjoints of v and the sum."""
+    return 0.0, by_drive * d_tanh(drive)
+
+
+@final
 @dataclass(frozen=True)
-class CTRNN(OdeModel):
+class CTRNN(Model):
     r"""Continuous-time recurrent neurons.
 
         time_constant_i dv_i/dt = -v_i + tanh(sum_s weight_s u_pre(s) + bias_i)
@@ -26,11 +48,11 @@ class CTRNN(OdeModel):
 
     Args:
         unfolds: sub-steps per sample, 1 or more.
-        solver: "semi_implicit", "euler", "exponential_euler" or "rk4".
+        solver: "semi_implicit", "exponential_euler", "exponential_midpoint", "euler" or "rk4".
         fixed_polarity: weights keep the sign of their synapse.
 
-    Units: dimensionless; time_constant in the unit of dt. States stay within -1..1 once there (not under "euler" with
-    dt / unfolds above the time constant, nor under "rk4" with one far above it).
+    Units: dimensionless; time_constant in units of `time_unit`. States stay within -1..1 once there (not under "euler"
+    with dt / unfolds above the time constant, nor under "rk4" with one far above it).
     Source: Funahashi & Nakamura 1993, Neural Networks 6, 801-806; the baseline of Hasani et al. 2021, AAAI.
 
     >>> CTRNN(solver="rk5")
@@ -39,13 +61,14 @@ class CTRNN(OdeModel):
     """
 
     name: ClassVar[str] = "ctrnn"
+    states: ClassVar[tuple[State, ...]] = (State("v", "1", "activity"),)
 
     unfolds: int = 6
     solver: str = "semi_implicit"
     fixed_polarity: bool = False
 
     def __post_init__(self):
-        self._check_ode()
+        check_solver(self, tuple(SOLVERS))
         check_flag("fixed_polarity", self.fixed_polarity)
 
     def params(self, wiring: Wiring) -> tuple[ParamSpec, ...]:
@@ -69,39 +92,17 @@ class CTRNN(OdeModel):
             ),
         )
 
-    def indices(self, wiring: Wiring) -> dict[str, NDArray[np.int64]]:
-        """Sender, receiver and connection, those from inputs apart from those from neurons."""
-        links = connections(wiring, own=False)
-        found = {}
-        from_input = links.pre < wiring.n_inputs
-        for sender, chosen, shift in (("input", from_input, 0), ("neuron", ~from_input, wiring.n_inputs)):
-            found[f"{sender}_pre"] = links.pre[chosen] - shift
-            found[f"{sender}_post"] = links.post[chosen]
-            found[f"{sender}_connection"] = np.flatnonzero(chosen)
-        return found
-
-    def prepare(self, p: Values, at: Values) -> Values:
-        """Split the weights by sender, once per call."""
-        ready = dict(p)
-        for sender in ("input", "neuron"):
-            ready[f"weight_{sender}"] = p["weight"][at[f"{sender}_connection"]]
-        return ready
-
-    def capacitance(self, p: Values) -> Tensor:
-        """The time constant."""
-        return p["time_constant"]
-
-    def from_inputs(self, p: Values, at: Values, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The part of the sum that the inputs send; it acts through tanh in `combine`."""
-        return self._sum(p, at, x, "input") + p["bias"], torch.ones_like(p["bias"])
-
-    def from_neurons(self, p: Values, at: Values, v: Tensor) -> tuple[Tensor, Tensor]:
-        """The part of the sum that the neurons send."""
-        return self._sum(p, at, v, "neuron"), torch.zeros_like(p["bias"])
-
-    def combine(self, drive: Tensor, pull: Tensor) -> tuple[Tensor, Tensor]:
-        """The whole sum acts through tanh."""
-        return torch.tanh(drive), pull
-
-    def _sum(self, p: Values, at: Values, u: Tensor, sender: str) -> Tensor:
-        return add_by(at[f"{sender}_post"], p[f"weight_{sender}"] * u[:, at[f"{sender}_pre"]], p["bias"].shape[0])
+    def updates(self) -> tuple[Update, ...]:
+        """One: a weighted sum of all connections, and the leaky rate under the chosen solver."""
+        return (
+            Update(
+                edges=(Edge("connection", ("weight",), ("total",), weighted, d_weighted, linear=True),),
+                sums=(Sum("total", "bias"),),
+                node=rate,
+                d_node=d_rate,
+                keeps=1,
+                solver=SOLVERS[self.solver],
+                capacitances=("time_constant",),
+                unfolds=self.unfolds,
+            ),
+        )

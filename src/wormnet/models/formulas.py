@@ -1,36 +1,34 @@
-"""The scalar formulas of all models and their derivatives, with nothing but arithmetic.
+"""The scalar formulas that several models share, and their derivatives.
 
-Every function here takes numbers and gives numbers with + - * / alone, so that the same source runs elementwise on
-torch tensors, compiled by Numba and compiled by Triton. What is not arithmetic (exp, tanh, the sigmoid) is computed by
-the engine and handed in. A function named `d_...` gives the derivatives of its neighbour above, in the order of its
-arguments.
+Each function maps numbers to numbers and uses only + - * / and the functions of `elementary`, so the same source runs
+elementwise on torch tensors, compiled by Numba, and compiled by Triton. A function named `d_...` returns the
+derivatives of the function above it, in the order of that function's arguments.
 """
+
+from wormnet.models.elementary import absolute, exp, where_less
 
 __all__ = [
     "affine",
     "d_decayed",
-    "d_explicit_euler",
-    "d_exponential_euler",
     "d_gate_argument",
     "d_gated",
     "d_mix",
-    "d_semi_implicit",
+    "d_relaxation",
     "d_sigmoid",
     "d_tanh",
     "decayed",
     "explicit_euler",
-    "exponential_euler",
     "gate_argument",
     "gated",
     "mix",
-    "rk4_sum",
+    "relaxation",
     "semi_implicit",
-    "velocity",
+    "sign",
 ]
 
 
 def gate_argument(u, slope, midpoint):
-    """What the sigmoid of a chemical synapse is taken of: slope (u - midpoint)."""
+    """The argument of a chemical synapse's sigmoid: slope (u - midpoint)."""
     return slope * (u - midpoint)
 
 
@@ -49,54 +47,50 @@ def d_tanh(y):
     return 1.0 - y * y
 
 
+def sign(x):
+    """1, -1, or 0 at 0: the derivative of |x|."""
+    return where_less(0.0, x, 1.0, where_less(x, 0.0, -1.0, 0.0))
+
+
 def affine(a, b, dt):
     """The argument of a CfC neuron's time gate, a dt + b; linear in each."""
     return a * dt + b
 
 
-def velocity(v, capacitance, drive, pull):
-    """dv/dt of capacitance dv/dt = drive - pull v, the form of every conductance-based neuron."""
-    return (drive - pull * v) / capacitance
-
-
 def explicit_euler(v, capacitance, drive, pull, h):
-    """One step h of the explicit Euler method."""
+    """One step h of the explicit Euler method for capacitance dv/dt = drive - pull v."""
     return v + h * (drive - pull * v) / capacitance
-
-
-def d_explicit_euler(v, capacitance, drive, pull, h):
-    """Derivatives of explicit_euler by v, capacitance, drive, pull, h."""
-    rate = (drive - pull * v) / capacitance
-    share = h / capacitance
-    return 1.0 - share * pull, -share * rate, share, -share * v, rate
 
 
 def semi_implicit(v, capacitance, drive, pull, h):
     """One step h with v taken implicitly and its partners explicitly: (c v + h drive) / (c + h pull).
 
-    A weighted mean of v and drive / pull, so no h makes it leave the range between them.
+    This is a weighted mean of v and drive / pull, so it stays between them for every h.
     """
     return (capacitance * v + h * drive) / (capacitance + h * pull)
 
 
-def d_semi_implicit(v, capacitance, new, inverse, pull, drive, h):
-    """Derivatives of semi_implicit by v, capacitance, drive, pull, h; inverse is 1 / (c + h pull), new its value."""
-    return capacitance * inverse, (v - new) * inverse, h * inverse, -h * new * inverse, (drive - pull * new) * inverse
+def relaxation(z):
+    """(1 - e^-z) / z, the share of the way to rest that a neuron covers in z time constants, over z; 1 at 0.
+
+    By its series up to 0.25, where the next term is below 1e-15 and beyond which few digits cancel.
+    """
+    size = absolute(z)
+    series = 1.0 - z * (1.0 / 9.0) * (1.0 - z * (1.0 / 10.0) * (1.0 - z * (1.0 / 11.0)))
+    series = 1.0 - z * (1.0 / 6.0) * (1.0 - z * (1.0 / 7.0) * (1.0 - z * (1.0 / 8.0) * series))
+    series = 1.0 - z * 0.5 * (1.0 - z * (1.0 / 3.0) * (1.0 - z * 0.25 * (1.0 - z * 0.2 * series)))
+    safe = where_less(size, 0.25, 1.0, z)  # no division by 0, whose gradient would be NaN
+    return where_less(size, 0.25, series, (1.0 - exp(-safe)) / safe)
 
 
-def exponential_euler(v, rest, decay):
-    """One step of the exponential Euler method: towards rest = drive / pull, with decay = exp(-h pull / c)."""
-    return rest + (v - rest) * decay
-
-
-def d_exponential_euler(v, rest, decay):
-    """Derivatives of exponential_euler by v, rest, decay."""
-    return decay, 1.0 - decay, v - rest
-
-
-def rk4_sum(v, k1, k2, k3, k4, h):
-    """The last line of the classical Runge-Kutta method of order four."""
-    return v + h * (k1 + 2.0 * k2 + 2.0 * k3 + k4) / 6.0
+def d_relaxation(z, decay, value):
+    """Derivative of relaxation at z, where e^-z is `decay` and relaxation is `value`."""
+    size = absolute(z)
+    series = 1.0 / 45360.0 - z * (1.0 / 403200.0 - z * (1.0 / 3991680.0 - z * (1.0 / 43545600.0)))
+    series = 1.0 / 30.0 - z * (1.0 / 144.0 - z * (1.0 / 840.0 - z * (1.0 / 5760.0 - z * series)))
+    series = -0.5 + z * (1.0 / 3.0 - z * (0.125 - z * series))
+    safe = where_less(size, 0.25, 1.0, z)  # no division by 0, whose gradient would be NaN
+    return where_less(size, 0.25, series, (decay - value) / safe)
 
 
 def mix(first, second, gate):

@@ -23,11 +23,11 @@ def from_ncps(module: nn.Module) -> Recurrent:
 
     - neurons keep the order that `ncps` has in its hidden state, so states carry over;
     - a CfC on a wiring there joins every neuron to all neurons of its own layer and of the layer before, whatever the
-      wiring says, and knows no signs; the converted wiring has all these synapses, with signs to be learned;
+      wiring says, and has no signs; the converted wiring has all these synapses, with signs to be learned;
     - an LTC's signs are those of its reversal potentials now.
 
-    Dropout between the layers of a backbone acts behind every layer here (training only); `ncps` has none behind the
-    first, so a backbone of one layer is converted without.
+    Dropout in a backbone acts after every layer here (training only); `ncps` has none after the first, so a backbone of
+    one layer is converted without.
 
     Args: module: an `ncps.torch.LTC` or `ncps.torch.CfC`, with any wiring, mixed memory, projection.
     Returns: an LTC, CfC or MixedMemory in the module's dtype, device and mode (train or eval), sharing no memory.
@@ -121,7 +121,7 @@ def _ltc(cell: Any) -> tuple[Wiring, LTC, dict[str, Any]]:
 
 def _dense_cfc(cell: Any) -> tuple[Wiring, CfC, dict[str, Any]]:
     drawn = dense(cell.input_size, cell.hidden_size)
-    wiring = Wiring(**{**drawn.to_dict(), "sign": 0, "source": "ncps"})
+    wiring = drawn.replace(sign=0, source="ncps")
     options: dict[str, Any] = {"mode": cell.mode, "backbone_layers": 0}
     values = {}
     parts = [] if cell.backbone is None else list(cell.backbone)

@@ -13,7 +13,7 @@ from wormnet.wiring.files import synapse_rows
 from wormnet.wiring.measure import degree
 
 if TYPE_CHECKING:
-    from wormnet.models.spec import Model
+    from wormnet.models.equation import Model
     from wormnet.nn.parameters import Table
 
 __all__ = ["Description", "describe", "parameters_of"]

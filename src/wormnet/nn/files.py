@@ -11,10 +11,11 @@ import torch
 
 from wormnet import models
 from wormnet.atomic import write_whole
+from wormnet.engine.dispatch import check_backend
 from wormnet.errors import ArgumentError, DataError, WormnetError, shown
-from wormnet.kernels.dispatch import check_backend
 from wormnet.models.spec import check_flag
 from wormnet.nn.layers import layer_of
+from wormnet.nn.parameters import OLD_KEY
 from wormnet.nn.recurrent import Recurrent
 from wormnet.nn.wired_linear import WiredLinear
 from wormnet.paths import printable, prove_file
@@ -23,7 +24,8 @@ from wormnet.wiring.plain_json import few_values
 
 __all__ = ["load", "save"]
 
-FORMAT, VERSION = "wormnet-layer", 1
+FORMAT, VERSION = "wormnet-layer", 2
+"""Version 1, of releases before 0.2, stored non-negative numbers without the shift of `constraints`."""
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 """What a layer computes in; torch has other floating dtypes that it only stores."""
@@ -48,6 +50,11 @@ def save(layer: Recurrent | WiredLinear, path: str | os.PathLike[str]) -> None:
     True
     """
     if isinstance(layer, Recurrent):
+        if models.MODELS.get(layer.model.name) is not type(layer.model):
+            raise ArgumentError(
+                f"the model {type(layer.model).__name__} is not registered, so `load` could not find it by the name "
+                f"{layer.model.name!r}; decorate its class with wormnet.models.register."
+            )
         options: dict[str, Any] = {
             "model": layer.model.name,
             "model_options": layer.model.options,
@@ -55,6 +62,8 @@ def save(layer: Recurrent | WiredLinear, path: str | os.PathLike[str]) -> None:
             "proj_size": layer.proj_size,
             "batch_first": layer.batch_first,
             "return_sequences": layer.return_sequences,
+            "time_unit": layer.time_unit,
+            "time_constants": layer.time_constants,
         }
     elif isinstance(layer, WiredLinear):
         options = {"model": "linear", "bias": layer.bias is not None}
@@ -89,8 +98,9 @@ def load(
     if head is None:
         raise DataError(f"{name} holds tensors but no wormnet layer; it takes a file that wormnet.save wrote.")
     try:
-        layer = _build(json.loads(few_values(head)), backend)
-        _fill(layer, tensors)
+        head = json.loads(few_values(head))
+        layer = _build(head, backend)
+        _fill(layer, tensors, old=head["version"] == 1)
     except (WormnetError, KeyError, TypeError, ValueError, RecursionError, RuntimeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{name} does not hold a valid layer: {reason[:1000]}") from None
@@ -100,9 +110,9 @@ def load(
 def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
     if not isinstance(head, dict):
         raise TypeError(f"its head is {shown(head)}; it takes an object.")
-    if head["format"] != FORMAT or head["version"] != VERSION:
+    if head["format"] != FORMAT or head["version"] not in range(1, VERSION + 1):
         raise ValueError(
-            f"it is {head['format']!r} version {head['version']!r}; this reads {FORMAT!r} version {VERSION}."
+            f"it is {head['format']!r} version {head['version']!r}; this reads {FORMAT!r} version 1 to {VERSION}."
         )
     wiring = from_json(head["wiring"])
     if head["model"] == "linear":
@@ -110,20 +120,24 @@ def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
     model = models.named(head["model"], **head["model_options"])
     # Without memory for the weights yet: the file may ask for any size, and nothing is drawn at random.
     options: dict[str, Any] = {name: head[name] for name in ("proj_size", "batch_first", "return_sequences")}
+    options |= {name: head[name] for name in ("time_unit", "time_constants") if name in head}
     options["device"] = "meta"
     check_flag("mixed_memory", head["mixed_memory"])
     return layer_of(wiring, model, mixed_memory=head["mixed_memory"], backend=backend, **options)
 
 
-def _fill(layer: Recurrent | WiredLinear, tensors: dict[str, torch.Tensor]) -> None:
+def _fill(layer: Recurrent | WiredLinear, tensors: dict[str, torch.Tensor], *, old: bool) -> None:
     wanted = layer.state_dict()
-    for name in sorted({*wanted, *tensors}):
-        if name not in tensors or name not in wanted:
-            raise ValueError(f"tensor {name!r} is {'missing' if name not in tensors else 'unknown'}.")
+    if old and OLD_KEY not in tensors:
+        raise ValueError(f"tensor {OLD_KEY!r} is missing.")
+    own = {name: value for name, value in tensors.items() if not old or name != OLD_KEY}
+    for name in sorted({*wanted, *own}):
+        if name not in own or name not in wanted:
+            raise ValueError(f"tensor {name!r} is {'missing' if name not in own else 'unknown'}.")
         if tensors[name].shape != wanted[name].shape:
             given, takes = tuple(tensors[name].shape), tuple(wanted[name].shape)
             raise ValueError(f"tensor {name!r} has shape {given}; this layer takes {takes}.")
-    floating = {value.dtype for name, value in tensors.items() if name != "wiring_digest"}
+    floating = {value.dtype for value in own.values()}
     if len(floating) > 1 or not floating <= set(DTYPES):
         takes = ", ".join(map(str, DTYPES))
         raise ValueError(

@@ -1,7 +1,9 @@
 """The layers by the names of their models."""
 
 import inspect
-from typing import Any
+from typing import Any, TypedDict, Unpack
+
+import torch
 
 from wormnet import models
 from wormnet.errors import ArgumentError, unknown
@@ -9,14 +11,68 @@ from wormnet.models import Model
 from wormnet.nn.recurrent import Recurrent
 from wormnet.wiring.core import Wiring
 
-__all__ = ["CTRNN", "LTC", "CfC", "MixedMemory", "layer_of"]
+__all__ = ["CTRNN", "LTC", "CfC", "LayerOptions", "MixedMemory", "layer_of"]
 
-LAYER_OPTIONS = tuple(
-    name
-    for name, parameter in inspect.signature(Recurrent.__init__).parameters.items()
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-)
-"""What every layer takes beside its model's options."""
+
+class LayerOptions(TypedDict, total=False):
+    """What every layer takes beside its model's options; `Recurrent` explains each."""
+
+    mixed_memory: bool
+    proj_size: int | None
+    batch_first: bool
+    return_sequences: bool
+    backend: str
+    checkpoint: bool
+    time_unit: float
+    time_constants: tuple[float, float] | None
+    device: torch.device | str | None
+    dtype: torch.dtype | None
+
+
+class LTCOptions(LayerOptions, total=False):
+    """Those of `models.LTC` too."""
+
+    unfolds: int
+    solver: str
+    input_map: str | None
+    output_map: str | None
+    fixed_polarity: bool
+
+
+class CfCOptions(LayerOptions, total=False):
+    """Those of `models.CfC` too."""
+
+    mode: str
+    fixed_polarity: bool
+    backbone_layers: int
+    backbone_units: int
+    backbone_activation: str
+    backbone_dropout: float
+
+
+class CTRNNOptions(LayerOptions, total=False):
+    """Those of `models.CTRNN` too."""
+
+    unfolds: int
+    solver: str
+    fixed_polarity: bool
+
+
+def _keywords(function: Any) -> list[inspect.Parameter]:
+    parameters = inspect.signature(function).parameters.values()
+    return [one for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+LAYER_KEYWORDS = _keywords(Recurrent.__init__)
+LAYER_OPTIONS = tuple(one.name for one in LAYER_KEYWORDS)
+
+
+def _signature(model: type[Model]) -> inspect.Signature:
+    """(wiring, *, the model's options, those of every layer), with the defaults of both."""
+    first = inspect.Parameter("wiring", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Wiring)
+    own = inspect.signature(model).parameters.values()
+    options = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+    return inspect.Signature([first, *options, *LAYER_KEYWORDS])
 
 
 def _split(model: type[Model], options: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
@@ -34,8 +90,7 @@ class LTC(Recurrent):
 
     Args:
         wiring: who is connected to whom.
-        options: those of `models.LTC` (unfolds, solver, input_map, output_map, fixed_polarity) and of `Recurrent`
-            (mixed_memory, proj_size, batch_first, return_sequences, backend, checkpoint, device, dtype).
+        options: those of `models.LTC` (unfolds, solver, input_map, output_map, fixed_polarity) and of `Recurrent`.
 
     Equation, units and source: `models.LTC`. Call, shapes and errors: `Recurrent`.
 
@@ -46,8 +101,8 @@ class LTC(Recurrent):
     torch.Size([8, 10, 1])
     """
 
-    def __init__(self, wiring: Wiring, **options: Any):
-        model, rest = _split(models.LTC, options)
+    def __init__(self, wiring: Wiring, **options: Unpack[LTCOptions]):
+        model, rest = _split(models.LTC, dict(options))
         super().__init__(wiring, model, **rest)
 
 
@@ -57,8 +112,7 @@ class CfC(Recurrent):
     Args:
         wiring: who is connected to whom.
         options: those of `models.CfC` (mode, fixed_polarity, backbone_layers, backbone_units, backbone_activation,
-            backbone_dropout) and of `Recurrent` (mixed_memory, proj_size, batch_first, return_sequences, backend,
-            checkpoint, device, dtype).
+            backbone_dropout) and of `Recurrent`.
 
     Equation, units and source: `models.CfC`. Call, shapes and errors: `Recurrent`.
 
@@ -69,8 +123,8 @@ class CfC(Recurrent):
     torch.Size([2, 10, 8])
     """
 
-    def __init__(self, wiring: Wiring, **options: Any):
-        model, rest = _split(models.CfC, options)
+    def __init__(self, wiring: Wiring, **options: Unpack[CfCOptions]):
+        model, rest = _split(models.CfC, dict(options))
         super().__init__(wiring, model, **rest)
 
 
@@ -79,8 +133,7 @@ class CTRNN(Recurrent):
 
     Args:
         wiring: who is connected to whom.
-        options: those of `models.CTRNN` (unfolds, solver, fixed_polarity) and of `Recurrent` (mixed_memory, proj_size,
-            batch_first, return_sequences, backend, checkpoint, device, dtype).
+        options: those of `models.CTRNN` (unfolds, solver, fixed_polarity) and of `Recurrent`.
 
     Equation, units and source: `models.CTRNN`. Call, shapes and errors: `Recurrent`.
 
@@ -90,8 +143,8 @@ class CTRNN(Recurrent):
     torch.Size([2, 10, 2])
     """
 
-    def __init__(self, wiring: Wiring, **options: Any):
-        model, rest = _split(models.CTRNN, options)
+    def __init__(self, wiring: Wiring, **options: Unpack[CTRNNOptions]):
+        model, rest = _split(models.CTRNN, dict(options))
         super().__init__(wiring, model, **rest)
 
 
@@ -125,6 +178,17 @@ class MixedMemory(Recurrent):
         if options.pop("mixed_memory", True) is not True:
             raise ArgumentError("mixed_memory=False leaves nothing of MixedMemory; use Recurrent.")
         super().__init__(wiring, model, mixed_memory=True, **options)
+
+
+for _layer, _model in ((LTC, models.LTC), (CfC, models.CfC), (CTRNN, models.CTRNN)):
+    _layer.__signature__ = _signature(_model)  # pyright: ignore[reportAttributeAccessIssue]
+MixedMemory.__signature__ = inspect.Signature(  # pyright: ignore[reportAttributeAccessIssue]
+    [
+        *(one for one in inspect.signature(MixedMemory).parameters.values() if one.name != "options"),
+        *(one for one in LAYER_KEYWORDS if one.name != "mixed_memory"),
+        inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD, annotation=Any),
+    ]
+)
 
 
 def layer_of(wiring: Wiring, model: Model, *, mixed_memory: bool, **options: Any) -> Recurrent:

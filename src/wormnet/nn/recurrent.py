@@ -1,9 +1,7 @@
 """The recurrent layer: a wiring times a neuron model."""
 
-import copy
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,22 +9,31 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from wormnet.engine.constants import fake, kept, shown
+from wormnet.engine.dispatch import Choice, check_backend, choose
+from wormnet.engine.layout import layout_of
+from wormnet.engine.program import program_of
+from wormnet.engine.reference import States
+from wormnet.engine.samples import Samples, arrange, numbers, wrong_width
 from wormnet.errors import ArgumentError, BackendError, ShapeError
-from wormnet.kernels.cpu.stepper import Stepper
-from wormnet.kernels.dispatch import Choice, check_backend, choose
 from wormnet.models import Model, named
-from wormnet.models.scan import Samples, arrange, numbers, scan, wrong_width
+from wormnet.models.equation import DenseUpdate
+from wormnet.models.memory import memory_coefficients
 from wormnet.models.spec import Values, check_count, check_flag
-from wormnet.nn.arguments import check_input, check_state
-from wormnet.nn.carry import carry
+from wormnet.nn.arguments import check_input, check_state, lifted, lifted_state
 from wormnet.nn.describe import Description, describe, parameters_of
 from wormnet.nn.parameters import Table, remember_wiring
+from wormnet.nn.start import check_time_constants, spread_time_constants, warn_if_blind
+from wormnet.nn.transfer import transfer
 from wormnet.wiring.core import Wiring
+
+if TYPE_CHECKING:
+    from wormnet.engine.cpu.stepper import Stepper
 
 __all__ = ["Recurrent"]
 
-State = Tensor | tuple[Tensor, Tensor]
-
+StateLike = Tensor | tuple[Tensor, ...]
+"""(batch, neurons), or one for each state of the model"""
 
 AS_IT_IS = nullcontext()
 
@@ -43,40 +50,69 @@ def _cast(values: Any, like: Tensor) -> Any:
     return values if fits else values.to(like.dtype)
 
 
+def _holds_numbers(parameter: Tensor) -> bool:
+    """Whether there is something to draw: on the meta device and among fake tensors there are shapes alone."""
+    return not (parameter.is_meta or fake(parameter))
+
+
+def _checked_unit(time_unit: Any) -> float:
+    """The time unit as a number, or ArgumentError."""
+    try:
+        unit = float(time_unit)
+    except (TypeError, ValueError, OverflowError):
+        unit = 0.0
+    if isinstance(time_unit, bool) or not 0.0 < unit < float("inf"):
+        raise ArgumentError(f"time_unit is {time_unit!r}; it takes a number > 0: how much of dt is one unit of time.")
+    return unit
+
+
+def _reads_own_state(model: Model) -> bool:
+    """Whether the connections of a model include one from a neuron's own state."""
+    return any(not isinstance(update, DenseUpdate) and update.own_state for update in model.updates())
+
+
 class Recurrent(nn.Module):
     r"""A recurrent layer: the neurons and synapses of a wiring, computing what a model says.
 
-        y, state = rnn(x, state=None, dt=None, lengths=None)
+        y, state = rnn(x, state=None, dt=None, lengths=None, *, starts=None, initial=None)
 
     Args:
         wiring: who is connected to whom.
         model: what a neuron computes: a model of `wormnet.models`, or its name ("ltc", "cfc", "ctrnn").
         mixed_memory: put an LSTM cell of as many cells as there are neurons in front: for every sample
-            (h, c) <- LSTM(x, (v, c)), then v <- the model's step from h. The state then is the pair (v, c).
-        proj_size: None, or the width of a linear map behind the outputs.
+            (h, c) <- LSTM(x, (v, c)), then v <- the model's step from h. The state then has c as its last part.
+        proj_size: None, or the width of a linear map after the outputs.
         batch_first: x and y are (batch, time, ...); if False (time, batch, ...), dt per sample likewise.
         return_sequences: y for every sample; if False only after the last one of each sequence, (batch, outputs).
         backend: "auto", "reference", "cpu" or "gpu"; a named engine never falls back. `rnn.backend` tells what runs and
             why.
-        checkpoint: on the way back compute states anew from a few that were kept, so that memory grows with the square
-            root of the number of samples, not with the number.
+        checkpoint: in the backward pass recompute states from a few that were kept, so that memory grows with the
+            square root of the number of samples.
+        time_unit: how much of dt is one unit of the equation's time, 1 unless said otherwise: with dt in seconds and
+            samples every 20 ms, time_unit=0.02 lets one sample last one unit, as the published starts expect.
+        time_constants: None for the published start; or (low, high): neurons start with effective time constants,
+            capacitance / (leak + conductances open at the start), spread log-uniformly between them, in units of the
+            equation's time.
         device, dtype: of the parameters, as for torch's layers.
 
     Call:
         x: (batch, time, inputs), (time, inputs) for one sequence, or a PackedSequence; in the layer's dtype.
-        state: (batch, neurons), (neurons,) for one sequence, or a pair of them with mixed memory; None for zeros.
-            The state that a call returns resumes the sequence exactly.
-        dt: time since the previous sample, > 0: a number, (batch,) or (batch, time); (time,) for one sequence; None
-            for 1.
-        lengths: (batch,) how many samples each sequence has; None if all fill the time axis. Behind its end a
-            sequence's y is zero and its state stands still; every sequence is computed as if alone.
+        state: (batch, neurons), or (neurons,) for one sequence; a tuple of them if the neurons have several states.
+            The state that a call returns resumes the sequence exactly. None: `initial`.
+        dt: time since the previous sample, > 0: a number, (batch, 1), (1, time) or (batch, time); (time,) for one
+            sequence; None for one `time_unit`.
+        lengths: (batch,) how many samples each sequence has; None if all fill the time axis. Past a sequence's end y
+            is zero and the state is held. Sequences in a batch are independent.
+        starts: (batch, time) booleans, or (time,) for one sequence: where true the state is `initial` before that
+            sample. So one row may hold several episodes or recordings.
+        initial: like state, what a sequence starts from; None for the model's own (zeros unless it says otherwise).
 
     Returns: y (batch, time, outputs), and the state after each sequence's last sample.
     Raises: ShapeError for a shape that fits nothing of the above, ArgumentError for a wrong value, type or device.
     Source: Lechner et al. 2020, Nat. Mach. Intell. 2, 642-652; mixed memory: Lechner & Hasani 2020, arXiv 2006.04418.
 
     Under autocast the layer computes in its parameters' dtype. Parameters that have to stay positive are stored as
-    `..._raw`, unconstrained; `values()` gives the numbers of the equation and `set_values` sets them.
+    `..._raw`, unconstrained; `values()` returns the values of the equation and `set_values` sets them.
 
     >>> _ = torch.manual_seed(0)
     >>> rnn = Recurrent(Wiring(2, 3, pre=[0, 1, 2], post=[2, 3, 4]), "ltc")
@@ -96,6 +132,8 @@ class Recurrent(nn.Module):
         return_sequences: bool = True,
         backend: str = "auto",
         checkpoint: bool = False,
+        time_unit: float = 1.0,
+        time_constants: tuple[float, float] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ):
@@ -116,12 +154,17 @@ class Recurrent(nn.Module):
         self.wiring = wiring
         self.model = named(model) if isinstance(model, str) else model
         self.model.check(wiring)
+        self._layout = layout_of(program_of(self.model, memory=mixed_memory), wiring)
         self.mixed_memory, self.proj_size = mixed_memory, proj_size
         self.batch_first, self.return_sequences = batch_first, return_sequences
+        self.time_unit = _checked_unit(time_unit)
+        self.time_constants = check_time_constants(time_constants, self.model)
         self._reads_all = wiring.outputs == wiring.neurons
+        self._state_names = tuple(state.name for state in self._layout.program.states)
+        self._starts_at_zero = all(state.start == 0 for state in self._layout.program.states)
         self._backend, self.checkpoint = check_backend(backend), checkpoint
         self._choice: tuple[Any, Choice] | None = None
-        self._table = Table(self.model.params(wiring), wiring, own=self.model.own_state)
+        self._table = Table(self.model.params(wiring), wiring, own=_reads_own_state(self.model))
         self._at: dict[str, Tensor] = {}
         for spec in self._table.specs.values():
             empty = torch.empty(self._table.shapes[spec.name], device=device, dtype=dtype)
@@ -131,27 +174,39 @@ class Recurrent(nn.Module):
         remember_wiring(self)
         self.reset_parameters()
         self._get_ready()
+        warn_if_blind(self._layout)
 
     def _get_ready(self) -> None:
-        """Find what follows from wiring and device now rather than in a call, which may be traced."""
+        """Compute what follows from wiring and device now rather than in a call, which may be traced."""
         self._indices()
         # A named engine may be out of reach until the layer is moved to its device; the call tells.
         with suppress(BackendError):
             _ = self.backend
 
+    def _apply(self, fn: Any, recurse: bool = True) -> "Recurrent":
+        """Move or cast: to(), double(), cuda()."""
+        super()._apply(fn, recurse)
+        self._get_ready()
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_at": {}, "_choice": None}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_layout"}
+        return kept | {"_at": {}, "_choice": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._layout = layout_of(program_of(self.model, memory=self.mixed_memory), self.wiring)
         self._get_ready()
 
     # -- parameters ----------------------------------------------------------------------------------------------------
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, from torch's global generator."""
-        specs = [spec for spec in self._table.specs.values() if not getattr(self, spec.stored_as).is_meta]
-        self._write({spec.stored_as: self._table.draw(spec) for spec in specs})
+        specs = [spec for spec in self._table.specs.values() if _holds_numbers(getattr(self, spec.stored_as))]
+        drawn = {spec.name: self._table.draw(spec) for spec in specs}
+        if self.time_constants is not None and len(drawn) == len(self._table.specs):
+            drawn |= spread_time_constants(self.model, self.wiring, drawn, self.time_constants)
+        self._write({spec.stored_as: self._table.to_stored(spec, drawn[spec.name]) for spec in specs})
         for module in (self.lstm, self.projection):
             if module is not None:
                 module.reset_parameters()
@@ -169,11 +224,11 @@ class Recurrent(nn.Module):
             if stored is None:
                 stored = getattr(self, spec.stored_as)  # a pruned or parametrized one is an attribute only
             sign = at.get(f"sign_{name}") if spec.constraint == "polarity" else None
-            values[name] = stored if spec.constraint is None else self._table.to_true(spec, stored, sign)
+            values[name] = stored if spec.constraint is None else self._table.to_value(spec, stored, sign)
         return values
 
     def set_values(self, **values: Any) -> None:
-        """Set parameters by the numbers of the equation; one number sets all of that name.
+        """Set parameters to values of the equation; a single number sets all of that name.
 
         Raises ArgumentError for an unknown name or a value outside of the parameter's range, ShapeError for a shape
         that does not fit; nothing is set then.
@@ -184,12 +239,11 @@ class Recurrent(nn.Module):
         [0.5, 0.25]
         """
         self._table.check(values)
-        at, stored = self._indices(), {}
+        stored = {}
         for name, value in values.items():
             spec = self._table.specs[name]
             full = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().expand(self._table.shapes[name])
-            sign = at.get(f"sign_{name}")
-            stored[spec.stored_as] = self._table.to_stored(spec, full, None if sign is None else sign.cpu())
+            stored[spec.stored_as] = self._table.to_stored(spec, full)
         self._write(stored)
 
     def _write(self, stored: dict[str, Tensor]) -> None:
@@ -220,7 +274,7 @@ class Recurrent(nn.Module):
     def on(self, wiring: Wiring) -> "Recurrent":
         """A layer like this one on an edited wiring: what is lesioned is gone, all else keeps its trained parameters.
 
-        Parameters are carried over by the names of cells and synapses, what is frozen stays frozen; those that are new
+        Parameters are transferred by the names of cells and synapses, what is frozen stays frozen; those that are new
         are drawn at random.
         This layer stays as it is.
 
@@ -241,11 +295,13 @@ class Recurrent(nn.Module):
             return_sequences=self.return_sequences,
             backend=self._backend,
             checkpoint=self.checkpoint,
+            time_unit=self.time_unit,
+            time_constants=self.time_constants,
             device=first.device,
             dtype=first.dtype,
         )
         new.__class__ = parametrize.type_before_parametrizations(self)
-        carry(self, new)
+        transfer(self, new)
         return new.train(self.training)
 
     def parameters_of(self, neuron: str) -> dict[str, Any]:
@@ -281,10 +337,12 @@ class Recurrent(nn.Module):
     def backend(self) -> Choice:
         """What runs, and why."""
         stored = self._stored()
-        key = (stored.device, stored.dtype, self.training, self.checkpoint)
+        key = (stored.device, stored.dtype, self.checkpoint)
         if self._choice is None or self._choice[0] != key:
-            options = {"mixed_memory": self.mixed_memory, "training": self.training, "checkpoint": self.checkpoint}
-            self._choice = key, choose(self._backend, self.model, self.wiring, *key[:2], **options)
+            choice = choose(self._backend, self._layout, *key[:2], checkpoint=self.checkpoint)
+            if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+                return choice
+            self._choice = key, choice
         return self._choice[1]
 
     def extra_repr(self) -> str:
@@ -296,30 +354,35 @@ class Recurrent(nn.Module):
     def forward(
         self,
         x: Tensor | PackedSequence,
-        state: State | None = None,
+        state: StateLike | None = None,
         dt: float | Tensor | None = None,
         lengths: Tensor | None = None,
-    ) -> tuple[Any, State]:
+        *,
+        starts: Tensor | None = None,
+        initial: StateLike | None = None,
+    ) -> tuple[Any, StateLike]:
         """Run the sequences; the class tells the shapes."""
         if isinstance(x, PackedSequence):
-            return self._packed(x, state, dt, lengths)
-        samples, states = self._arranged(x, state, dt, lengths)
+            return self._packed(x, state, dt, lengths, starts, initial)
+        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial)
         with _own_precision(samples.x.device):
             p = self.values()
-            kept, states = self._scan(p, samples, states, self._outputs())
+            kept, states = self._scan(p, samples, states, first, self._outputs())
             kept = kept if self.return_sequences else states[0][:, self._indices()["outputs"]]
-            y = self.model.read_out(p, kept)
+            y = mapped(p, kept, "output")
             y = y if self.projection is None else self.projection(y)
         if self.return_sequences:
             valid = samples.valid()
-            y = y if valid is None else torch.where(valid[:, :, None], y, torch.zeros_like(y))
+            y = y if valid is None else torch.where(valid[:, :, None], y, torch.zeros_like(y[:1, :1]))
         if x.dim() == 2:
             y, states = y[0], tuple(one[0] for one in states)
         elif self.return_sequences and not self.batch_first:
             y = y.transpose(0, 1)
-        return y, states if self.mixed_memory else states[0]  # pyright: ignore[reportReturnType]
+        return y, states if len(states) > 1 else states[0]  # pyright: ignore[reportGeneralTypeIssues]
 
-    def step(self, x: Tensor, state: State | None = None, dt: float | Tensor | None = None) -> tuple[Tensor, State]:
+    def step(
+        self, x: Tensor, state: StateLike | None = None, dt: float | Tensor | None = None
+    ) -> tuple[Tensor, StateLike]:
         """One sample: x (batch, inputs) or (inputs,) -> y (batch, outputs), state. dt is a number or (batch,).
 
         >>> rnn = Recurrent(Wiring(2, 3), "ctrnn")
@@ -332,10 +395,16 @@ class Recurrent(nn.Module):
             takes = f"(batch, {self.n_inputs}) or ({self.n_inputs},)"
             raise ShapeError(f"x has shape {tuple(x.shape)}; a step takes one sample: {takes}.")
         time = 0 if x.dim() == 1 or not self.batch_first else 1
+        dt = numbers(dt, self._stored())
+        if dt is not None and dt.dim():
+            if x.dim() == 1 or dt.shape not in (x.shape[:1], (x.shape[0], 1)):
+                takes = "one number" if x.dim() == 1 else f"one number, or one per sequence: ({x.shape[0]},)"
+                raise ShapeError(f"dt has shape {tuple(dt.shape)}; a step takes {takes}.")
+            dt = dt.reshape(-1).unsqueeze(time)
         y, new = self(x.unsqueeze(time), state, dt)
         return (y.squeeze(time) if self.return_sequences else y), new
 
-    def stepper(self, batch: int | None = None) -> Stepper:
+    def stepper(self, batch: int | None = None) -> "Stepper":
         """Run sample by sample without torch, for a control loop: step(x, dt) -> y, reset(), state.
 
         Args: batch: None for one sequence, or how many advance at once.
@@ -345,68 +414,102 @@ class Recurrent(nn.Module):
         >>> stepper.step([0.0, 1.0], dt=0.5).shape, stepper.state.shape
         ((3,), (3,))
         """
+        from wormnet.engine.cpu.stepper import Stepper
+
         if batch is not None:
             check_count("batch", batch, 1)
-
-        def plain(module: nn.Module | None) -> tuple[Any, ...] | None:
-            return None if module is None else tuple(one.detach().cpu().numpy() for one in module.parameters())
-
         with torch.no_grad():
             # NumPy has no bfloat16, and half precision only in name.
             exact = torch.float64 if self._stored().dtype == torch.float64 else torch.float32
-            values = {name: value.to("cpu", exact, copy=True).numpy() for name, value in self.values().items()}
-            lstm, projection = (plain(copy.deepcopy(one)) for one in (self.lstm, self.projection))
-            dtype = np.float64 if exact == torch.float64 else np.float32
-            return Stepper(self.wiring, self.model, values, dtype, batch, lstm, projection)  # pyright: ignore[reportArgumentType]
+
+            def plain(value: Tensor) -> np.ndarray:
+                return value.detach().to("cpu", exact, copy=True).numpy()
+
+            p = self.values()
+            maps = [
+                None if f"{word}_scale" not in p
+                else (plain(p[f"{word}_scale"]), plain(p.get(f"{word}_shift", torch.zeros_like(p[f"{word}_scale"]))))
+                for word in ("input", "output")
+            ]  # fmt: skip
+            projection = None
+            if self.projection is not None:
+                projection = plain(self.projection.weight), plain(self.projection.bias)
+            return Stepper(
+                self._layout,
+                {name: plain(value) for name, value in self._coefficients(p).items()},
+                tuple(plain(one) for one in self._initial(p)),
+                dtype=np.float64 if exact == torch.float64 else np.float32,
+                batch=batch,
+                input_map=maps[0],
+                output_map=maps[1],
+                projection=projection,
+                time_unit=self.time_unit,
+            )
 
     def trace(
         self,
         x: Tensor,
-        state: State | None = None,
+        state: StateLike | None = None,
         dt: float | Tensor | None = None,
         lengths: Tensor | None = None,
+        *,
+        starts: Tensor | None = None,
+        initial: StateLike | None = None,
     ) -> Tensor:
-        """The state of every neuron after every sample, for what a call takes: (batch, time, neurons), (time, neurons).
+        """The first state of every neuron after every sample: (batch, time, neurons), or (time, neurons).
+
+        It takes what a call takes.
 
         >>> rnn = Recurrent(Wiring(2, 3, outputs=[0]), "ctrnn")
         >>> rnn.trace(torch.zeros(4, 7, 2)).shape
         torch.Size([4, 7, 3])
         """
-        samples, states = self._arranged(x, state, dt, lengths)
+        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial)
         with _own_precision(samples.x.device):
-            kept = self._scan(self.values(), samples, states, None)[0]
+            kept = self._scan(self.values(), samples, states, first, None)[0]
         if x.dim() == 2:
             return kept[0]
         return kept if self.batch_first else kept.transpose(0, 1)
 
+    def _coefficients(self, p: Values) -> dict[str, Tensor]:
+        """What edges and nodes take."""
+        found = self.model.coefficients(p)
+        if self.lstm is not None:
+            found |= memory_coefficients(*self.lstm.parameters())
+        return found
+
+    def _initial(self, p: Values) -> tuple[Tensor, ...]:
+        """(neurons,) what each state is before the first sample."""
+        like, n = self._stored(), self.wiring.n_neurons
+        return tuple(
+            p[state.start] if isinstance(state.start, str) else like.new_full((n,), state.start)
+            for state in self._layout.program.states
+        )
+
     def _scan(
-        self, p: Values, samples: Samples, states: tuple[Tensor, ...], keep: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        run, (x, dt, lengths) = self.backend.run, samples
-        if self.lstm is None:
-            x = self.model.read_in(p, x)
-        if run is not None:
-            kept, v = run(self.model, self.wiring, p, x, dt, lengths, states[0], keep)
-            return kept, (v,)
-        samples, at = Samples(x, dt, lengths), self._indices()
-        return scan(self._step(self.model.prepare(p, at), at), states, samples, keep)
+        self,
+        p: Values,
+        samples: Samples,
+        states: States,
+        initial: States | None,
+        keep: Tensor | None,
+    ) -> tuple[Tensor, States]:
+        x = samples.x
+        mapped_x = mapped(p, x, "input")
+        if self.lstm is not None:
+            # The LSTM cell reads the inputs as they are given.
+            mapped_x = torch.cat([mapped_x, x], 2)
+        coefficients = self._coefficients(p)
+        return self.backend.run(
+            coefficients, samples._replace(x=mapped_x), states, initial, keep, training=self.training
+        )
 
-    def _step(self, p: Values, at: Values) -> Callable[..., tuple[Tensor, ...]]:
-        lstm = self.lstm
-
-        def step(state: tuple[Tensor, ...], x: Tensor, dt: Tensor) -> tuple[Tensor, ...]:
-            if lstm is None:
-                return (self.model.step(p, at, state[0], x, dt, self.training),)
-            h, c = lstm(x, (state[0], state[1]))
-            return self.model.step(p, at, h, self.model.read_in(p, x), dt, self.training), c
-
-        return step
-
-    def _packed(self, x: PackedSequence, state: Any, dt: Any, lengths: Any) -> tuple[Any, State]:
+    def _packed(self, x: PackedSequence, state: Any, dt: Any, lengths: Any, *rest: Any) -> tuple[Any, StateLike]:
         if lengths is not None:
             raise ArgumentError("a PackedSequence knows its lengths; pass no `lengths` with it.")
         padded, lengths = pad_packed_sequence(x, batch_first=self.batch_first)
-        y, state = self.forward(padded, state, dt, lengths.to(padded.device))
+        starts, initial = rest
+        y, state = self.forward(padded, state, dt, lengths.to(padded.device), starts=starts, initial=initial)
         if self.return_sequences:
             # In the order of x, also among sequences of equal length, so that y.data stands beside x.data.
             order = torch.arange(len(lengths), device="cpu") if x.sorted_indices is None else x.sorted_indices.cpu()
@@ -415,41 +518,45 @@ class Recurrent(nn.Module):
             y = PackedSequence(y.data, y.batch_sizes, x.sorted_indices, x.unsorted_indices)
         return y, state
 
-    def _arranged(self, x: Any, state: Any, dt: Any, lengths: Any) -> tuple[Samples, tuple[Tensor, ...]]:
-        """What a call is given, checked and batch first."""
+    def _arranged(
+        self, x: Any, state: Any, dt: Any, lengths: Any, starts: Any, initial: Any
+    ) -> tuple[Samples, States, States | None]:
+        """What a call is given, checked and batch first: samples, states, and those that a start sets."""
         stored, n_inputs = self._stored(), self.wiring.n_inputs
         check_input(x, stored, "(batch, time, {})", n_inputs)
         if x.dim() == 2:
             if x.shape[1] != n_inputs:
                 raise wrong_width(x, n_inputs, batch_first=self.batch_first)
-            x, state, dt = self._lifted(x, state, dt, lengths)
-            samples = arrange(_cast(x, stored), dt, None, n_inputs)
+            if lengths is not None:
+                raise ArgumentError("x holds one sequence without a batch axis; it takes no `lengths`.")
+            x, dt, starts = x[None], lifted(dt, "dt", x.shape[0], stored), lifted(starts, "starts", x.shape[0], None)
+            n = self.wiring.n_neurons
+            state, initial = lifted_state(state, n, "state"), lifted_state(initial, n, "initial")
+            samples = arrange(_cast(x, stored), dt, None, n_inputs, starts=starts, time_unit=self.time_unit)
         else:
             x, dt = _cast(x, stored), _cast(dt, stored)
-            samples = arrange(x, dt, lengths, n_inputs, batch_first=self.batch_first)
-        shape = (samples.x.shape[0], self.wiring.n_neurons)
-        return samples, check_state(state, stored, shape, pair=self.mixed_memory)
+            samples = arrange(
+                *(x, dt, lengths, n_inputs),
+                starts=starts,
+                batch_first=self.batch_first,
+                time_unit=self.time_unit,
+            )
+        shape, names = (samples.x.shape[0], self.wiring.n_neurons), self._state_names
+        given = None if initial is None else check_state(initial, stored, shape, names, "initial")
+        states = given if state is None else check_state(state, stored, shape, names, "state")
+        if samples.starts is None and states is not None:
+            return samples, states, None
+        rest = self._at_rest(shape, samples.x)
+        return samples, rest if states is None else states, None if samples.starts is None else given or rest
 
-    def _lifted(self, x: Tensor, state: Any, dt: Any, lengths: Any) -> tuple[Tensor, Any, Tensor | None]:
-        """One sequence as a batch of one."""
-        if lengths is not None:
-            raise ArgumentError("x holds one sequence without a batch axis; it takes no `lengths`.")
-        dt = numbers(dt, self._stored())
-        if dt is not None and dt.dim():
-            if dt.shape != x.shape[:1]:
-                raise ShapeError(
-                    f"dt has shape {tuple(dt.shape)}; with one sequence of {x.shape[0]} samples it takes one number, "
-                    f"or one per sample: ({x.shape[0]},)."
-                )
-            dt = dt[None]
-        states = state if isinstance(state, tuple) else (state,)
-        for one in states:
-            if isinstance(one, Tensor) and one.dim() != 1:
-                raise ShapeError(
-                    f"state has shape {tuple(one.shape)}; with one sequence it takes ({self.wiring.n_neurons},)."
-                )
-        lifted = tuple(one[None] if isinstance(one, Tensor) else one for one in states)
-        return x[None], lifted if isinstance(state, tuple) else lifted[0], dt
+    def _at_rest(self, shape: tuple[int, int], x: Tensor) -> States:
+        """(batch, neurons) each state before a first sample."""
+        # Of x, not of a parameter: a parameter that torch.jit.trace refuses must not be given a shape that it has
+        # recorded, or its next trace ends the process.
+        zeros = x.new_zeros(shape)
+        if self._starts_at_zero:
+            return (zeros,) * len(self._state_names)
+        return tuple(zeros + one for one in self._initial(self.values()))
 
     def _outputs(self) -> Tensor | None:
         return None if self._reads_all else self._indices()["outputs"]
@@ -463,16 +570,23 @@ class Recurrent(nn.Module):
     def _indices(self) -> dict[str, Tensor]:
         """Index tensors on the parameters' device. They follow from the wiring and so are never saved or loaded."""
         device = self._stored().device
-        if not self._at or self._at["outputs"].device != device:
-            arrays = dict(self.model.indices(self.wiring))
-            for spec in self._table.specs.values():
-                if spec.constraint == "polarity":
-                    arrays[f"sign_{spec.name}"] = self._table.sign(spec).astype(np.int64)
+        if not self._at or self._at["outputs"].device != device:  # made outside of any trace, see `_apply`
+            arrays = {
+                f"sign_{spec.name}": self._table.sign(spec).astype(np.int64)
+                for spec in self._table.specs.values()
+                if spec.constraint == "polarity"
+            }
             arrays["outputs"] = self.wiring.output_index
-            # Kept for later calls too, which may need gradients even if this one does not.
-            with torch.inference_mode(False):
-                at = {name: torch.tensor(values, device=device) for name, values in arrays.items()}
-            if torch.compiler.is_compiling():
-                return at  # what is made while a graph is traced belongs to the graph
+            at = {name: kept(values, device) for name, values in arrays.items()}
+            if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+                return at  # tensors made while a graph is traced belong to the graph
             self._at = at
-        return self._at
+        return {name: shown(one) for name, one in self._at.items()}
+
+
+def mapped(p: Values, values: Tensor, word: str) -> Tensor:
+    """Inputs or outputs scaled and shifted, where the model has parameters for it."""
+    scale, shift = p.get(f"{word}_scale"), p.get(f"{word}_shift")
+    if scale is None:
+        return values
+    return values * scale if shift is None else torch.addcmul(shift, values, scale)

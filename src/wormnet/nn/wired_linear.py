@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wormnet.engine.constants import fake, kept, shown
 from wormnet.errors import ArgumentError, ShapeError, WiringError
-from wormnet.models.spec import add_by, check_flag, connections
+from wormnet.models.spec import check_flag, connections
 from wormnet.nn.arguments import check_input
 from wormnet.nn.parameters import remember_wiring
 from wormnet.wiring.core import Wiring
@@ -21,12 +22,12 @@ class WiredLinear(nn.Module):
         y_i = sum_s weight_s x_pre(s) + bias_i
 
     Args:
-        wiring: a wiring with synapses from inputs to neurons alone; y holds its outputs, in order.
+        wiring: a wiring with synapses only from inputs to neurons; y holds its outputs, in order.
         bias: whether there is a bias for each output.
         device, dtype: of the parameters.
 
     Weights are drawn uniformly with variance 1 / (3 fan-in), as nn.Linear does, and take the sign of their synapse.
-    Synapses onto neurons that are not read out have no weight, since nothing would ever come of it.
+    Synapses onto neurons that are not read out have no weight, since it could not affect y.
 
     Call: x (..., inputs) -> y (..., outputs).
     Raises: WiringError if neurons send, ShapeError if x is not that wide, ArgumentError for another dtype or device.
@@ -71,7 +72,7 @@ class WiredLinear(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew, from torch's global generator."""
-        if self.weight.is_meta:
+        if self.weight.is_meta or fake(self.weight):
             return
         post, sign = torch.from_numpy(self._post), torch.from_numpy(self._sign)
         reach = torch.bincount(post, minlength=self.wiring.n_outputs).clamp(min=1).double().rsqrt()
@@ -89,19 +90,18 @@ class WiredLinear(nn.Module):
             raise ShapeError(f"x has shape {tuple(x.shape)}; the layer takes (..., {self.wiring.n_inputs}).")
         flat = x.to(self.weight.dtype).reshape(math.prod(x.shape[:-1]), self.wiring.n_inputs)
         pre, post = self._indices()
-        y = add_by(post, flat[:, pre] * self.weight, self.wiring.n_outputs)
+        y = flat.new_zeros(flat.shape[0], self.wiring.n_outputs).index_add(1, post, flat[:, pre] * self.weight)
         y = y if self.bias is None else y + self.bias
         return y.reshape(*x.shape[:-1], self.wiring.n_outputs)
 
     def _indices(self) -> tuple[Tensor, ...]:
         """Sender and output of each weight on its device. They follow from the wiring and so are no buffers."""
         if not self._at or self._at[0].device != self.weight.device:
-            with torch.inference_mode(False):
-                at = tuple(torch.tensor(ends, device=self.weight.device) for ends in (self._pre, self._post))
+            at = tuple(kept(ends, self.weight.device) for ends in (self._pre, self._post))
             if torch.compiler.is_compiling():
                 return at  # what is made while a graph is traced belongs to the graph
             self._at = at
-        return self._at
+        return tuple(shown(one) for one in self._at)
 
     def extra_repr(self) -> str:
         """The wiring, for print."""

@@ -41,8 +41,8 @@ def batch_of(part: Sequences, rows: Any) -> Batch:
     longest = part.x.shape[1] if lengths is None else max(1, int(lengths.max()))
     x, y = torch.tensor(part.x[rows, :longest]), torch.tensor(part.y[rows])
     dt = None if part.dt is None else torch.tensor(part.dt[rows])
-    if dt is not None and dt.dim() == 2:
-        dt = dt[:, :longest]
+    if dt is not None:
+        dt = dt[:, None] if dt.dim() == 1 else dt[:, :longest]
     return Batch(x, y[:, :longest] if part.per == "step" else y, dt, lengths)
 
 

@@ -17,12 +17,14 @@ __all__ = ["add_noise", "drop_samples", "prices", "saved_bytes", "shape_of", "st
 
 
 def shape_of(dataset: Dataset, neurons: int = 0) -> Shape:
-    """What a network has to know of a data set."""
-    dt = dataset.train.dt
-    irregular = dt is not None and float(dt.max()) > float(dt.min())
+    """What a network has to know of a data set. The unit of time is the median dt of the train part."""
+    train, irregular, unit = dataset.train, False, 1.0
+    if train.dt is not None and train.mask.any():
+        dt = np.broadcast_to(train.dt.reshape(len(train), -1), train.mask.shape)[train.mask]
+        irregular, unit = bool(dt.max() > dt.min()), float(np.median(dt))
     # One class alone still takes two scores to compare.
     n_outputs = max(dataset.n_outputs, 2) if dataset.task == "classify" else dataset.n_outputs
-    return Shape(dataset.n_inputs, n_outputs, dataset.per, irregular, neurons)
+    return Shape(dataset.n_inputs, n_outputs, dataset.per, irregular, neurons, unit)
 
 
 def standardised(dataset: Dataset) -> tuple[Sequences, Sequences, Sequences]:
@@ -165,7 +167,7 @@ def prices(
 
 
 def _sampler(network: Network, x: Tensor, irregular: bool) -> Callable[[], None]:
-    dt = torch.ones(1, 1) if irregular else None
+    dt = torch.full((1, 1), network.shape.time_unit) if irregular else None
     kept = None
 
     def sample() -> None:

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 import wormnet
 from wormnet.errors import ArgumentError, unknown
-from wormnet.models import MODELS
+from wormnet.models import MODELS, Model, named
 from wormnet.nn import Recurrent
 from wormnet.wiring import Wiring, rewire, shuffle_signs
 
 __all__ = ["Network", "Recipe", "Shape", "build", "known", "parse", "wiring_of"]
+
+UNFOLDS = 6
+"""Sub-steps that a network takes at least, as many as the published LTC."""
 
 _GATED = {"lstm": nn.LSTM, "gru": nn.GRU}
 _NULLS: dict[str, Callable[[Wiring, int], Wiring]] = {
@@ -45,6 +48,8 @@ class Shape:
     """Whether the time between samples varies."""
     neurons: int = 0
     """Of wired networks; 0 for 32, or three times the outputs if that is more."""
+    time_unit: float = 1.0
+    """How much of dt is one unit of time for the networks: the usual time between samples."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,13 @@ def parse(name: object) -> Recipe:
 class Gated(nn.Module):
     """torch's LSTM or GRU under the contract of wormnet's layers.
 
-    It takes no dt. Where the time between samples varies, log(dt) is one more input, so that it is told what the
-    continuous-time networks are told.
+    It takes no dt. Where the time between samples varies, log(dt / time_unit) is one more input, so that it is told
+    what the continuous-time networks are told.
     """
 
     def __init__(self, kind: str, shape: Shape, width: int):
         super().__init__()
-        self.sees_dt = shape.irregular
+        self.sees_dt, self.time_unit = shape.irregular, shape.time_unit
         self.rnn = _GATED[kind](shape.n_inputs + shape.irregular, width, batch_first=True)
 
     def forward(
@@ -108,9 +113,8 @@ class Gated(nn.Module):
     ) -> tuple[Tensor, Any]:
         """As wormnet's layers; what lies behind a sequence's end is left to the caller."""
         if self.sees_dt:
-            dt = torch.ones(x.shape[:2]) if dt is None else dt
-            stamps = dt[:, None].expand(x.shape[:2]) if dt.dim() == 1 else dt
-            x = torch.cat([x, torch.log(stamps.to(x))[..., None]], 2)
+            units = x.new_ones(1, 1) if dt is None else dt.to(x) / self.time_unit
+            x = torch.cat([x, torch.log(units.expand(x.shape[:2]))[..., None]], 2)
         return self.rnn(x, state)
 
 
@@ -173,6 +177,12 @@ def wiring_of(recipe: Recipe, shape: Shape, seed: int = 0) -> Wiring:
     return _NULLS[recipe.wiring](policy, seed) if recipe.wiring in _NULLS else policy
 
 
+def _in_sub_steps(name: str) -> Model:
+    """A model in as many sub-steps as an LTC takes: in one, an input reaches no motor neuron of a layered wiring."""
+    model = named(name)
+    return named(name, unfolds=UNFOLDS) if model.options.get("unfolds", UNFOLDS) < UNFOLDS else model
+
+
 def build(name: str, shape: Shape, seed: int = 0) -> Network:
     """A fresh network; its parameters are drawn from torch's global generator, its wiring from the seed.
 
@@ -185,7 +195,8 @@ def build(name: str, shape: Shape, seed: int = 0) -> Network:
     recipe = parse(name)
     if recipe.family != "standard":
         wiring = wiring_of(recipe, shape, seed)
-        return Network(Recurrent(wiring, recipe.model), wiring.n_outputs, shape, wiring)
+        rnn = Recurrent(wiring, _in_sub_steps(recipe.model), time_unit=shape.time_unit)
+        return Network(rnn, wiring.n_outputs, shape, wiring)
     if recipe.width:
         return _standard(recipe, shape, recipe.width, seed)
     with torch.random.fork_rng(devices=[]):
@@ -198,7 +209,7 @@ def _standard(recipe: Recipe, shape: Shape, width: int, seed: int) -> Network:
     if recipe.model in _GATED:
         return Network(Gated(recipe.model, shape, width), width, shape)
     wiring = wormnet.dense(shape.n_inputs, width, seed=seed)
-    return Network(Recurrent(wiring, recipe.model), width, shape, wiring)
+    return Network(Recurrent(wiring, recipe.model, time_unit=shape.time_unit), width, shape, wiring)
 
 
 def _nearest(size: Callable[[int], int], target: int) -> int:

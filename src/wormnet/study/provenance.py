@@ -26,6 +26,7 @@ def describe(dataset: Dataset, shape: Shape) -> dict[str, Any]:
         "sequences": {part: len(content) for part, content in parts.items()},
         "targets": {part: len(content.targets) for part, content in parts.items()},
         "irregular": shape.irregular,
+        "time_unit": shape.time_unit,
         "source": dataset.source,
         "licence": dataset.licence,
         "citation": dataset.citation,

@@ -14,6 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wormnet.engine.layout import layout_of
+from wormnet.engine.program import program_of
+from wormnet.engine.reference import Reference
 from wormnet.errors import ArgumentError, unknown
 from wormnet.models import LTC
 from wormnet.models.spec import check_count
@@ -245,7 +248,8 @@ def _values(wiring: Wiring, free: dict[str, Tensor]) -> dict[str, Tensor]:
 def _simulator(wiring: Wiring, substeps: int) -> Callable[[dict[str, Tensor]], Tensor]:
     """A function from parameters (starts, ...) to the margins (starts, rows) of the trained rows."""
     model = LTC(unfolds=substeps, input_map=None, output_map=None)
-    at = {name: torch.tensor(index) for name, index in model.indices(wiring).items()}
+    layout = layout_of(program_of(model), wiring)
+    engine = Reference(layout)
     # Each pair of what is removed and what is touched is simulated once.
     pairs = dict.fromkeys((row.removed, touched) for row in TRAINED for touched in (row.touched, ()))
     place = {pair: i for i, pair in enumerate(pairs)}
@@ -258,8 +262,8 @@ def _simulator(wiring: Wiring, substeps: int) -> Callable[[dict[str, Tensor]], T
 
     def movement(p: dict[str, Tensor], stays: dict[str, Tensor], x: Tensor) -> Tensor:
         p = p | {name: p[name] * share for name, share in stays.items()}
-        v = model.step(model.prepare(p, at), at, rest, x[None], dt)[0]
-        return v[forward] - v[reverse]
+        (v,) = engine.step(layout.unpack(layout.pack(model.coefficients(p))), (rest,), x[None], dt)
+        return v[0, forward] - v[0, reverse]
 
     of_all = torch.vmap(torch.vmap(movement, (None, 0, 0)), (0, None, None))
 

@@ -1,0 +1,389 @@
+# pyright: reportCallIssue=false, reportOperatorIssue=false, reportIndexIssue=false, reportArgumentType=false
+"""The loop over time, forward and backward, for one block of sequences.
+
+All arrays are flat. Arguments that the kernels share:
+
+    p, tables, sizes   the coefficients, and the numbers of `frame`
+    call               (batch, time, span, extra): span is -1 to keep no history, `time` to keep all of it, or the
+                       samples between two rows of states that are kept, from which the backward pass computes the rest
+                       again; extra is 1 if a sample's first row is not the last of the sample before, since a sequence
+                       may start anew there, else 0
+    order              (batch,) the sequences in the order in which they fill blocks
+    starts             (batch, time) 1 where the state is the initial one before a sample, 0 elsewhere; empty if nowhere
+    scratch            memory of the worker: a history, then the room that `frame` divides
+"""
+
+from typing import NamedTuple
+
+from wormnet.engine.cpu import LANES
+from wormnet.engine.cpu.compiled import Kernel, inlined, kernel
+from wormnet.engine.cpu.denormals import flush_denormals, restore
+from wormnet.engine.cpu.dense import dense_sums, dense_update
+from wormnet.engine.cpu.frame import names_of
+from wormnet.engine.cpu.lane_sums import grouped, total
+from wormnet.engine.cpu.lanes import all_lanes, load, select_less, store
+from wormnet.engine.cpu.rows import add_to, clear, copy, ends, gather, per_lane, scatter, take_kept, write_kept
+from wormnet.engine.cpu.sparse import Code, sparse_update
+from wormnet.engine.cpu.transfer import collect
+from wormnet.engine.program import Program
+
+__all__ = ["Kernels", "finish_sums", "kernels_of"]
+
+
+class Kernels(NamedTuple):
+    """What is compiled for a program."""
+
+    forward: Kernel
+    backward: Kernel
+
+
+_BY_CODE: dict[str, Kernels] = {}
+_BY_PROGRAM: dict[Program, Kernels] = {}
+
+
+def kernels_of(program: Program) -> Kernels:
+    """The kernels of a program, compiled when they are first called; programs of one code share them."""
+    known = _BY_PROGRAM.get(program)
+    if known is not None:
+        return known
+    code = program.code
+    if code not in _BY_CODE:
+        names = names_of(program)
+        parts = [(dense_update if part.dense else sparse_update)(program, i) for i, part in enumerate(program.parts)]
+        advance = _advance(names, _run_sample(program, [one[0] for one in parts]))
+        _BY_CODE[code] = Kernels(
+            kernel(_forward(names, advance), f"forward_{code}"),
+            kernel(_backward(program, advance, [one[1] for one in parts]), f"backward_{code}"),
+        )
+    _BY_PROGRAM[program] = _BY_CODE[code]
+    return _BY_CODE[code]
+
+
+def _run_sample(program: Program, parts: list[Code]) -> Code:
+    """(p, tables, sizes, v, at, kept_at, room, dt, save, drop, here): all parts of a sample, from row `at` on."""
+    names = names_of(program)
+    WIDE = names.index("wide")
+
+    @inlined
+    def run(p, tables, sizes, v, at, kept_at, room, dt, save, drop, here):
+        return
+
+    for i in reversed(range(len(parts))):
+        run = _part_forward(names.index(f"{i}.row"), WIDE, parts[i], run)
+
+    @inlined
+    def sample(p, tables, sizes, v, at, kept_at, room, dt, save, drop, here):
+        run(p, tables, sizes, v, at, kept_at, room, dt, save, drop, here)
+
+    return sample
+
+
+def _part_forward(ROW, WIDE, part, following) -> Code:
+    @inlined
+    def run(p, tables, sizes, v, at, kept_at, room, dt, save, drop, here):
+        part(p, tables, sizes, v, at + sizes[ROW] * sizes[WIDE], kept_at, room, dt, save, drop, here)
+        following(p, tables, sizes, v, at, kept_at, room, dt, save, drop, here)
+
+    return run
+
+
+@inlined
+def load_states(values, order, first, count, batch, n, states, row, at):
+    """Turn (states, batch, neurons) of a block's sequences into a row of states."""
+    for state in range(states):
+        gather(values, order, first, count, n, state * batch * n, n, row, at + state * n * LANES)
+
+
+@inlined
+def store_states(row, at, order, first, count, batch, n, states, values):
+    """Turn a row of states into (states, batch, neurons) of a block's sequences."""
+    for state in range(states):
+        scatter(row, at + state * n * LANES, order, first, count, n, state * batch * n, n, values)
+
+
+@inlined
+def beginning(p, starts, order, first, count, time, t, ended):
+    """1 in lanes whose sequence starts anew at sample t and has not ended, 0 elsewhere."""
+    here, none = all_lanes(p, p.dtype.type(t)), all_lanes(p, p.dtype.type(0))
+    return select_less(here, ended, collect(starts, order, first, time, t, count), none)
+
+
+def _advance(names: tuple[str, ...], run_sample: Code) -> Code:
+    """One sample of a block, from the row at `at` on: starts, then all parts; ended sequences keep their state."""
+    X, WIDTH, INITIAL, WIDE, ROWS = (names.index(name) for name in ("x", "width", "initial", "wide", "rows"))
+
+    @inlined
+    def advance(
+        p, tables, sizes, call, x, dt, starts, drop, order, first, count, t, ended, shortest, v, at, kept_at, room, save
+    ):  # fmt: skip
+        batch, time, _, _ = call
+        wide, width = sizes[WIDE], sizes[WIDTH]
+        last, blocks = at + sizes[ROWS] * wide, wide // LANES
+        gather(x, order, first, count, time * width, t * width, width, room, sizes[X])
+        if len(starts):
+            half, begins = all_lanes(p, p.dtype.type(0.5)), beginning(p, starts, order, first, count, time, t, ended)
+            for i in range(blocks):
+                new, old = load(room, sizes[INITIAL] + i * LANES), load(v, at + i * LANES)
+                store(v, at + i * LANES, select_less(half, begins, new, old))
+        elapsed = per_lane(dt, order, first, count, time, t)
+        run_sample(p, tables, sizes, v, at, kept_at, room, elapsed, save, drop, (order, first, count, batch, time, t))
+        if t >= shortest:
+            here = all_lanes(p, p.dtype.type(t))
+            for i in range(blocks):
+                new, old = load(v, last + i * LANES), load(v, at + i * LANES)
+                store(v, last + i * LANES, select_less(here, ended, new, old))
+
+    return advance
+
+
+def _forward(names: tuple[str, ...], advance: Code) -> Code:
+    NEURONS, STATES, WIDE, ROWS, KEPT, INITIAL, HISTORY_KEPT = (
+        names.index(name) for name in ("neurons", "states", "wide", "rows", "kept", "initial", "history_kept")
+    )
+
+    @inlined
+    def run(
+        p, tables, sizes, call, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, block,
+        scratch, history,
+    ):  # fmt: skip
+        batch, time, span, extra = call
+        n, states, wide, rows = sizes[NEURONS], sizes[STATES], sizes[WIDE], sizes[ROWS]
+        first, count = block * LANES, min(LANES, batch - block * LANES)
+        ended, shortest, longest = ends(lengths, order, first, count, time)
+        room, whole = scratch[history:], span == time
+        # Rows are contiguous in the block's history; without one, each sample reuses the front of scratch.
+        v = saved if whole else scratch
+        at = block * ((time * (rows + extra) + 1) * wide + time * sizes[KEPT]) if whole else 0
+        kept_at = at + (time * (rows + extra) + 1) * wide if whole else sizes[HISTORY_KEPT]
+        load_states(v0, order, first, count, batch, n, states, v, at)
+        if len(initial):
+            load_states(initial, order, first, count, batch, n, states, room, sizes[INITIAL])
+        else:
+            clear(room, sizes[INITIAL], wide // LANES)
+        for t in range(longest):
+            if not whole and span > 0 and t % span == 0:
+                copy(v, at, saved, (block * ((time + span - 1) // span) + t // span) * wide, wide // LANES)
+            advance(
+                p, tables, sizes, call, x, dt, starts, drop, order, first, count, t, ended, shortest, v, at, kept_at,
+                room, whole,
+            )  # fmt: skip
+            after = at + rows * wide
+            write_kept(v, after, order, first, count, time, t, keep, kept, ended, shortest)
+            at = at + (rows + extra) * wide if whole else at
+            if at != after:
+                copy(v, after, v, at, wide // LANES)
+            kept_at += sizes[KEPT] if whole else 0
+        store_states(v, at, order, first, count, batch, n, states, last)
+
+    def forward(
+        p, tables, sizes, call, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, block,
+        scratch, history,
+    ):  # fmt: skip
+        """Run one block: writes kept (batch, time, kept), last (states, batch, neurons), saved unless span is -1."""
+        before = flush_denormals()
+        run(
+            p, tables, sizes, call, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, block,
+            scratch, history,
+        )  # fmt: skip
+        restore(before)
+
+    return forward
+
+
+def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
+    names, stages = names_of(program), max(part.stages for part in program.parts)
+    NEURONS, STATES, WIDE, WIDTH, ROWS, KEPT, INITIAL, X = (
+        names.index(name) for name in ("neurons", "states", "wide", "width", "rows", "kept", "initial", "x")
+    )
+    G, G_X, G_INITIAL, SUMS, ROOM = (names.index(name) for name in ("g", "g_x", "g_initial", "sums", "backward_room"))
+    write_sums = _write_sums(program)
+
+    @inlined
+    def parts_back(p, tables, sizes, v, at, kept_at, room, dt, by_x, by_time, k, last):
+        return by_time
+
+    for i, part in enumerate(parts):
+        parts_back = _part_backward(names.index(f"{i}.row"), WIDE, stages, part, parts_back)
+
+    @inlined
+    def run_block(
+        p, tables, sizes, call, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last, g_x, g_dt,
+        g_v0, g_initial, block, scratch, history,
+    ):  # fmt: skip
+        batch, time, span, extra = call
+        n, states, wide, rows, width = sizes[NEURONS], sizes[STATES], sizes[WIDE], sizes[ROWS], sizes[WIDTH]
+        each = (rows + extra) * wide
+        first, count, blocks = block * LANES, min(LANES, batch - block * LANES), wide // LANES
+        ended, shortest, longest = ends(lengths, order, first, count, time)
+        room, whole = scratch[history:], span == time
+        v = saved if whole else scratch
+        v_at = block * (time * each + wide + time * sizes[KEPT]) if whole else 0
+        kept_from = v_at + span * each + wide
+        none = all_lanes(p, p.dtype.type(0))
+        g = room_row_of(sizes[G], stages, wide)
+        if len(initial):
+            load_states(initial, order, first, count, batch, n, states, room, sizes[INITIAL])
+        else:
+            clear(room, sizes[INITIAL], blocks)
+        clear(room, sizes[G_INITIAL], blocks)
+        load_states(g_last, order, first, count, batch, n, states, room, g)
+        last = 0
+        for back in range(longest):
+            t = longest - 1 - back
+            begin = 0 if whole else t // span * span
+            if back == 0 or (not whole and (t + 1) % span == 0):
+                last = t - begin
+                if not whole:
+                    copy(saved, (block * ((time + span - 1) // span) + t // span) * wide, v, 0, blocks)
+                    for again in range(begin, t + 1):
+                        place = again - begin
+                        advance(
+                            p, tables, sizes, call, x, dt, starts, drop, order, first, count, again, ended, shortest, v,
+                            place * each, kept_from + place * sizes[KEPT], room, True,
+                        )  # fmt: skip
+                        if extra:
+                            copy(v, place * each + rows * wide, v, (place + 1) * each, blocks)
+            k = t - begin
+            take_kept(g_kept, order, first, count, time, t, keep, room, g, ended, shortest)
+            here = all_lanes(p, p.dtype.type(t))
+            if t >= shortest:
+                # Set aside the adjoints of sequences that have ended; they skip this sample.
+                for i in range(blocks):
+                    value = load(room, g + i * LANES)
+                    store(room, sizes[G] + (stages + 1) * wide + i * LANES, select_less(here, ended, none, value))
+                    store(room, g + i * LANES, select_less(here, ended, value, none))
+            elapsed = per_lane(dt, order, first, count, time, t)
+            gather(x, order, first, count, time * width, t * width, width, room, sizes[X])
+            clear(room, sizes[G_X], width)
+            by_time = parts_back(
+                p, tables, sizes, v, v_at + k * each, kept_from + k * sizes[KEPT], room, elapsed, len(g_x) > 0,
+                none, k, last,
+            )  # fmt: skip
+            if len(starts):
+                half = all_lanes(p, p.dtype.type(0.5))
+                begins = beginning(p, starts, order, first, count, time, t, ended)
+                for i in range(blocks):
+                    value = load(room, g + i * LANES)
+                    add_to(room, sizes[G_INITIAL] + i * LANES, select_less(half, begins, value, none))
+                    store(room, g + i * LANES, select_less(half, begins, none, value))
+            if t >= shortest:
+                for i in range(blocks):
+                    add_to(room, g + i * LANES, load(room, sizes[G] + (stages + 1) * wide + i * LANES))
+            if len(g_x):
+                scatter(room, sizes[G_X], order, first, count, time * width, t * width, width, g_x)
+            if len(g_dt):
+                store(room, sizes[X], by_time / elapsed)
+                scatter(room, sizes[X], order, first, count, time, t, 1, g_dt)
+        store_states(room, g, order, first, count, batch, n, states, g_v0)
+        if len(g_initial):
+            store_states(room, sizes[G_INITIAL], order, first, count, batch, n, states, g_initial)
+
+    def backward(
+        p, tables, sizes, call, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last, g_x, g_dt,
+        g_v0, g_initial, sums, group, groups, scratch, history,
+    ):  # fmt: skip
+        """Backward pass of blocks group, group + groups, ...: writes the adjoints of x, dt, v0, initial of their
+        sequences, and this group's sums of the adjoints of p."""
+        before = flush_denormals()
+        room = scratch[history:]
+        clear(room, sizes[SUMS], (sizes[ROOM] - sizes[SUMS]) // LANES)
+        for block in range(group, (call[0] + LANES - 1) // LANES, groups):
+            run_block(
+                p, tables, sizes, call, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last, g_x,
+                g_dt, g_v0, g_initial, block, scratch, history,
+            )  # fmt: skip
+        write_sums(sizes, room, sums)
+        restore(before)
+
+    return backward
+
+
+@inlined
+def room_row_of(g, stages, wide):
+    """Offset of the newest row's adjoint; the row after it holds those of sequences that have ended."""
+    return g + stages * wide
+
+
+def _part_backward(ROW: int, WIDE: int, stages: int, part: Code, following: Code) -> Code:
+    @inlined
+    def run(p, tables, sizes, v, at, kept_at, room, dt, by_x, by_time, k, last):
+        here = at + sizes[ROW] * sizes[WIDE]
+        by_time = part(p, tables, sizes, v, here, kept_at, room, dt, stages, by_x, by_time, k, last)
+        return following(p, tables, sizes, v, at, kept_at, room, dt, by_x, by_time, k, last)
+
+    return run
+
+
+def _write_sums(program: Program) -> Code:
+    """(sizes, room, sums): reduce the adjoints of all coefficients to one number each, in the order of p."""
+    names = names_of(program)
+    NEURONS, SUMS = names.index("neurons"), names.index("sums")
+
+    @inlined
+    def write(sizes, room, sums):
+        return
+
+    for i, part in enumerate(program.parts):
+        if part.dense:
+            write = _both(dense_sums(program, i), write)
+        else:
+            for k, edge in enumerate(part.update.edges):  # pyright: ignore[reportAttributeAccessIssue]
+                places = tuple(names.index(f"{i}.{k}.{name}") for name in ("p", "count", "sums", "group"))
+                write = _both(_edge_totals(places, SUMS, len(edge.coefficients)), write)
+        nodes, node_sums = names.index(f"{i}.nodes"), names.index(f"{i}.node_sums")
+        write = _both(_node_totals(nodes, node_sums, NEURONS, SUMS, len(part.node_numbers)), write)
+
+    @inlined
+    def run(sizes, room, sums):
+        write(sizes, room, sums)
+
+    return run
+
+
+def _both(first: Code, second: Code) -> Code:
+    @inlined
+    def run(sizes, room, sums):
+        first(sizes, room, sums)
+        second(sizes, room, sums)
+
+    return run
+
+
+def _node_totals(NODES: int, NODE_SUMS: int, NEURONS: int, SUMS: int, numbers: int) -> Code:
+    @inlined
+    def run(sizes, room, sums):
+        for i in range(numbers * sizes[NEURONS]):
+            sums[sizes[NODES] + i] = total(load(room, sizes[SUMS] + sizes[NODE_SUMS] + i * LANES))
+
+    return run
+
+
+def _edge_totals(places: tuple[int, ...], SUMS: int, n: int) -> Code:
+    P, COUNT, AT, GROUP = places
+    groups, alone = grouped(n)
+    in_groups, n_groups, n_alone = n - len(alone), len(groups), len(alone)
+
+    @inlined
+    def run(sizes, room, sums):
+        count, at = sizes[COUNT], sizes[SUMS] + sizes[AT]
+        for k in range(in_groups):
+            for e in range(count):
+                sums[sizes[P] + k * count + e] = room[at + k // 4 * sizes[GROUP] + 4 * e + k % 4]
+        if n_alone:
+            for e in range(count):
+                value = total(load(room, at + n_groups * sizes[GROUP] + e * LANES))
+                sums[sizes[P] + in_groups * count + e] = value
+
+    return run
+
+
+def finish(sums, g_p):
+    """Add up the groups' sums, (groups, coefficients), in a fixed order."""
+    for i in range(len(g_p)):
+        number = sums[0, i]
+        for group in range(1, len(sums)):
+            number += sums[group, i]
+        g_p[i] = number
+
+
+finish_sums = kernel(finish, "finish")

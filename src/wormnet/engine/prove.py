@@ -1,0 +1,169 @@
+"""A model proves itself: its functions fit together, and its derivatives are the derivatives."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from wormnet.errors import ArgumentError
+from wormnet.models.equation import DenseUpdate, Edge, Update
+
+if TYPE_CHECKING:
+    from wormnet.engine.program import Part, Program
+
+__all__ = ["prove"]
+
+POINTS = 7
+"""At how many random points derivatives are compared."""
+
+
+def prove(program: "Program") -> None:
+    """Raise ArgumentError, naming the function, unless a model's functions fit together.
+
+    Each is called with as many numbers as the model declares, has to give as many back, and every derivative has to
+    agree with the one that torch finds, in double precision, at random points.
+    """
+    for part in program.parts:
+        _names(program, part)
+    with torch.enable_grad(), torch.inference_mode(False), torch.device("cpu"):
+        draw = _Draw()
+        for part in program.parts:
+            update, states = part.update, len(part.states)
+            if isinstance(update, Update):
+                for edge in update.edges:
+                    at = draw(1 + len(edge.coefficients))
+                    _compare(program, edge.edge, edge.d_edge, at, len(edge.adds), 0)
+                    if edge.linear:
+                        _linear(program, edge, at)
+            if isinstance(update, DenseUpdate) or update.solver is None:
+                at = draw(states + len(part.sums) + len(update.coefficients), positive=1)
+                _compare(program, update.node, update.d_node, at, states, update.keeps, _sums(part), timed=True)
+                if isinstance(update, DenseUpdate) and update.activation:
+                    _activation(program, update.activation, draw(1)[0])
+                continue
+            at = draw(states + len(part.sums) + len(update.coefficients))
+            _compare(program, update.node, update.d_node, at, 2 * states, update.keeps, _sums(part))
+            for j, stage in enumerate(update.solver.stages):
+                # Drive and pull come last but one; of those d_advance sees only what advance keeps.
+                at = draw(j + 1, positive=4)
+                hidden = range(j + 2, j + 4)
+                _compare(program, stage.advance, stage.d_advance, at, 1, stage.keeps, hidden, timed=True, new=j + 1)
+
+
+def _sums(part: "Part") -> range:
+    """Where the sums stand among the arguments of a node."""
+    return range(len(part.states), len(part.states) + len(part.sums))
+
+
+class _Draw:
+    """Random numbers that take gradients, the same every time; the last `positive` of them above 0."""
+
+    def __init__(self):
+        self.generator = torch.Generator("cpu").manual_seed(0)
+
+    def __call__(self, n: int, positive: int = 0) -> list[Tensor]:
+        drawn = [torch.randn(POINTS, dtype=torch.float64, generator=self.generator) for _ in range(n)]
+        drawn += [torch.rand(POINTS, dtype=torch.float64, generator=self.generator) + 0.2 for _ in range(positive)]
+        return [one.requires_grad_() for one in drawn]
+
+
+def _names(program: "Program", part: "Part") -> None:
+    if isinstance(part.update, DenseUpdate):
+        return
+    update, model = part.update, program.model.name
+    for edge in update.edges:
+        for name in edge.adds:
+            if name not in part.sums:
+                raise ArgumentError(f"{model}: {edge.over} edges add to {name!r}; the sums are {', '.join(part.sums)}.")
+    if len(set(part.sums)) < len(part.sums):
+        raise ArgumentError(f"{model}: the sums are {', '.join(part.sums)}; each takes a name of its own.")
+    if update.solver is not None and len(update.capacitances) != len(part.states):
+        raise ArgumentError(
+            f"{model}: capacitances are {update.capacitances}; with a solver it takes one for each of the "
+            f"{len(part.states)} states."
+        )
+    if update.solver is not None and update.layered:
+        raise ArgumentError(f"{model}: an update with a solver runs on all neurons at once; it takes no layered=True.")
+    if update.solver is None and update.unfolds != 1:
+        raise ArgumentError(f"{model}: an update without a solver has no sub-steps; it takes unfolds=1.")
+
+
+def _compare(
+    program: "Program",
+    function: Callable[..., Any],
+    derivative: Callable[..., Any],
+    at: list[Tensor],
+    n_out: int,
+    keeps: int,
+    hidden: Sequence[int] = (),
+    *,
+    timed: bool = False,
+    new: int | None = None,
+) -> None:
+    """Compare a function and its derivative, which does not take the `hidden` arguments.
+
+    If `timed` the last argument is a time, and its adjoint that of its logarithm. At `new` the derivative takes the
+    first result of the function.
+    """
+    out = [_full(one) for one in _tuple(_called(program, function, at))]
+    if len(out) != n_out + keeps:
+        raise _wrong(program, function, f"gives {len(out)} numbers; the model says {n_out + keeps}")
+    adjoints = [torch.linspace(0.5, 1.5, POINTS, dtype=torch.float64) * (k + 1) for k in range(n_out)]
+    loss = sum((one * g).sum() for one, g in zip(out[:n_out], adjoints, strict=True))
+    expected = list(torch.autograd.grad(loss, at, allow_unused=True, materialize_grads=True))  # pyright: ignore
+    shown = [one.detach() for i, one in enumerate(at) if i not in hidden]
+    kept, time = [one.detach() for one in out[n_out:]], []
+    if timed:
+        expected[-1] = expected[-1] * at[-1].detach()
+        shown, time = shown[:-1], shown[-1:]
+    if new is not None:
+        shown.insert(new, out[0].detach())
+    with torch.no_grad():
+        got = _tuple(_called(program, derivative, [*shown, *kept, *time, *adjoints]))
+    if len(got) != len(at):
+        raise _wrong(program, derivative, f"gives {len(got)} adjoints; {function.__name__} takes {len(at)} numbers")
+    for i, (one, other) in enumerate(zip(got, expected, strict=True)):
+        if torch.allclose(_full(one), other, rtol=1e-5, atol=1e-6):
+            continue
+        what = "the logarithm of its time" if timed and i == len(at) - 1 else f"argument {i} of {function.__name__}"
+        k = int((_full(one) - other).abs().nan_to_num(torch.inf).argmax())
+        numbers = f"{_full(one)[k].item():.6g} as the adjoint of {what}, where it is {other[k].item():.6g}"
+        raise _wrong(program, derivative, f"gives {numbers}")
+
+
+def _linear(program: "Program", edge: Edge, at: list[Tensor]) -> None:
+    """Sum k of a linear edge gets u times coefficient k."""
+    out = _tuple(_called(program, edge.edge, at))
+    if len(edge.adds) != len(edge.coefficients) or not all(
+        torch.equal(_full(one), at[0] * weight) for one, weight in zip(out, at[1:], strict=True)
+    ):
+        raise _wrong(program, edge.edge, "is declared linear, and does not add u times one coefficient to each sum")
+
+
+def _activation(program: "Program", function: Callable[..., Any], s: Tensor) -> None:
+    out = _tuple(_called(program, function, [s]))
+    if len(out) != 2:
+        raise _wrong(program, function, f"gives {len(out)} numbers; it takes a value and its derivative")
+    (expected,) = torch.autograd.grad(out[0].sum(), s)
+    if not torch.allclose(_full(out[1]), expected, rtol=1e-5, atol=1e-5):
+        raise _wrong(program, function, "gives a derivative that is not that of its value")
+
+
+def _called(program: "Program", function: Callable[..., Any], given: Sequence[Tensor]) -> Any:
+    try:
+        return function(*given)
+    except TypeError as error:
+        raise _wrong(program, function, f"cannot be called with {len(given)} numbers: {error}") from error
+
+
+def _tuple(values: Any) -> tuple[Any, ...]:
+    return values if isinstance(values, tuple) else (values,)
+
+
+def _full(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else torch.full((POINTS,), float(value), dtype=torch.float64)
+
+
+def _wrong(program: "Program", function: Callable[..., Any], what: str) -> ArgumentError:
+    return ArgumentError(f"{program.model.name}: {function.__name__} {what}.")
