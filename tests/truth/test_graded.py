@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from accuracy import UNFOLDS, rows, shown, worm, worm_error, worm_rates, worm_truth
-from cases_of_wirings import MIXED
+from cases import MIXED
 from equations import graded_velocity
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from cases_of_wirings import MIXED
+from cases import MIXED
 from equations import lrc_velocity, ltc_pull, stc_velocity
 from hypothesis import given, settings
 from hypothesis import strategies as st

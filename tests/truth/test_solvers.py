@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from accuracy import UNFOLDS, cells_error, rows, shown
-from cases_of_wirings import MIXED
+from cases import MIXED
 from equations import ctrnn_velocity, ltc_pull, ltc_velocity
 from hypothesis import given, settings
 from hypothesis import strategies as st
