@@ -22,11 +22,12 @@ PACKAGE = ROOT / "src" / "wormnet"
 # Each may import those before it and itself.
 LAYERS = [
     *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "plot", "data"),
-    *("control", "study", "cli"),
+    *("audit", "control", "study", "cli"),
 ]
 
 OPTIONAL = {
     "plot": {"plot"},
+    "audit": {"plot"},
     "study": {"study", "cluster", "plot"},
     "wiring": {"cect"},
     "cli": {"study", "plot"},
