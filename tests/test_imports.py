@@ -21,11 +21,18 @@ PACKAGE = ROOT / "src" / "wormnet"
 
 # Each may import those before it and itself.
 LAYERS = [
-    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "audit", "plot", "data"),
-    *("study", "cli"),
+    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "plot", "data"),
+    *("audit", "control", "study", "cli"),
 ]
 
-OPTIONAL = {"plot": {"plot"}, "study": {"study", "cluster", "plot"}, "wiring": {"cect"}, "cli": {"study", "plot"}}
+OPTIONAL = {
+    "plot": {"plot"},
+    "audit": {"plot"},
+    "study": {"study", "cluster", "plot"},
+    "wiring": {"cect"},
+    "cli": {"study", "plot"},
+    "control": {"control"},
+}
 """Extras whose packages a layer may import; all others live by the core dependencies."""
 
 COMES_WITH = {"triton": "torch", "llvmlite": "numba", "markupsafe": "jinja2"}

@@ -24,7 +24,8 @@ from wormnet.errors import (
 from wormnet.wiring import Wiring, auto_ncp, circuits, connectome, dense, ncp, nulls, random, small_world
 
 if TYPE_CHECKING:
-    from wormnet import data, models, nn, plot, study, testing, wiring
+    from wormnet import audit, control, data, models, nn, plot, study, testing, wiring
+    from wormnet.audit import stimulate
     from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, diagnose, from_ncps, load, prune, save
 
 __all__ = [
@@ -43,9 +44,11 @@ __all__ = [
     "WiringError",
     "WormnetError",
     "__version__",
+    "audit",
     "auto_ncp",
     "circuits",
     "connectome",
+    "control",
     "data",
     "dense",
     "diagnose",
@@ -60,12 +63,13 @@ __all__ = [
     "random",
     "save",
     "small_world",
+    "stimulate",
     "study",
     "testing",
     "wiring",
 ]
 
-_MODULES = ("data", "models", "nn", "plot", "study", "testing")
+_MODULES = ("audit", "control", "data", "models", "nn", "plot", "study", "testing")
 _FROM_NN = (
     "CTRNN",
     "LTC",
@@ -86,6 +90,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"wormnet.{name}")
     if name in _FROM_NN:
         return getattr(importlib.import_module("wormnet.nn"), name)
+    if name == "stimulate":
+        return importlib.import_module("wormnet.audit").stimulate
     raise AttributeError(f"module 'wormnet' has no attribute {name!r}")
 
 
