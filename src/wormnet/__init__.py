@@ -24,7 +24,7 @@ from wormnet.errors import (
 from wormnet.wiring import Wiring, auto_ncp, circuits, connectome, dense, ncp, nulls, random, small_world
 
 if TYPE_CHECKING:
-    from wormnet import data, models, nn, plot, study, testing, wiring
+    from wormnet import data, export, models, nn, plot, study, testing, wiring
     from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, diagnose, from_ncps, load, prune, save
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "data",
     "dense",
     "diagnose",
+    "export",
     "from_ncps",
     "load",
     "models",
@@ -65,7 +66,7 @@ __all__ = [
     "wiring",
 ]
 
-_MODULES = ("data", "models", "nn", "plot", "study", "testing")
+_MODULES = ("data", "export", "models", "nn", "plot", "study", "testing")
 _FROM_NN = (
     "CTRNN",
     "LTC",
