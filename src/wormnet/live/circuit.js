@@ -290,6 +290,7 @@ function mount(root, data) {
       }
     });
     if (!gathered) filter();
+    graph.fit(undefined, 24);
   }
 
   const cellsOf = (node) => (node.id().startsWith("g") ? groups.get(node.data("name")).map((k) => data.cells[k]) : [data.cells[Number(node.id().slice(1))]]);
@@ -365,7 +366,7 @@ function mount(root, data) {
   }
 
   function legends() {
-    outputLegend.replaceChildren(...data.outputNames.map((name, k) => create("span", { style: `--line:${LINES[k % LINES.length]}`, text: name })), ...(run.lesioned ? [create("span", { class: "dashed", text: "intact" })] : []));
+    outputLegend.replaceChildren(...data.outputs.map((one, k) => create("span", { style: `--line:${LINES[k % LINES.length]}`, text: one.name })), ...(data.moreOutputs ? [create("span", { class: "hint", text: `and ${data.moreOutputs} more` })] : []), ...(run.lesioned ? [create("span", { class: "dashed", text: "intact" })] : []));
     traceLegend.replaceChildren(...[...pinned].map((name, k) => create("span", { style: `--line:${LINES[k % LINES.length]}`, text: name })), ...(run.lesioned ? [create("span", { class: "dashed", text: "intact" })] : []));
     if (!pinned.size) traceLegend.append(create("span", { class: "hint", text: "click a neuron and follow it" }));
   }
@@ -410,7 +411,7 @@ function mount(root, data) {
       const own = { colour, values: frames.map((one) => take(one, k, false)), dashed: false };
       return run.lesioned ? [{ colour, values: frames.map((one) => take(one, k, true)), dashed: true }, own] : [own];
     });
-    chart(outputChart, lines((one, k, whole) => (whole ? one.whole : one.y)[k], data.outputNames), mark);
+    chart(outputChart, lines((one, k, whole) => (whole ? one.whole : one.y)[data.outputs[k].place], data.outputs), mark);
     const names = [...pinned];
     chart(traceChart, lines((one, k, whole) => (whole ? one.intact : one.v)[neuronAt.get(names[k])], names), mark);
     scrub.max = String(Math.max(frames.length - 1, 1));
@@ -442,6 +443,13 @@ function mount(root, data) {
 
   // The window may change its size, and a page may be opened in the background, where nothing is drawn.
   const fit = () => { graph.resize(); graph.fit(undefined, 24); };
+  // Names stay readable however small the circuit is drawn, unless there are too many of them.
+  const sizeNames = () => {
+    const size = data.cells.length > 60 ? 11 : Math.max(11, 10 / graph.zoom());
+    if (Math.abs(size - named) > 0.5) graph.nodes().style("font-size", (named = size));
+  };
+  let named = 11;
+  graph.on("zoom", sizeNames);
   window.addEventListener("resize", fit);
   labels();
   legends();

@@ -24,10 +24,13 @@ from wormnet.wiring import atlas
 from wormnet.wiring.core import CURRENT, GAP, Wiring
 from wormnet.wiring.layout import LAYOUTS, groups
 
-__all__ = ["MOST_SAMPLES", "content", "page", "program"]
+__all__ = ["MOST_SAMPLES", "content", "page", "program", "style"]
 
 MOST_SAMPLES = 5_000
 """Samples of recorded input that a page holds."""
+
+MOST_OUTPUTS = 8
+"""Outputs whose lines are drawn."""
 
 CROWDED = 1_500
 """With more synapses than these only the strongest are drawn at first."""
@@ -63,8 +66,8 @@ def page(
         gives.
 
     Returns: the path.
-    Raises: ShapeError for x or dt of another shape; ArgumentError for numbers that are not finite, or an unknown layout;
-        DataError if the file cannot be written.
+    Raises: ShapeError for x or dt of another shape; ArgumentError for numbers that are not finite, or an unknown
+        layout; DataError if the file cannot be written.
 
     >>> import tempfile, wormnet
     >>> rnn = wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=12, outputs=1))
@@ -90,7 +93,7 @@ def _document(data: dict[str, Any], code: str) -> str:
 <style>
 html, body {{ margin: 0; background: #ffffff; }}
 @media (prefers-color-scheme: dark) {{ html, body {{ background: #12161b; }} }}
-{_part("circuit.css")}</style>
+{style()}</style>
 </head>
 <body>
 <div class="wormnet-circuit" id="circuit"></div>
@@ -112,10 +115,13 @@ def program(exported: Network) -> str:
         f"/*\n * cytoscape.js 3.35.0\n{notice}\n */\n"
         f"const cytoscape = (() => {{ const module = {{ exports: {{}} }}; "
         f"(function (module, exports) {{ {_inline(library)}\n}}).call(globalThis, module, module.exports); "
-        "return module.exports; })();\n"
-        + javascript_text(exported).replace("\nexport ", "\n")
-        + _part("circuit.js")
+        "return module.exports; })();\n" + javascript_text(exported).replace("\nexport ", "\n") + _part("circuit.js")
     )
+
+
+def style() -> str:
+    """The style sheet; all of it applies inside of an element of class wormnet-circuit."""
+    return _part("circuit.css")
 
 
 def content(
@@ -139,8 +145,8 @@ def content(
             raise ArgumentError(f"outputs names {len(outputs)}; the network has {len(names)}.")
         names = list(map(str, outputs))
     activity, taus = _activity(rnn, recorded, spans)
-    moves = np.ptp(activity, axis=0) if len(activity) else np.zeros(wiring.n_neurons)
-    followed = [wiring.neurons[i] for i in np.argsort(-moves, kind="stable")[:3]] if moves.any() else []
+    followed = [wiring.neurons[i] for i in _moving(activity, np.arange(wiring.n_neurons))[:3]] if len(recorded) else []
+    said = _moving(activity, wiring.output_index) if exported.linear is None else list(range(len(names)))
     crowded = wiring.n_synapses > CROWDED
     classes = _classes(wiring)
     return {
@@ -153,7 +159,8 @@ def content(
         "input": recorded.tolist(),
         "dt": spans.tolist(),
         "sliders": _sliders(wiring, recorded),
-        "outputNames": names,
+        "outputs": [{"name": names[k], "place": k} for k in sorted(said[:MOST_OUTPUTS])],
+        "moreOutputs": max(len(names) - MOST_OUTPUTS, 0),
         "pinned": followed,
         "speed": 20,
         "strongest": 100 if not crowded else max(1, round(100 * CROWDED / 2 / wiring.n_synapses)),
@@ -193,6 +200,11 @@ def _activity(rnn: Recurrent, x: NDArray[Any], dt: NDArray[Any]) -> tuple[NDArra
     return activity, None if taus is None else taus.median(0).values.cpu().numpy()
 
 
+def _moving(activity: NDArray[Any], neurons: NDArray[Any]) -> list[int]:
+    """Places in `neurons`, that which moves most first."""
+    return np.argsort(-np.ptp(activity[:, neurons], axis=0), kind="stable").tolist()
+
+
 def _classes(wiring: Wiring) -> list[str]:
     return [atlas.class_of(name) or "" for name in wiring.cells]
 
@@ -215,9 +227,14 @@ def _cells(wiring: Wiring, layout: str, classes: list[str], taus: NDArray[Any] |
             says.append(f"time constant {taus[neuron]:.3g}")
         found.append(
             {
-                **{"name": name, "label": name, "group": classes[i], "about": "; ".join(says) + "."},
-                **{"x": round(float(at[i, 0]) * scale, 2), "y": round(-float(at[i, 1]) * scale, 2)},
-                **{"size": round(2 * float(radius[i]) * scale, 2), "output": name in read},
+                "name": name,
+                "label": name,
+                "group": classes[i],
+                "about": "; ".join(says) + ".",
+                "x": round(float(at[i, 0]) * scale, 2),
+                "y": round(-float(at[i, 1]) * scale, 2),
+                "size": round(2 * float(radius[i]) * scale, 2),
+                "output": name in read,
             }
         )
     return found
@@ -240,7 +257,10 @@ def _synapses(rnn: Recurrent) -> list[dict[str, Any]]:
         count = f"{wiring.count[i]:g} contacts" if wiring.count[i] != 1 else ""
         found.append(
             {
-                **{"pre": int(wiring.pre[i]), "post": int(wiring.post[i]), "kind": kind, "sign": sign},
+                "pre": int(wiring.pre[i]),
+                "post": int(wiring.post[i]),
+                "kind": kind,
+                "sign": sign,
                 "count": float(wiring.count[i]),
                 "width": round(0.7 + 3.3 * float(np.sqrt(wiring.count[i] / most)) * (most > 1), 2),
                 "about": "; ".join(filter(None, [what, count, *of_synapse[i]])) + ".",

@@ -236,7 +236,7 @@ def _time_constants(rnn: Recurrent, seen: _Seen) -> tuple[float, float, float] |
     if taus is None:
         return None
     if not rnn.wiring.n_neurons:
-        return (np.nan,) * 3
+        return np.nan, np.nan, np.nan
     median = taus.median(0).values.cpu().numpy()
     low, middle, high = np.quantile(median, (0.1, 0.5, 0.9), method="nearest")
     return float(low), float(middle), float(high)
