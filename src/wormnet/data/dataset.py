@@ -1,7 +1,7 @@
 """A data set in three parts, with what a trivial method reaches on it: `Dataset`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -25,6 +25,12 @@ class Dataset:
         source, licence, citation: where it comes from, on what terms, and whom to name.
         protocol: "clean" or "published": how it was split.
         measure: computes `baselines`; None: `guess`.
+        residual: whether the target is the input one sample later, in its units, so that a network may learn the
+            change instead.
+        redraw: (number of an epoch) -> train anew: other windows of the same recordings, other lost samples.
+        unfamiliar: further parts, by name, that are unlike everything in train; scored and reported apart.
+        recordings: (sequences of valid,) from which recording each is, so that the best epoch can be chosen by the
+            median over the recordings.
 
     Raises:
         ArgumentError: if a part is no Sequences.
@@ -48,9 +54,16 @@ class Dataset:
     citation: str = ""
     protocol: str = "clean"
     measure: Callable[["Dataset"], dict[str, float]] | None = None
+    residual: bool = False
+    redraw: Callable[[int], Sequences] | None = None
+    unfamiliar: Mapping[str, Sequences] = field(default_factory=dict)
+    recordings: Sequence[int] | None = None
 
     def __post_init__(self):
-        for part, given in (("train", self.train), ("valid", self.valid), ("test", self.test)):
+        object.__setattr__(self, "unfamiliar", dict(self.unfamiliar))
+        self._check_extras()
+        parts = {"train": self.train, "valid": self.valid, "test": self.test, **self.unfamiliar}
+        for part, given in parts.items():
             if not isinstance(given, Sequences):
                 raise ArgumentError(f"{self.name}: {part} is {given!r}; it takes Sequences.")
             for what in ("n_inputs", "task", "per"):
@@ -72,11 +85,22 @@ class Dataset:
             object.__setattr__(self, "classes", ())
             return
         self._share_classes()
-        largest = max(int(part.y.max()) for part in (self.train, self.valid, self.test))
+        largest = max(int(part.y.max()) for part in (self.train, self.valid, self.test, *self.unfamiliar.values()))
         classes = tuple(self.classes) or tuple(str(label) for label in range(largest + 1))
         if largest >= len(classes):
             raise DataError(f"{self.name}: label {largest} occurs, but there are {len(classes)} classes.")
         object.__setattr__(self, "classes", classes)
+
+    def _check_extras(self) -> None:
+        if self.recordings is not None and len(self.recordings) != len(self.valid):
+            raise DataError(
+                f"{self.name}: recordings has {len(self.recordings)} numbers; valid has {len(self.valid)} sequences."
+            )
+        if self.residual and (self.train.task != "regress" or self.train.y.shape[-1] > self.train.n_inputs):
+            raise DataError(
+                f"{self.name}: residual is for a target that is the next input; y has shape {self.train.y.shape}, "
+                f"x {self.train.x.shape}."
+            )
 
     def _share_classes(self) -> None:
         """Give the parts, whose names were numbered one by one, the same numbers for the same names."""

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from wormnet.study.networks import Recipe, Shape, wiring_of
+from wormnet.study.network import Network as Recipe
+from wormnet.study.network import Shape, wiring_of
 from wormnet.study.summary import Summary
 
 __all__ = ["colour_of", "curves", "disturbed", "price", "scores", "wirings"]
@@ -243,7 +244,9 @@ def wirings(summary: Summary) -> str:
     for kind, recipe in kinds.items():
         with _style(f"wiring-{kind}"):
             figure = Figure(figsize=(WIDTH / 2, WIDTH / 2.2))
-            axes = plot.wiring(wiring_of(recipe, shape, seed), figure.subplots(), labels=False, legend=kind == "ncp")
+            axes = plot.wiring(
+                cast(Any, wiring_of(recipe, shape, seed)), figure.subplots(), labels=False, legend=kind == "ncp"
+            )
             axes.set_title(f"{kind}: {axes.get_title('left')}", loc="left")
             drawn.append(_svg(figure))
     return "".join(drawn)

@@ -1,5 +1,7 @@
 """What a report has to tell of where its numbers come from: data, versions, machine, commit."""
 
+import functools
+import hashlib
 import os
 import platform
 import subprocess
@@ -8,31 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from wormnet._version import __version__
-from wormnet.data import Dataset
-from wormnet.study.networks import Shape
 
-__all__ = ["describe", "environment", "machine"]
+__all__ = ["environment", "machine", "source"]
 
 
-def describe(dataset: Dataset, shape: Shape) -> dict[str, Any]:
-    """A data set without its numbers."""
-    parts = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}
-    return {
-        "task": dataset.task,
-        "per": dataset.per,
-        "n_inputs": dataset.n_inputs,
-        "n_outputs": dataset.n_outputs,
-        "steps": int(dataset.train.x.shape[1]),
-        "sequences": {part: len(content) for part, content in parts.items()},
-        "targets": {part: len(content.targets) for part, content in parts.items()},
-        "irregular": shape.irregular,
-        "time_unit": shape.time_unit,
-        "source": dataset.source,
-        "licence": dataset.licence,
-        "citation": dataset.citation,
-        "protocol": dataset.protocol,
-        "baselines": {name: float(value) for name, value in dataset.baselines.items()},
-    }
+@functools.cache
+def source() -> str:
+    """A digest of the package's source, by which records of changed source are told apart."""
+    found, folder = hashlib.sha256(), Path(__file__).parents[1]
+    for path in sorted(folder.rglob("*.py")):
+        found.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def machine() -> dict[str, Any]:
@@ -50,7 +38,7 @@ def machine() -> dict[str, Any]:
 def environment(workers: int) -> dict[str, Any]:
     """Versions, machine, commit."""
 
-    packages = ("torch", "numpy", "pytorch-lightning", "torchmetrics", "scipy", "joblib", "optuna")
+    packages = ("torch", "numpy", "pytorch-lightning", "scipy", "joblib", "optuna")
     versions = {"wormnet": __version__, "python": platform.python_version()} | {p: version(p) for p in packages}
     return {"versions": versions, "machine": machine(), "workers": workers, "commit": _commit()}
 

@@ -20,9 +20,10 @@ from wormnet.atomic import make_folder, sweep, write_whole
 from wormnet.errors import ArgumentError, BackendError
 from wormnet.paths import checked
 from wormnet.study import jobs
-from wormnet.study.jobs import Job, Prepared
+from wormnet.study.jobs import Job
 from wormnet.study.plan import Plan
-from wormnet.study.provenance import describe, environment, machine
+from wormnet.study.prepared import Prepared
+from wormnet.study.provenance import environment, machine
 
 __all__ = ["Outcome", "run"]
 
@@ -65,8 +66,6 @@ def run(
     Raises: ArgumentError if `out` holds something and resume is False, or for an impossible number of workers;
     BackendError for a GPU that is not there; what `Plan.load` raises.
     """
-    from wormnet.study.report import report
-
     out, begin = checked(out, "out"), time.perf_counter()
     workers = _workers(workers)
     if plan.accelerator == "gpu" and not torch.accelerator.is_available():
@@ -81,8 +80,10 @@ def run(
         _write(out / "plan.json", about["plan"])
         searches = [job for data in prepared for job in jobs.tunings(plan, data)]
         counts = [_do(searches, folder, workers, bar, "tuning")]
-        rates = _rates(searches, folder)
-        trainings = [job for data in prepared for job in jobs.trainings(plan, data, rates.get(data.name, {}))]
+        tuned = _tuned(searches, folder)
+        trainings = [
+            job for data in prepared for job in jobs.trainings(plan, data, tuned.get((data.name, data.fold), {}))
+        ]
         counts.append(_do(trainings, folder, workers, bar, "training"))
         priced = _price_all(plan, prepared, _trained(trainings, folder), out / "prices", bar)
     done, reused = (sum(count) for count in zip(*counts))
@@ -95,37 +96,28 @@ def run(
         "reused": reused,
     }
     _write(out / "study.json", about)
-    report(out)
     failed = sum((_read(folder, job) or {"error": ""}).keys() >= {"error"} for job in (*searches, *trainings))
     return Outcome(out, done, reused, failed)
 
 
 def _ready(plan: Plan, workers: int, bar: "Bar") -> tuple[list[Prepared], dict[str, Any]]:
-    """The data sets for the workers, and what is told of the study; raises for a plan that cannot be run."""
-    datasets, prepared, described = plan.load(), [], {}
-    bar.start("loading", len(datasets))
-    for name, dataset in datasets.items():
-        prepared.append(jobs.prepare(dataset, plan.training_on(name)))
-        jobs.check(plan, prepared[-1])
-        described[name] = describe(dataset, prepared[-1].shape)
+    """The folds for the workers, and what is told of the study; raises for a plan that cannot be run."""
+    bar.start("loading", sum(len(plan.folds_of(source)) for source in plan.sources))
+    prepared = []
+    for data in jobs.preparations(plan):
+        prepared.append(data)
         bar.tick()
-    return prepared, {
-        "plan": plan.to_dict(),
-        "reference": plan.reference_network,
-        "comparisons": [list(pair) for pair in plan.comparisons()],
-        "datasets": described,
-        "environment": environment(workers),
-        "began": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    return prepared, {**jobs.about_study(plan, prepared), "environment": environment(workers), "began": began}
 
 
-def _rates(searches: list[Job], folder: Path) -> dict[str, dict[str, float]]:
-    """The learning rates found, by data set and network; a search that failed leaves the plan's."""
-    found: dict[str, dict[str, float]] = {}
+def _tuned(searches: list[Job], folder: Path) -> dict[tuple[str, int], dict[str, dict[str, Any]]]:
+    """The settings found, by data set, fold and network; a search that failed leaves the plan's."""
+    found: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
     for job in searches:
         record = _read(folder, job)
         if record and "error" not in record:
-            found.setdefault(record["dataset"], {})[record["network"]] = record["learning_rate"]
+            found.setdefault((record["dataset"], record["fold"]), {})[record["network"]] = record["best"]
     return found
 
 
@@ -135,7 +127,7 @@ def _attempt(job: Job, folder: Path, parent: int) -> str:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _die_with(parent)
     try:
-        record = jobs.execute(job)
+        record, _ = jobs.execute(job)
     except Exception as error:  # a failed run must not end the study
         last = traceback.format_exc(limit=-4)
         record = {**jobs.head(job), "error": f"{type(error).__name__}: {error}", "traceback": last}
@@ -204,18 +196,14 @@ def _price_all(
     plan: Plan, prepared: list[Prepared], networks: dict[str, list[str]], folder: Path, bar: "Bar"
 ) -> dict[str, str]:
     """Measure what the networks cost, data set by data set; the ids of the records by data set."""
-    from wormnet.study import measure
-
     rounds, seconds = (5, 4.0) if plan.is_quick else (15, 10.0)
     here = machine()
-    wanted = [jobs.pricing(plan, data, networks[data.name], rounds, here) for data in prepared]
+    first = {data.name: data for data in reversed(prepared) if plan.measures_on(data.name).prices}
+    wanted = [jobs.pricing(plan, data, networks[data.name], rounds, seconds, here) for data in first.values()]
     left = [job for job in wanted if _read(folder, job) is None]
     bar.start("timing", len(left))
     for job in left:
-        training = plan.training_on(job.data.name)
-        names = networks[job.data.name]
-        found = measure.prices(names, job.data.shape, job.data.train, training, repeats=rounds, seconds=seconds)
-        _write(folder / f"{job.id}.json", {**jobs.head(job), "prices": found})
+        _write(folder / f"{job.id}.json", jobs.execute(job)[0])
         bar.tick()
     return {job.data.name: job.id for job in wanted}
 

@@ -11,7 +11,8 @@ import numpy as np
 from wormnet.errors import DataError
 from wormnet.paths import printable, read_text
 from wormnet.study import stats
-from wormnet.study.networks import Recipe, parse
+from wormnet.study.network import Network as Recipe
+from wormnet.study.network import named as parse
 from wormnet.study.stats import Interval, Paired
 
 __all__ = ["Comparison", "Summary", "findings", "long_table", "read", "shown", "summarise"]
