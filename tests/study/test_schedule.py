@@ -18,7 +18,7 @@ from wormnet.errors import ArgumentError, WormnetError
 from wormnet.study import schedule
 from wormnet.study.progress import Bar
 from wormnet.study.schedule import Hands, Shard, Terminated
-from wormnet.study.source import source
+from wormnet.study.provenance import source
 from wormnet.study.store import Store
 
 

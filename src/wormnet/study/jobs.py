@@ -5,12 +5,11 @@ plan -> preparations(plan) -> Prepared, one for each data set and fold
      -> execute(job) -> a record (plain values for JSON), and the weights of the best epoch
 """
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,14 @@ from wormnet.study.network import Network
 from wormnet.study.plan import Measures, Plan, Training
 from wormnet.study.prepared import Prepared, prepare
 from wormnet.study.provenance import source
+from wormnet.study.store import identity
 
 __all__ = [
     "FORMAT",
     "Job",
     "about_study",
     "check",
+    "drawn",
     "execute",
     "head",
     "preparations",
@@ -59,8 +60,8 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Same spec, same id."""
-        return hashlib.sha256(json.dumps(self.spec, sort_keys=True).encode()).hexdigest()[:20]
+        """Same spec, same id; the digest of the source is no part of it."""
+        return identity(self.spec)
 
 
 def preparations(plan: Plan) -> Iterator[Prepared]:
@@ -94,7 +95,7 @@ def _spec(kind: str, plan: Plan, data: Prepared, chosen: Sequence[Network], trai
     return {
         "kind": kind,
         "format": FORMAT,
-        "source": source(),
+        "source": source(*(part for one in chosen for part in one.code), *(one.of for one in data.metrics)),
         "wormnet": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -153,14 +154,15 @@ def head(job: Job) -> dict[str, Any]:
     return {"id": job.id, "spec": job.spec} | {key: job.spec[key] for key in keys}
 
 
-def execute(job: Job) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
+def execute(job: Job, journal: Path | None = None) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
     """Do a job in this process. The global random state stays as it was.
 
+    Args: journal: a file in which a search notes its trials, so that one that is killed goes on where it was.
     Returns: its record; and of a run the network's state_dict in its best validation epoch, else None.
     """
     from wormnet.study import fit  # noqa: F401  # pyright: ignore[reportUnusedImport] - its import is not the run's time
 
-    do = {"run": _train, "tuning": _search, "prices": _price}[job.spec["kind"]]
+    do = {"run": _train, "tuning": lambda job: _search(job, journal), "prices": _price}[job.spec["kind"]]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -172,14 +174,15 @@ def execute(job: Job) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
         torch.set_num_threads(threads)
 
 
-def _drawn(job: Job) -> int:
+def drawn(job: Job) -> int:
+    """What a run draws its wiring, start and order from."""
     return job.spec["fold"] * STRIDE + job.spec["seed"]
 
 
 def _fitted(job: Job, training: Training) -> tuple[Any, Any]:
     from wormnet.study import fit
 
-    seed = _drawn(job)
+    seed = drawn(job)
     torch.manual_seed(seed)
     network = networks.build(job.networks[0], job.data.shape, seed)
     return network, fit.fit(network, job.data, training, seed, job.spec["accelerator"], job.spec["share"])
@@ -189,7 +192,7 @@ def _train(job: Job) -> tuple[dict[str, Any], dict[str, Tensor]]:
     from wormnet.study import fit, measure
     from wormnet.study.prices import operations
 
-    data, seed, wanted = job.data, _drawn(job), job.spec["measures"]
+    data, seed, wanted = job.data, drawn(job), job.spec["measures"]
     network, history = _fitted(job, Training(**job.spec["training"]))
     conditions, dynamics = [], {}
     if wanted is not None:
@@ -226,13 +229,12 @@ def _learned(data: Prepared, score: float | None) -> bool:
     return not math.isfinite(least) or metric.better * score > metric.better * least
 
 
-def _search(job: Job) -> tuple[dict[str, Any], None]:
+def _search(job: Job, journal: Path | None) -> tuple[dict[str, Any], None]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     training, tuning = Training(**job.spec["training"]), job.spec["tuning"]
     better, space = job.data.metrics[0].better, tuning["space"]
-    tried: list[dict[str, Any]] = []
 
     def objective(trial: "optuna.Trial") -> float:
         chosen = {name: _suggest(trial, name, values) for name, values in space.items()}
@@ -241,16 +243,45 @@ def _search(job: Job) -> tuple[dict[str, Any], None]:
             value = history.valid_score[history.best]
         except FloatingPointError:
             value = None
-        tried.append({"parameters": chosen, "valid_score": value})
         return -better * math.inf if value is None else value
 
-    study = optuna.create_study(
-        direction="maximize" if better > 0 else "minimize", sampler=optuna.samplers.TPESampler(seed=job.spec["seed"])
+    search = optuna.create_study(
+        study_name=job.id,
+        storage=None if journal is None else _journal(journal),
+        direction="maximize" if better > 0 else "minimize",
+        load_if_exists=True,
     )
-    # The plan's own settings are among those tried, so that tuning never ends below them on the validation part.
-    study.enqueue_trial({name: _within(getattr(training, name), values) for name, values in space.items()})
-    study.optimize(objective, n_trials=tuning["trials"])
-    return {"best": dict(study.best_params), "trials": tried}, None
+    states = optuna.trial.TrialState
+    for killed in search.get_trials(states=[states.RUNNING]):
+        search.tell(killed.number, state=states.FAIL)
+    while (done := len(search.get_trials(states=[states.COMPLETE]))) < tuning["trials"]:
+        if not done and not search.get_trials(states=[states.WAITING]):
+            # The plan's own settings are among those tried: tuning never ends below them on the validation part.
+            search.enqueue_trial({name: _within(getattr(training, name), values) for name, values in space.items()})
+        # Each trial has a seed of its own, so that a search that was killed goes on as if it had not been.
+        seed = np.random.SeedSequence([job.spec["seed"], done]).generate_state(1)[0]
+        search.sampler = optuna.samplers.TPESampler(seed=int(seed))
+        search.optimize(objective, n_trials=1)
+    tried = search.get_trials(states=[states.COMPLETE])
+    scores = [one.value if one.value is not None and math.isfinite(one.value) else None for one in tried]
+    trials = [{"parameters": dict(one.params), "valid_score": score} for one, score in zip(tried, scores)]
+    return {"best": dict(search.best_params), "trials": trials}, None
+
+
+def _journal(path: Path) -> Any:
+    """A journal of trials, of which a process that was killed may have left half a line and a lock."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    if path.exists():
+        whole = path.read_bytes()
+        path.write_bytes(whole[: whole.rfind(b"\n") + 1])
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (ValueError, KeyError, TypeError):  # damaged
+        path.unlink()
+        return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _is_range(values: Sequence[Any]) -> bool:

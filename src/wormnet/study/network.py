@@ -1,8 +1,6 @@
 """Networks by name, all with one contract: sequences in, scores out."""
 
-import hashlib
 import importlib
-import inspect
 import math
 import re
 import warnings
@@ -16,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wormnet.errors import ArgumentError, BlindOutputWarning, WiringError, unknown
-from wormnet.models import Model
+from wormnet.models import MODELS, Model
 from wormnet.nn import Recurrent
 from wormnet.wiring import Wiring
 from wormnet.wiring.null import NULLS
@@ -214,19 +212,21 @@ class Network:
             raise ArgumentError(f"{self.name}-{size}: it takes {self.least} to {WIDEST} units.")
         return replace(self, name=f"{self.name}-{size}", size=size, base=self.name)
 
+    @property
+    def code(self) -> tuple[Any, ...]:
+        """What makes it: the source of these decides what a run of it gives."""
+        first = self._first()
+        model = getattr(first.build, "model", None)
+        model = MODELS.get(model) if isinstance(model, str) else model
+        return tuple(one for one in (first.build, first.wiring, model) if one is not None)
+
     def digest(self) -> str:
-        """Of the code of a network of one's own; "" for those of this package, whose source has a digest itself."""
-        first = self
-        while first.origin:
-            first = first.origin
-        parts = [first.wiring.wiring.digest] if isinstance(first.wiring, _Given) else []
-        for one in (first.build, first.wiring):
-            if not str(getattr(one, "__module__", "wormnet.")).startswith("wormnet."):
-                try:
-                    parts.append(inspect.getsource(one))  # pyright: ignore[reportArgumentType]
-                except (OSError, TypeError):
-                    parts.append(repr(one))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16] if parts else ""
+        """Of the wiring that it was given; "" where its wiring is made by its code, or there is none."""
+        wiring = self._first().wiring
+        return wiring.wiring.digest if isinstance(wiring, _Given) else ""
+
+    def _first(self) -> "Network":
+        return self.origin._first() if self.origin else self
 
 
 NETWORKS: dict[str, Network] = {}

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wormnet.errors import ArgumentError, WormnetError, shown
-from wormnet.study import weights
 from wormnet.study.progress import Bar
-from wormnet.study.source import source
+from wormnet.study.provenance import source
 from wormnet.study.store import Store, Wanted
 
 __all__ = ["Count", "Execute", "Hands", "Shard", "Terminated", "checked_workers", "do", "stoppable", "work"]
@@ -29,8 +28,10 @@ POLL = 2.0
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Variables that say how many threads a worker takes: one."""
 
-Execute = Callable[[Any, Path | None], tuple[dict[str, Any], Any]]
-"""Does a piece of work: its record, and for a run the trained network. Given too is where a search notes its trials."""
+Execute = Callable[[Any, Path | None], tuple[dict[str, Any], bytes | None]]
+"""Does a piece of work: its record, and for a run the content of the file of its weights.
+
+Besides the work it is given the file in which a search notes its trials."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -159,8 +160,7 @@ def work(order: _Order) -> str:
 def outcome(job: Any, execute: Execute, journal: Path | None) -> tuple[dict[str, Any], bytes | None]:
     """The record of a piece of work, of its failure too, and the content of the file of its weights."""
     try:
-        record, network = execute(job, journal)
-        return record, None if network is None else weights.packed(network, record)
+        return execute(job, journal)
     except Exception as error:  # a failed run must not end the study
         return failed(job, f"{type(error).__name__}: {error}", traceback.format_exc(limit=-4)), None
 
@@ -317,13 +317,13 @@ def _source_here(name: str) -> str:
     try:
         return source(sys.modules.get(name) or importlib.import_module(name)).get(name, "")
     except ImportError:
-        return ""  # typed in, or of a script: sent to the worker with the work
+        return ""  # typed in, and come with the work
 
 
 def check_source(spec: dict[str, Any]) -> None:
     """Raises WormnetError if this process has other source than the one that asked for the work."""
     for name, digest in spec.get("source", {}).items():
-        here = _source_here(name)
+        here = "" if name == "__main__" else _source_here(name)  # that came with the work
         if here and here != digest:
             raise WormnetError(
                 f"the source of {name} is another one here than where the study was started; if it was edited "

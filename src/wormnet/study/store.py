@@ -21,6 +21,8 @@ from wormnet.study.claims import Claims
 
 __all__ = ["Store", "Waiting", "Wanted", "identity"]
 
+FOLDERS = ("runs", "prices", "weights", "trials", "claims")
+
 MAX_BYTES = 2**28
 """The longest record that is read."""
 
@@ -92,21 +94,31 @@ class Store:
 
     def open(self) -> None:
         """Make the directory; sweep what killed processes left, unless others work in it."""
-        for name in ("", "runs", "prices", "weights", "trials", "claims"):
+        for name in ("", *FOLDERS):
             make_folder(self.out / name)
         if not self.claims.owners():
             for name in self.claims.abandoned():
                 self.claims.forget(name)
-            for name in ("", "runs", "prices", "weights", "claims"):
+            for name in ("", *FOLDERS):
                 sweep(self.out / name)
 
-    def check_free(self, resume: bool) -> None:
-        """Raises ArgumentError if the directory is a file, or holds something and is not to be gone on with."""
+    def check_free(self, resume: bool, shared: Mapping[str, Any] | None = None) -> None:
+        """See that the directory can be written into.
+
+        Args: resume: whether to go on with what it holds.   shared: the plan that several processes do in it together.
+        Raises: ArgumentError if it is a file, or holds something and is neither to be gone on with nor of that plan.
+        """
         if self.out.exists() and not self.out.is_dir():
             raise ArgumentError(f"out is {str(self.out)!r}, which is a file; name a directory.")
-        if self.out.exists() and any(self.out.iterdir()) and not resume:
+        there = {path.name for path in self.out.iterdir()} if self.out.exists() else set()
+        # Of other shards, that begin in the same moment, the plan may not be there yet.
+        is_ours = shared is not None and (
+            there <= set(FOLDERS) or self._content(self.out / "plan.json") == json.loads(json.dumps(shared))
+        )
+        if there and not resume and not is_ours:
+            what = "is not empty" if shared is None else "holds something else than this plan"
             raise ArgumentError(
-                f"out is {str(self.out)!r}, which is not empty; resume (--resume) to go on with the study in it, "
+                f"out is {str(self.out)!r}, which {what}; resume (--resume) to go on with the study in it, "
                 "or name another directory."
             )
 

@@ -1,13 +1,14 @@
 """The digest of the source changes with what can change a number, and with nothing else."""
 
+import functools
 import importlib
 import shutil
 import sys
 
 import pytest
 
-from wormnet.study import source as module
-from wormnet.study.source import source
+from wormnet.study import provenance as module
+from wormnet.study.provenance import source
 
 
 @pytest.fixture
@@ -16,6 +17,7 @@ def package(tmp_path, monkeypatch):
     copy = tmp_path / "wormnet"
     shutil.copytree(module.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(module, "PACKAGE", copy)
+    monkeypatch.setattr(module, "_package", module._package.__wrapped__)
     return copy
 
 
@@ -113,4 +115,5 @@ def test_a_module_of_wormnet_that_does_not_count_for_all_counts_where_it_is_name
     from wormnet.study import stats
 
     assert set(source(stats)) == {"wormnet", "wormnet.study.stats"}
+    assert source(functools.partial(stats.holm)) == source(stats)
     assert set(source(module.hashlib.sha256, "text", 3)) == {"wormnet"}
