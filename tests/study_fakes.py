@@ -36,8 +36,14 @@ def record_of(job: FakeJob) -> dict[str, Any]:
     head = {key: job.spec[key] for key in ("kind", "dataset", "network", "fold", "seed")}
     scores = {"accuracy": job.spec["seed"] / 1000}
     return {
-        **{"id": job.id, "spec": job.spec, **head, "scores": scores, "valid_scores": scores, "conditions": []},
-        **{"history": {"best": 0}, "parameters": 6},
+        "id": job.id,
+        "spec": job.spec,
+        **head,
+        "scores": scores,
+        "valid_scores": scores,
+        "conditions": [],
+        "history": {"best": 0},
+        "parameters": 6,
     }
 
 

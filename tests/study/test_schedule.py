@@ -17,8 +17,8 @@ from study_fakes import do, fakes, record_of
 from wormnet.errors import ArgumentError, WormnetError
 from wormnet.study import schedule
 from wormnet.study.progress import Bar
-from wormnet.study.schedule import Hands, Shard, Terminated
 from wormnet.study.provenance import source
+from wormnet.study.schedule import Hands, Shard, Terminated
 from wormnet.study.store import Store
 
 

@@ -18,7 +18,6 @@ from wormnet.errors import ArgumentError, DataError
 from wormnet.study import schedule
 from wormnet.study.store import Store, identity
 
-
 PATH = os.pathsep.join(sys.path)
 
 

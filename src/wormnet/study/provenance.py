@@ -31,7 +31,6 @@ WITHOUT = (
 """What cannot change a number of a run: showing, scheduling, keeping. A new file counts until it is named here."""
 
 
-
 def machine() -> dict[str, Any]:
     """The processor and the system."""
     model = platform.processor() or platform.machine()

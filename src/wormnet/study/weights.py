@@ -111,7 +111,10 @@ def load(
         if not all(isinstance(n, int) and 0 <= n <= LARGEST for n in _sizes(shape)):
             raise ValueError(f"its sizes are {_sizes(shape)}; they are at most {LARGEST}")
         seen = View(
-            np.array(view["mean"], float), np.array(view["deviation"], float), tuple(map(tuple, view["time"])), view["unit"]
+            np.array(view["mean"], float),
+            np.array(view["deviation"], float),
+            tuple(map(tuple, view["time"])),
+            view["unit"],
         )
         seed = int(head["seed"])
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:

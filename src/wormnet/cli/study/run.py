@@ -19,7 +19,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Directory for the report and all records; new or empty.")] = Path("study"),
     quick: Annotated[bool, typer.Option("--quick", help="A quick look: one seed, a quarter of the epochs.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the plan's.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds instead of the plan's; 0: each data set's own split.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds instead of the plan's; 0: each data set's own split.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one per core if left out.")] = None,
     resume: Annotated[
         bool,
