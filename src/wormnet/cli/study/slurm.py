@@ -10,9 +10,7 @@ __all__ = ["slurm"]
 
 def slurm(
     plan: Annotated[Path, typer.Argument(metavar="PLAN.toml", help="What to run.")],
-    out: Annotated[Path, typer.Option(help="The study's directory, on a disk that all machines share.")] = Path(
-        "study"
-    ),
+    out: Annotated[Path, typer.Option(help="The study's directory, on a disk that all share.")] = Path("study"),
     tasks: Annotated[int, typer.Option(min=1, help="Jobs of the array.")] = 16,
     cpus: Annotated[int, typer.Option(min=1, help="Processes of each job.")] = 1,
     hours: Annotated[float, typer.Option(help="The most that a job may take.")] = 4.0,
