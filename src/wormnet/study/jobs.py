@@ -5,8 +5,6 @@ plan -> preparations(plan) -> Prepared, one for each data set and fold
      -> execute(job) -> a record (plain values for JSON), and the network as it was in its best epoch
 """
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +25,7 @@ from wormnet.study.network import Network, Predictor, Shape
 from wormnet.study.plan import Measures, Plan, Training
 from wormnet.study.prepared import Prepared, prepare
 from wormnet.study.sources import Source
+from wormnet.study.store import identity
 from wormnet.wiring.null import NULLS
 
 __all__ = [
@@ -34,6 +33,7 @@ __all__ = [
     "Job",
     "about_study",
     "check",
+    "drawn",
     "execute",
     "head",
     "objects",
@@ -64,9 +64,8 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Same spec, same id, whatever the source: what changed source gives takes the place of what was there."""
-        spec = {key: value for key, value in self.spec.items() if key != "source"}
-        return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:20]
+        """Same spec, same id; the digest of the source is no part of it."""
+        return identity(self.spec)
 
 
 def preparations(plan: Plan) -> Iterator[Prepared]:
@@ -223,12 +222,12 @@ def rebuild(plan: Plan, record: Mapping[str, Any]) -> Predictor:
 
 
 def _fresh(network: Network, shape: Shape, spec: Mapping[str, Any]) -> Predictor:
-    seed = _drawn(spec)
+    seed = drawn(spec)
     torch.manual_seed(seed)
     return networks.build(network, shape, seed)
 
 
-def _drawn(spec: Mapping[str, Any]) -> int:
+def drawn(spec: Mapping[str, Any]) -> int:
     """The seed of what is drawn: another one in every fold."""
     return spec["fold"] * STRIDE + spec["seed"]
 
@@ -236,7 +235,7 @@ def _drawn(spec: Mapping[str, Any]) -> int:
 def _fitted(job: Job, training: Training) -> tuple[Predictor, Any]:
     from wormnet.study import fit
 
-    seed, network = _drawn(job.spec), _fresh(job.networks[0], job.data.shape, job.spec)
+    seed, network = drawn(job.spec), _fresh(job.networks[0], job.data.shape, job.spec)
     return network, fit.fit(network, job.data, training, seed, job.spec["accelerator"], job.spec["share"])
 
 
@@ -244,7 +243,7 @@ def _train(job: Job) -> tuple[dict[str, Any], Predictor]:
     from wormnet.study import fit, measure
     from wormnet.study.prices import operations
 
-    data, seed, wanted = job.data, _drawn(job.spec), job.spec["measures"]
+    data, seed, wanted = job.data, drawn(job.spec), job.spec["measures"]
     network, history = _fitted(job, Training(**job.spec["training"]))
     conditions, dynamics = [], {}
     if wanted is not None:
@@ -283,15 +282,13 @@ def _learned(data: Prepared, score: float | None) -> bool:
 
 def _search(job: Job, journal: Path | None) -> dict[str, Any]:
     import optuna
-    from optuna.storages.journal import JournalFileBackend
     from optuna.trial import TrialState
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     training, tuning, seed = Training(**job.spec["training"]), job.spec["tuning"], job.spec["seed"]
     better, space = job.data.metrics[0].better, tuning["space"]
-    storage = None if journal is None else optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
     study = optuna.create_study(
-        storage=storage,
+        storage=None if journal is None else _journal(journal),
         study_name=job.id,
         load_if_exists=True,
         direction="maximize" if better > 0 else "minimize",
@@ -323,6 +320,22 @@ def _search(job: Job, journal: Path | None) -> dict[str, Any]:
     if all(one["valid_score"] is None for one in tried):
         raise FloatingPointError(f"none of {len(tried)} trials has a finite score; narrow the space of the tuning")
     return {"best": dict(study.best_params), "trials": tried}
+
+
+def _journal(path: Path) -> Any:
+    """A journal of trials, of which a process that was killed may have left half a line and a lock."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    if path.exists():
+        whole = path.read_bytes()
+        path.write_bytes(whole[: whole.rfind(b"\n") + 1])
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (ValueError, KeyError, TypeError):  # damaged
+        path.unlink()
+        return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _is_range(values: Sequence[Any]) -> bool:
