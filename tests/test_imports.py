@@ -21,11 +21,17 @@ PACKAGE = ROOT / "src" / "wormnet"
 
 # Each may import those before it and itself.
 LAYERS = [
-    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "plot", "data"),
+    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "compat", "testing", "plot", "data"),
     *("study", "cli"),
 ]
 
-OPTIONAL = {"plot": {"plot"}, "study": {"study", "cluster", "plot"}, "wiring": {"cect"}, "cli": {"study", "plot"}}
+OPTIONAL = {
+    "plot": {"plot"},
+    "study": {"study", "cluster", "plot"},
+    "compat": {"plot"},
+    "wiring": {"cect"},
+    "cli": {"study", "plot"},
+}
 """Extras whose packages a layer may import; all others live by the core dependencies."""
 
 COMES_WITH = {"triton": "torch", "llvmlite": "numba", "markupsafe": "jinja2"}
