@@ -65,6 +65,8 @@ def test_every_difference_is_told_somewhere_and_stands_in_the_documentation():
     source = "".join(path.read_text() for path in (root / "src/wormnet/compat/ncps").glob("*.py"))
     told = set(re.findall(r'tell\("([^"]+)"\)', source))
     assert told == set(notices.DIFFERENCES)
+    rows = re.findall(r"^\| ([\w ]+) \|", (root / "docs/ncps.md").read_text(), re.MULTILINE)
+    assert [row for row in rows if row in told] == list(notices.DIFFERENCES)
     with pytest.raises(ArgumentError, match="unknown difference from ncps 'timespan'; did you mean 'timespans'"):
         notices.tell("timespan")
 

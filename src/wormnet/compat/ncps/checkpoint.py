@@ -50,6 +50,7 @@ def wiring_of(state_dict: Mapping[str, Any], like: Wiring) -> Wiring:
     n = like.units
     if inner.shape != (n, n) or sense.ndim != 2 or sense.shape[1] != n:
         raise WiringError(f"the checkpoint's masks are {sense.shape} and {inner.shape}; the wiring has {n} neurons.")
+    found.__dict__.pop("_rng", None)  # nothing more is drawn, so building it again is no difference from ncps
     found.set_input_dim(len(sense))
     found.sensory_adjacency_matrix, found.adjacency_matrix = sense, inner
     return found

@@ -25,10 +25,10 @@ DIFFERENCES = {
     "it gives output_dim of them, the first ones.",
     "output_size": "the output_size of a CfC in ncps does not know proj_size; here it is the width of the output.",
     "dropout": "ncps has no backbone_dropout after the first backbone layer; here it acts after each.",
-    "sensory_synapse_count": "sensory_synapse_count of layers and cells in ncps counts the synapses between neurons; "
-    "here it counts those from the inputs.",
     "build": "ncps adds synapses whenever a wiring is built again, as each layer made on it does; here a wiring is "
     "built once.",
+    "sensory_synapse_count": "sensory_synapse_count of layers and cells in ncps counts the synapses between neurons; "
+    "here it counts those from the inputs.",
     "sensory nodes": "get_graph(include_sensory_neurons=False) of ncps includes them; here it does not.",
     "constraints": "conductances are below 0, which apply_weight_constraints() was to be called against after each "
     "step; here it is called for you.",
