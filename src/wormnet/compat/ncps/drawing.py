@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wormnet.compat.ncps.notices import tell
-from wormnet.errors import ArgumentError, WiringError, WormnetError, unknown
+from wormnet.errors import ArgumentError, WiringError, need, unknown
 
 if TYPE_CHECKING:
     import networkx
@@ -61,10 +61,7 @@ def draw_graph(
     """
     import networkx
 
-    try:
-        from matplotlib.patches import Patch
-    except ImportError:
-        raise WormnetError('drawing needs matplotlib: pip install "wormnet[plot]"') from None
+    patches = need("matplotlib.patches", "matplotlib", "drawing", extra="plot")
     if layout not in LAYOUTS:
         raise ArgumentError(unknown("layout", layout, LAYOUTS))
     if synapse_colors is None:
@@ -84,4 +81,4 @@ def draw_graph(
     for polarity, colour in synapse_colors.items():
         edges = [(pre, post) for pre, post, sign in graph.edges(data="polarity") if sign == polarity]
         networkx.draw_networkx_edges(graph, at, edges, edge_color=colour)
-    return [Patch(color=colour, label=f"{kind.capitalize()} neurons") for kind, colour in colours.items()]
+    return [patches.Patch(color=colour, label=f"{kind.capitalize()} neurons") for kind, colour in colours.items()]
