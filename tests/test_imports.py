@@ -21,14 +21,15 @@ PACKAGE = ROOT / "src" / "wormnet"
 
 # Each may import those before it and itself.
 LAYERS = [
-    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "export", "plot"),
-    *("data", "audit", "live", "control", "study", "cli"),
+    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "compat", "testing", "export"),
+    *("plot", "data", "audit", "live", "control", "study", "cli"),
 ]
 
 OPTIONAL = {
     "plot": {"plot"},
     "audit": {"plot"},
     "study": {"study", "cluster", "plot"},
+    "compat": {"plot"},
     "wiring": {"cect"},
     "cli": {"study", "plot"},
     "control": {"control"},
