@@ -107,9 +107,7 @@ def _run(
     counts = [do(searches, store, weights.execute, hands, bar, "tuning", needed=True)]
     tuned = _tuned(store, searches)
     trainings = [
-        job
-        for data in prepared
-        for job in jobs.trainings(plan, data, tuned.get((data.name, data.fold)), made_by)
+        job for data in prepared for job in jobs.trainings(plan, data, tuned.get((data.name, data.fold)), made_by)
     ]
     counts.append(do(trainings, store, weights.execute, hands, bar, "training"))
     is_ended = not counts[-1].elsewhere and not (hands.shard and store.claims.take(WHOLE))
