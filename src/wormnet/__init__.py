@@ -24,8 +24,9 @@ from wormnet.errors import (
 from wormnet.wiring import Wiring, auto_ncp, circuits, connectome, dense, ncp, nulls, random, small_world
 
 if TYPE_CHECKING:
-    from wormnet import audit, control, data, models, nn, plot, study, testing, wiring
+    from wormnet import audit, control, data, export, live, models, nn, plot, study, testing, wiring
     from wormnet.audit import stimulate
+    from wormnet.live import page
     from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, diagnose, from_ncps, load, prune, save
 
 __all__ = [
@@ -52,12 +53,15 @@ __all__ = [
     "data",
     "dense",
     "diagnose",
+    "export",
     "from_ncps",
+    "live",
     "load",
     "models",
     "ncp",
     "nn",
     "nulls",
+    "page",
     "plot",
     "prune",
     "random",
@@ -69,29 +73,21 @@ __all__ = [
     "wiring",
 ]
 
-_MODULES = ("audit", "control", "data", "models", "nn", "plot", "study", "testing")
-_FROM_NN = (
-    "CTRNN",
-    "LTC",
-    "CfC",
-    "MixedMemory",
-    "Recurrent",
-    "WiredLinear",
-    "diagnose",
-    "from_ncps",
-    "load",
-    "prune",
-    "save",
-)
+_MODULES = ("audit", "control", "data", "export", "live", "models", "nn", "plot", "study", "testing")
+_HOMES = {
+    "page": "live",
+    "stimulate": "audit",
+    **dict.fromkeys(("CTRNN", "LTC", "CfC", "MixedMemory", "Recurrent", "WiredLinear"), "nn"),
+    **dict.fromkeys(("diagnose", "from_ncps", "load", "prune", "save"), "nn"),
+}
+"""Where names live whose modules import torch."""
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"wormnet.{name}")
-    if name in _FROM_NN:
-        return getattr(importlib.import_module("wormnet.nn"), name)
-    if name == "stimulate":
-        return importlib.import_module("wormnet.audit").stimulate
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"wormnet.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'wormnet' has no attribute {name!r}")
 
 
