@@ -3,6 +3,7 @@
 # make check: install, then run the checks and the tests that compile nothing: under a minute, before every commit.
 # make bench: install, then time the layers beside their peers, ncps under torch.compile too, which takes most of an hour
 #             to compile; $(BIN)/python benchmarks/run.py leaves that out and takes five minutes.
+# make docs:  install, then build the documentation site into $(SITE); a warning is an error.
 # make lowest: install the lowest versions that pyproject.toml allows into $(LOWEST), and run the quick tests with them.
 # All need Python 3.11 or newer, make, gcc, about 4 GB of disk and a package index. See README.md.
 
@@ -11,10 +12,11 @@ VENV ?= .venv
 OUT ?= study
 BIN := $(VENV)/bin
 LOWEST ?= .venv-lowest
+SITE ?= docs/_build
 QUICK := tests/test_errors.py tests/test_imports.py tests/models tests/testing tests/nn/test_arguments.py \
     tests/wiring/test_core.py tests/wiring/test_edit.py src/wormnet/errors.py src/wormnet/models src/wormnet/wiring/core.py
 
-.PHONY: study test check lint bench lowest clean
+.PHONY: study test check lint bench docs lowest clean
 .DELETE_ON_ERROR:
 
 study: $(VENV)/.installed
@@ -33,6 +35,9 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/run.py --compiled
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m sphinx -W -q -b html docs $(SITE)
 
 # Warnings are no errors here: old packages warn of what they use of new ones.
 lowest:
