@@ -23,11 +23,13 @@ class Source:
         name: in plans, records and reports.
         folds: how many disjoint test parts it offers; 0: its own split alone.
         load: (fold, or None for the own split) -> Dataset.
+        overlap: whether the train parts of two folds share sequences, so that scores of folds depend on each other.
     """
 
     name: str
     folds: int
     load: Callable[[int | None], Dataset]
+    overlap: bool = True
 
 
 def source_of(given: Any, options: Mapping[str, Any] | None = None) -> Source:
@@ -51,7 +53,7 @@ def source_of(given: Any, options: Mapping[str, Any] | None = None) -> Source:
             return _registered(given, dict(options or {}))
         if ":" in given:
             found = source_of(imported("data set", given))
-            return Source(given, found.folds, found.load)
+            return Source(given, found.folds, found.load, found.overlap)
         raise ArgumentError(unknown("data set", given, data.names()))
     if isinstance(given, Dataset):
         return Source(given.name, 0, partial(_one, given))
@@ -76,7 +78,7 @@ def _registered(name: str, options: dict[str, Any]) -> Source:
     if about.folds and "fold" not in options and options.get("protocol", "clean") == "clean":
         return Source(name, about.folds, partial(_fold, name, options))
     if about.source == "generated" and "seed" not in options and options.get("protocol", "clean") == "clean":
-        return Source(name, MOST_FOLDS, partial(_seed, name, options))
+        return Source(name, MOST_FOLDS, partial(_seed, name, options), overlap=False)
     return Source(name, 0, partial(_own_split, name, options))
 
 
