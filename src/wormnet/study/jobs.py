@@ -33,7 +33,6 @@ __all__ = [
     "Job",
     "about_study",
     "check",
-    "drawn",
     "execute",
     "head",
     "objects",
@@ -64,7 +63,7 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Same spec, same id; the digest of the source is no part of it."""
+        """Same spec, same id, whatever the source: what changed source gives takes the place of what was there."""
         return identity(self.spec)
 
 
@@ -222,12 +221,12 @@ def rebuild(plan: Plan, record: Mapping[str, Any]) -> Predictor:
 
 
 def _fresh(network: Network, shape: Shape, spec: Mapping[str, Any]) -> Predictor:
-    seed = drawn(spec)
+    seed = _drawn(spec)
     torch.manual_seed(seed)
     return networks.build(network, shape, seed)
 
 
-def drawn(spec: Mapping[str, Any]) -> int:
+def _drawn(spec: Mapping[str, Any]) -> int:
     """The seed of what is drawn: another one in every fold."""
     return spec["fold"] * STRIDE + spec["seed"]
 
@@ -235,7 +234,7 @@ def drawn(spec: Mapping[str, Any]) -> int:
 def _fitted(job: Job, training: Training) -> tuple[Predictor, Any]:
     from wormnet.study import fit
 
-    seed, network = drawn(job.spec), _fresh(job.networks[0], job.data.shape, job.spec)
+    seed, network = _drawn(job.spec), _fresh(job.networks[0], job.data.shape, job.spec)
     return network, fit.fit(network, job.data, training, seed, job.spec["accelerator"], job.spec["share"])
 
 
@@ -243,7 +242,7 @@ def _train(job: Job) -> tuple[dict[str, Any], Predictor]:
     from wormnet.study import fit, measure
     from wormnet.study.prices import operations
 
-    data, seed, wanted = job.data, drawn(job.spec), job.spec["measures"]
+    data, seed, wanted = job.data, _drawn(job.spec), job.spec["measures"]
     network, history = _fitted(job, Training(**job.spec["training"]))
     conditions, dynamics = [], {}
     if wanted is not None:
@@ -302,8 +301,8 @@ def _search(job: Job, journal: Path | None) -> dict[str, Any]:
         return [t for t in study.get_trials() if t.state == TrialState.COMPLETE or t.user_attrs.get("diverged")]
 
     while (n := len(done())) < tuning["trials"]:
-        if n == 0:
-            study.enqueue_trial(own, skip_if_exists=True)
+        if n == 0 and not study.get_trials(states=(TrialState.WAITING,)):
+            study.enqueue_trial(own)
         # A sampler for each trial, so that a search that goes on proposes what it would have proposed.
         study.sampler = optuna.samplers.TPESampler(seed=int(np.random.SeedSequence((seed, n)).generate_state(1)[0]))
         trial = study.ask()
@@ -329,8 +328,8 @@ def _journal(path: Path) -> Any:
 
     Path(f"{path}.lock").unlink(missing_ok=True)
     if path.exists():
-        whole = path.read_bytes()
-        path.write_bytes(whole[: whole.rfind(b"\n") + 1])
+        content = path.read_bytes()
+        path.write_bytes(content[: content.rfind(b"\n") + 1])
     try:
         return JournalStorage(JournalFileBackend(str(path)))
     except (ValueError, KeyError, TypeError):  # damaged

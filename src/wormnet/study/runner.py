@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from wormnet.errors import ArgumentError, BackendError
+from wormnet.models import MODELS
 from wormnet.paths import checked
 from wormnet.study import jobs, weights
 from wormnet.study.jobs import Job
@@ -21,6 +22,7 @@ from wormnet.study.progress import Bar, shown_while
 from wormnet.study.provenance import environment, machine, source
 from wormnet.study.schedule import Count, Hands, Shard, checked_workers, do, outcome, stoppable
 from wormnet.study.store import Store
+from wormnet.wiring.null import NULLS
 
 __all__ = ["Outcome", "run"]
 
@@ -102,18 +104,17 @@ def run(
 def _run(
     plan: Plan, prepared: list[Prepared], about: dict[str, Any], store: Store, hands: Hands, bar: Bar, began: float
 ) -> Outcome:
-    made_by = source(*jobs.objects(plan))
-    searches = [job for data in prepared for job in jobs.tunings(plan, data, made_by)]
+    searches = [_signed(job) for data in prepared for job in jobs.tunings(plan, data)]
     counts = [do(searches, store, weights.execute, hands, bar, "tuning", needed=True)]
     tuned = _tuned(store, searches)
     trainings = [
-        job for data in prepared for job in jobs.trainings(plan, data, tuned.get((data.name, data.fold)), made_by)
+        _signed(job) for data in prepared for job in jobs.trainings(plan, data, tuned.get((data.name, data.fold)))
     ]
     counts.append(do(trainings, store, weights.execute, hands, bar, "training"))
     is_ended = not counts[-1].elsewhere and not (hands.shard and store.claims.take(WHOLE))
     if is_ended:
         try:
-            priced = _price_all(plan, prepared, trainings, made_by, store, hands, bar)
+            priced = _price_all(plan, prepared, trainings, store, hands, bar)
             _end(about, searches, trainings, priced, counts, store, began)
         finally:
             store.claims.release(WHOLE)
@@ -148,13 +149,25 @@ def _end(
 
 def _ready(plan: Plan, workers: int, bar: Bar) -> tuple[list[Prepared], dict[str, Any]]:
     """The folds for the workers, and what is told of the study; raises for a plan that cannot be run."""
-    bar.start("loading", sum(len(plan.folds_of(one)) for one in plan.sources))
+    bar.start("loading", sum(len(plan.folds_of(source)) for source in plan.sources))
     prepared = []
     for data in jobs.preparations(plan):
         prepared.append(data)
         bar.tick()
     began = datetime.now(UTC).isoformat(timespec="seconds")
     return prepared, {**jobs.about_study(plan, prepared), "environment": environment(workers), "began": began}
+
+
+def _signed(job: Job) -> Job:
+    """The job with the digests of the source that does it: of wormnet, and of what is the user's own in it."""
+    made_by = [metric.of for metric in job.data.metrics]
+    for network in job.networks:
+        made_by += [NULLS[kind] for kind in network.name.removesuffix("+skip").split("/")[1:]]
+        while network.origin:
+            network = network.origin
+        model = getattr(network.build, "model", None)
+        made_by += [network.build, network.wiring, MODELS.get(model) if isinstance(model, str) else model]
+    return replace(job, spec={**job.spec, "source": source(*(one for one in made_by if one is not None))})
 
 
 def _check_alone(store: Store, hands: Hands) -> None:
@@ -189,7 +202,7 @@ def _tuned(store: Store, searches: Sequence[Job]) -> dict[tuple[str, int], dict[
 
 
 def _price_all(
-    plan: Plan, prepared: list[Prepared], trainings: Sequence[Job], made_by: Any, store: Store, hands: Hands, bar: Bar
+    plan: Plan, prepared: list[Prepared], trainings: Sequence[Job], store: Store, hands: Hands, bar: Bar
 ) -> dict[str, str]:
     """Measure what the networks cost, data set by data set; the ids of the records by data set.
 
@@ -203,7 +216,7 @@ def _price_all(
             trained.setdefault(job.data.name, {})[job.spec["network"]] = None
     first = {data.name: data for data in reversed(prepared) if plan.measures_on(data.name).prices}
     wanted = [
-        jobs.pricing(plan, first[name], list(names), rounds, seconds, here, made_by)
+        _signed(jobs.pricing(plan, first[name], list(names), rounds, seconds, here))
         for name, names in trained.items()
         if name in first
     ]

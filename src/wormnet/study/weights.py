@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
 from wormnet.paths import checked, printable, prove_file
-from wormnet.study import jobs, metrics, network
+from wormnet.study import jobs, network
 from wormnet.study.network import Network, Predictor, Shape
-from wormnet.study.prepared import View
 from wormnet.study.store import Store
 from wormnet.wiring.plain_json import few_values
 
@@ -30,24 +29,20 @@ LARGEST = 2**20
 
 def execute(job: jobs.Job, journal: Path | None = None) -> tuple[dict[str, Any], bytes | None]:
     """Do a job in this process: its record, and for a run the content of the file of its weights."""
-    record, trained = jobs.execute(job, journal)
-    return record, None if trained is None else _packed(job, trained.state_dict())
+    record, network = jobs.execute(job, journal)
+    return record, None if network is None else _packed(job, network)
 
 
-def _packed(job: jobs.Job, state: Mapping[str, Tensor]) -> bytes:
-    seed = jobs.drawn(job.spec)
-    wiring = network.wiring_of(job.networks[0], job.data.shape, seed)
-    view = {name: np.asarray(value).tolist() for name, value in asdict(job.data.view).items()}
+def _packed(job: jobs.Job, trained: Predictor) -> bytes:
     head = {
         "format": FORMAT,
         "run": job.id,
         "network": job.networks[0].name,
-        "seed": seed,
-        "shape": asdict(job.data.shape),
-        "view": view,
-        "wiring": "" if wiring is None else wiring.digest,
+        "seed": job.spec["fold"] * jobs.STRIDE + job.spec["seed"],
+        "shape": asdict(trained.shape),
+        "wiring": "" if trained.wiring is None else trained.wiring.digest,
     }
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in trained.state_dict().items()}
     return safetensors.torch.save(tensors, metadata={"wormnet": json.dumps(head)})
 
 
@@ -56,34 +51,21 @@ class Trained(nn.Module):
 
         forward(x, dt, lengths) -> scores
 
-    Args:
-        network: what was trained; it takes standardised inputs, with dt told where it varies.
-        view: how inputs are standardised.   record: of the run that trained it.
+    Args: network: what was trained; it takes inputs as it was trained to see them.   record: of the run that did it.
 
     x is (batch, time, channels) in the units of the data set, dt a number, (batch, 1) or (batch, time), lengths
     (batch,). Scores are (batch, outputs), or (batch, time, outputs) of a data set with a target per step: logits of
     classes, or predictions in the units of the target.
     """
 
-    def __init__(self, network: Predictor, view: View, record: Mapping[str, Any]):
+    def __init__(self, network: Predictor, record: Mapping[str, Any]):
         super().__init__()
-        self.network, self.view, self.record = network, view, dict(record)
-        for name, value in (("mean", view.mean), ("deviation", view.deviation)):
-            self.register_buffer(name, torch.as_tensor(value, dtype=torch.float64))
+        self.network, self.record = network, dict(record)
 
     def forward(self, x: Tensor, dt: Tensor | float | None = None, lengths: Tensor | None = None) -> Tensor:
         """Scores of sequences."""
-        columns = [(x.double() - self.mean) / self.deviation]  # pyright: ignore[reportOperatorIssue]
-        if self.view.time:
-            told = torch.as_tensor(1.0 if dt is None else dt, dtype=torch.float64, device=x.device) / self.view.unit
-            told = told.expand(x.shape[:2])
-            columns += [
-                ((value - mean) / deviation)[..., None]
-                for value, (mean, deviation) in zip((told, told.log()), self.view.time)
-            ]
-        dtype = self.network.read_out.weight.dtype
-        dt = None if dt is None else torch.as_tensor(dt, dtype=dtype, device=x.device)
-        return self.network(torch.cat(columns, -1).to(dtype), dt, lengths)
+        dt = None if dt is None else torch.as_tensor(dt, dtype=x.dtype, device=x.device).expand(x.shape[:2])
+        return self.network(self.network.seen(x, dt), dt, lengths)
 
 
 def load(
@@ -107,15 +89,9 @@ def load(
         head = json.loads(few_values(text))
         if head["format"] != FORMAT:
             raise ValueError(f"it is {head['format']!r}; this reads {FORMAT!r}")
-        shape, view = Shape(**head["shape"]), head["view"]
+        shape = Shape(**head["shape"])
         if not all(isinstance(n, int) and 0 <= n <= LARGEST for n in _sizes(shape)):
             raise ValueError(f"its sizes are {_sizes(shape)}; they are at most {LARGEST}")
-        seen = View(
-            np.array(view["mean"], float),
-            np.array(view["deviation"], float),
-            tuple(map(tuple, view["time"])),
-            view["unit"],
-        )
         seed = int(head["seed"])
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{name} holds no network of a study, or a damaged one: {str(error)[:300]}.") from None
@@ -128,7 +104,7 @@ def load(
         found.load_state_dict(tensors)
     except (WormnetError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{name} does not fit {head['network']}: {str(error).partition(chr(10))[0][:300]}.") from None
-    return Trained(found.eval(), seen, record or {"id": head["run"]})
+    return Trained(found.eval(), record or {"id": head["run"]})
 
 
 def _sizes(shape: Shape) -> tuple[int, ...]:
@@ -170,7 +146,7 @@ def best(out: str | os.PathLike[str]) -> dict[str, Best]:
     runs = [run for run in store.records(about["runs"]) if "error" not in run and run["spec"].get("share", 1.0) == 1]
     for dataset, told in about["datasets"].items():
         metric = told["metric"]
-        better = about["metrics"][metric]["better"] if "metrics" in about else metrics.metric(metric).better
+        better = about["metrics"][metric]["better"]
         scores: dict[str, list[tuple[float, dict[str, Any]]]] = {}
         for run in runs:
             if run["dataset"] == dataset and run["valid_scores"].get(metric) is not None:
