@@ -103,7 +103,7 @@ def _tests(summary: Summary) -> list[dict[str, Any]]:
                 "network": one.network,
                 "against": one.against,
                 "n": test.n,
-                "difference": test.difference,
+                "difference": test.mean,
                 "low": test.low,
                 "high": test.high,
                 "p": test.p,
@@ -111,7 +111,10 @@ def _tests(summary: Summary) -> list[dict[str, Any]]:
                 "p_sign_flip": test.p_sign_flip,
                 "effect": test.effect,
                 "verdict": one.verdict,
-                "shown": {what: shown(getattr(test, what), task) for what in ("difference", "low", "high")},
+                "shown": {
+                    what: shown(value, task)
+                    for what, value in (("difference", test.mean), ("low", test.low), ("high", test.high))
+                },
             }
         )
     return rows

@@ -12,7 +12,7 @@ from wormnet.errors import DataError
 from wormnet.paths import printable, read_text
 from wormnet.study import stats
 from wormnet.study.networks import Recipe, parse
-from wormnet.study.stats import Interval, Paired
+from wormnet.study.stats import Difference, Interval
 
 __all__ = ["Comparison", "Summary", "findings", "long_table", "read", "shown", "summarise"]
 
@@ -28,7 +28,7 @@ class Comparison:
     dataset: str
     network: str
     against: str
-    test: Paired
+    test: Difference
     gain: float
     p_holm: float | None
 
@@ -139,7 +139,7 @@ def _compare(
     dataset: str, pairs: Iterable[tuple[str, str]], by_seed: dict[str, dict[int, float]], better: int
 ) -> list[Comparison]:
     """The pairs that have a seed in common, corrected together."""
-    found: list[tuple[str, str, Paired]] = []
+    found: list[tuple[str, str, Difference]] = []
     for network, against in pairs:
         seeds = sorted(by_seed.get(network, {}).keys() & by_seed.get(against, {}).keys())
         if seeds:
@@ -148,9 +148,7 @@ def _compare(
     tested = [test.p for _, _, test in found if test.p is not None]
     corrected = iter(stats.holm(tested))
     return [
-        Comparison(
-            dataset, network, against, test, better * test.difference, None if test.p is None else next(corrected)
-        )
+        Comparison(dataset, network, against, test, better * test.mean, None if test.p is None else next(corrected))
         for network, against, test in found
     ]
 
@@ -233,7 +231,7 @@ def _worm_or_standard(summary: Summary, dataset: str) -> list[str]:
     if not seeds:
         return [f"{ours}; {theirs}; they have no seed in common, so nothing is tested."]
     test = stats.paired([by_seed[worm][seed] for seed in seeds], [by_seed[standard][seed] for seed in seeds])
-    gain = sign * test.difference
+    gain = sign * test.mean
     clear = test.low is not None and test.high is not None and (test.low > 0 or test.high < 0)
     verb = "ties with" if gain == 0 else "loses to" if gain < 0 else "beats" if clear else "is ahead of"
     sentence = f"The best worm network, {ours}, {verb} the best standard one, {theirs}"
@@ -242,7 +240,7 @@ def _worm_or_standard(summary: Summary, dataset: str) -> list[str]:
     unit = " points" if task == "classify" else ""
     ends = f"{shown(test.low, task)} to {shown(test.high, task)}"
     tail = "" if clear else ", which holds 0: seeds alone can do this"
-    return [f"{sentence}. Difference {shown(test.difference, task)}{unit}, 95 % interval {ends}{tail}."]
+    return [f"{sentence}. Difference {shown(test.mean, task)}{unit}, 95 % interval {ends}{tail}."]
 
 
 def _price(summary: Summary, dataset: str) -> list[str]:
