@@ -19,6 +19,7 @@ __all__ = [
     "Difference",
     "Interval",
     "better",
+    "detectable",
     "difference",
     "exact_share",
     "holm",
@@ -195,8 +196,8 @@ def difference(values: ArrayLike, level: float = 0.95, *, overlap: float = 0.0) 
     widening = _widening(n, overlap)
     t = mean / (spread * widening)
     p = float(2 * scipy_stats.t.sf(abs(t), n - 1))
-    ends = (None if end is None else end * widening for end in _noncentral(t, n - 1, level))
-    return Difference(mean, interval.low, interval.high, p, mean / spread, *ends, _sign_flip(d), n)
+    low, high = (None if end is None else end * widening for end in _noncentral(t, n - 1, level))
+    return Difference(mean, interval.low, interval.high, p, mean / spread, low, high, _sign_flip(d), n)
 
 
 def _noncentral(t: float, df: int, level: float) -> tuple[float | None, float | None]:
@@ -258,8 +259,18 @@ def shares_differ(first: int, n_first: int, second: int, n_second: int, level: f
     table = [[first, n_first - first], [second, n_second - second]]
     low, high = confint_proportions_2indep(first, n_first, second, n_second, method="newcomb", alpha=1 - level)
     mean = first / n_first - second / n_second
-    p = min(float(scipy_stats.fisher_exact(table).pvalue), 1.0)
+    p = min(float(scipy_stats.fisher_exact(table)[1]), 1.0)  # pyright: ignore[reportArgumentType, reportIndexIssue]
     return Difference(mean, float(low), float(high), p, None, None, None, None, min(n_first, n_second))
+
+
+def detectable(n: int, overlap: float = 0.0, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The effect size d_z that a test over n folds finds with this power: what a report could have seen, and what not.
+
+    >>> round(detectable(5), 2), round(detectable(5, overlap=1 / 4), 2), round(detectable(10, overlap=1 / 9), 2)
+    (1.68, 2.52, 1.45)
+    """
+    critical = float(scipy_stats.t.ppf(1 - alpha / 2, n - 1))
+    return float(special.nctdtrinc(n - 1, 1 - power, critical)) * _widening(n, overlap)
 
 
 def _sign_flip(d: NDArray[np.float64]) -> float | None:
