@@ -15,7 +15,12 @@ exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_title = "wormnet"
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "show_prev_next": False, "header_links_before_dropdown": 7}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "header_links_before_dropdown": 7,
+}
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 myst_heading_anchors = 3
@@ -38,7 +43,7 @@ sphinx_gallery_conf = {
     "copyfile_regex": r".*\.rst",
 }
 
-# -- docstrings, which are written to be read in an editor --------------------------------------------------------------
+# -- docstrings, which are written to be read in an editor -------------------------------------------------------------
 
 SECTIONS = "Args|Arguments|Attributes|Call|Returns|Yields|Raises|Source|Units"
 HEAD = re.compile(rf"(?P<word>{SECTIONS})(?P<more>[^:]{{0,40}}):(?=\s|$)\s*(?P<rest>.*)")

@@ -1,8 +1,8 @@
 """Balance a pole
 ==============
 
-A neural circuit policy of 12 neurons learns by imitation to push a cart so that its pole stays up, with time in seconds,
-and then balances alone, one sample at a time as on a robot.
+A neural circuit policy of 12 neurons learns by imitation to push a cart so that its pole stays up, with time in
+seconds, and then balances alone, one sample at a time as on a robot.
 
     python examples/balance_a_pole.py [--quick]
 """

@@ -18,8 +18,8 @@ pulse = np.zeros(100)
 pulse[20:60] = 1.0
 
 # %%
-# ALM feels a touch at the head. AVA commands backward, AVB forward. The bands are circuits with the same neurons and the
-# same synapses, joined at random.
+# ALM feels a touch at the head. AVA commands backward, AVB forward. The bands are circuits with the same neurons and
+# the same synapses, joined at random.
 whole = wormnet.stimulate(touch, {"ALM": pulse}, samples=100, nulls="rewire", n=20)
 axes = whole.plot("AVA", "AVB")
 

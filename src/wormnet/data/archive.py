@@ -39,8 +39,8 @@ ITALY_POWER_DEMAND = about(
     "italy_power_demand",
     "24 hours of Italy's demand for electrical power; October to March, or April to September",
     "67 train and 1029 test",
-    "Keogh et al. 2006, Intelligent Icons, ICDM; Dau et al. 2019, The UCR time series archive, IEEE/CAA J. Autom. Sinica"
-    " 6, 1293-1305",
+    "Keogh et al. 2006, Intelligent Icons, ICDM; Dau et al. 2019, The UCR time series archive, IEEE/CAA J. Autom. "
+    "Sinica 6, 1293-1305",
     "UCR",
 )
 
