@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "wormnet"
 
 # Each may import those before it and itself.
 LAYERS = [
-    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "plot", "data"),
+    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "audit", "plot", "data"),
     *("study", "cli"),
 ]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wormnet.data import Dataset, Sequences
-from wormnet.study import Plan, Robustness, Training
+from wormnet.study import Measures, Plan, Training
 
 
 def part(n: int, seed: int, uneven: bool = True) -> Sequences:
@@ -27,8 +27,9 @@ def even_dataset() -> Dataset:
 def plan(dataset) -> Plan:
     return Plan(
         datasets=[dataset],
-        networks=["ncp-ltc", "random-ltc", "lstm", "gru-5"],
+        networks=["lstm", "gru-5"],
+        folds=0,
         seeds=2,
         training=Training(epochs=2, batch=16, neurons=8),
-        robustness=Robustness(noise=[0.5], drop=[0.3]),
+        measures=Measures(noise=[0.5], drop=[0.3], rate=[], dynamics=False, prices=False),
     )

@@ -32,7 +32,8 @@ const out = {
   ground: getComputedStyle(document.body).backgroundColor, ink: getComputedStyle(document.body).color,
   drawn: getComputedStyle(document.querySelector("svg text")).fill,
   columns: new Set([...document.querySelector(".panels").children].map(e => e.getBoundingClientRect().left)).size,
-  outside: [...document.querySelectorAll(".panels svg")].filter(e => e.getBoundingClientRect().right > innerWidth).length,
+  outside: [...document.querySelectorAll(".panels svg")]
+    .filter(e => e.getBoundingClientRect().right > innerWidth).length,
 };
 parent.postMessage(JSON.stringify(out), "*");
 </script>"""

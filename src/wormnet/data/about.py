@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -58,11 +59,13 @@ class About:
         protocol: str,
         measure: Callable[[Dataset], dict[str, float]] | None = None,
         classes: Sequence[str] = (),
+        **extras: Any,
     ) -> Dataset:
-        """The data set made of its train, valid and test part."""
+        """The data set made of its train, valid and test part; extras: redraw, apart, unfamiliar, recordings."""
         train, valid, test = parts
-        origin = {"source": self.source, "licence": self.licence, "citation": self.citation}
-        return Dataset(self.name, train, valid, test, classes, **origin, protocol=protocol, measure=measure)
+        extras |= {"source": self.source, "licence": self.licence, "citation": self.citation}
+        extras |= {"protocol": protocol, "measure": measure, "residual": self.residual}
+        return Dataset(self.name, train, valid, test, classes, **extras)
 
 
 def whole(name: str, given: object) -> int:

@@ -1,7 +1,7 @@
 """A data set in three parts, with what a trivial method reaches on it: `Dataset`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -25,6 +25,13 @@ class Dataset:
         source, licence, citation: where it comes from, on what terms, and whom to name.
         protocol: "clean" or "published": how it was split.
         measure: computes `baselines`; None: `guess`.
+        residual: whether the target is the input one sample later, in its units, so that a network may learn the
+            change instead.
+        redraw: (number of an epoch) -> train anew: other windows of the same recordings, other lost samples.
+        apart: further parts, by name, that are scored and reported apart.
+        unfamiliar: likewise, of a regime that is unlike everything in train.
+        recordings: (sequences of valid,) from which recording each is, so that the best epoch can be chosen by the
+            median over the recordings.
 
     Raises:
         ArgumentError: if a part is no Sequences.
@@ -48,9 +55,17 @@ class Dataset:
     citation: str = ""
     protocol: str = "clean"
     measure: Callable[["Dataset"], dict[str, float]] | None = None
+    residual: bool = False
+    redraw: Callable[[int], Sequences] | None = None
+    apart: Mapping[str, Sequences] = field(default_factory=dict)
+    unfamiliar: Mapping[str, Sequences] = field(default_factory=dict)
+    recordings: Sequence[int] | None = None
 
     def __post_init__(self):
-        for part, given in (("train", self.train), ("valid", self.valid), ("test", self.test)):
+        for extra in ("apart", "unfamiliar"):
+            object.__setattr__(self, extra, dict(getattr(self, extra)))
+        self._check_extras()
+        for part, given in self.parts.items():
             if not isinstance(given, Sequences):
                 raise ArgumentError(f"{self.name}: {part} is {given!r}; it takes Sequences.")
             for what in ("n_inputs", "task", "per"):
@@ -72,11 +87,22 @@ class Dataset:
             object.__setattr__(self, "classes", ())
             return
         self._share_classes()
-        largest = max(int(part.y.max()) for part in (self.train, self.valid, self.test))
+        largest = max(int(part.y.max()) for part in self.parts.values())
         classes = tuple(self.classes) or tuple(str(label) for label in range(largest + 1))
         if largest >= len(classes):
             raise DataError(f"{self.name}: label {largest} occurs, but there are {len(classes)} classes.")
         object.__setattr__(self, "classes", classes)
+
+    def _check_extras(self) -> None:
+        if self.recordings is not None and len(self.recordings) != len(self.valid):
+            raise DataError(
+                f"{self.name}: recordings has {len(self.recordings)} numbers; valid has {len(self.valid)} sequences."
+            )
+        if self.residual and (self.train.task != "regress" or self.train.y.shape[-1] > self.train.n_inputs):
+            raise DataError(
+                f"{self.name}: residual is for a target that is the next input; y has shape {self.train.y.shape}, "
+                f"x {self.train.x.shape}."
+            )
 
     def _share_classes(self) -> None:
         """Give the parts, whose names were numbered one by one, the same numbers for the same names."""
@@ -106,6 +132,11 @@ class Dataset:
             f"Dataset({self.name!r}, {parts} sequences, {self.n_inputs} inputs, {self.n_outputs} outputs, "
             f"{self.task} per {self.per}, {self.protocol})"
         )
+
+    @property
+    def parts(self) -> dict[str, Sequences]:
+        """All parts by name: train, valid, test, and those that are reported apart."""
+        return {"train": self.train, "valid": self.valid, "test": self.test, **self.apart, **self.unfamiliar}
 
     @property
     def task(self) -> Literal["classify", "regress"]:

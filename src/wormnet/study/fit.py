@@ -4,8 +4,9 @@ import copy
 import logging
 import math
 import signal
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,14 +14,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytorch_lightning as lightning
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wormnet.data import Sequences
-from wormnet.study import stats
-from wormnet.study.networks import Network
+from wormnet.study.metrics import Metric
+from wormnet.study.network import Predictor
 from wormnet.study.plan import Training
+from wormnet.study.prepared import Prepared, share_of
 
-__all__ = ["Batch", "Batches", "History", "batch_of", "fit", "loss_of", "optimiser_of", "score"]
+__all__ = [
+    "Batch",
+    "Batches",
+    "History",
+    "batch_of",
+    "fit",
+    "loss_of",
+    "optimiser_of",
+    "predictions",
+    "scores_of",
+    "set_view",
+    "targets",
+]
 
 EVALUATE = 256
 """Sequences at once where nothing is trained."""
@@ -33,6 +48,8 @@ class Batch(NamedTuple):
     y: Tensor
     dt: Tensor | None
     lengths: Tensor | None
+    share: float = 1.0
+    """With several devices: the weight of this one's part of a batch, its targets times devices over all targets."""
 
 
 def batch_of(part: Sequences, rows: Any) -> Batch:
@@ -47,24 +64,49 @@ def batch_of(part: Sequences, rows: Any) -> Batch:
 
 
 class Batches:
-    """Batches of a part, in an order that follows from the seed and the epoch alone; in the part's order without."""
+    """Batches of a part, in an order that follows from the seed and the epoch alone; in the part's order without.
 
-    def __init__(self, part: Sequences, size: int, seed: int | None = None):
-        self.part, self.size = part, size
+    Args:
+        part_of: (epoch) -> the part; that of epoch 0 tells how many sequences each epoch has.
+        size: sequences in a batch.   seed: None for the order of the part.
+
+    Where torch.distributed runs, each process gets its share of each batch.
+    """
+
+    def __init__(self, part_of: Callable[[int], Sequences], size: int, seed: int | None = None):
+        self.part_of, self.size, self.epoch = part_of, size, 0
+        self.first: Sequences | None = part_of(0)
+        self.n = len(self.first)
         self.rng = None if seed is None else np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.part) / self.size)
+        return math.ceil(self.n / self.size)
 
     def __iter__(self) -> Iterator[Batch]:
         # Drawn with the first batch: Lightning also asks for iterators that it does not use.
-        n = len(self.part)
-        order = np.arange(n) if self.rng is None else self.rng.permutation(n)
-        for start in range(0, n, self.size):
-            yield batch_of(self.part, order[start : start + self.size])
+        part = self.first if self.epoch == 0 and self.first is not None else self.part_of(self.epoch)
+        self.epoch += 1
+        order = np.arange(len(part))
+        if self.rng is not None:
+            order = self.rng.permutation(len(part))
+            # As many in each epoch: Lightning counts on it.
+            order = np.resize(order, self.n)
+        for start in range(0, self.n, self.size):
+            yield _mine(part, order[start : start + self.size], sharded=self.rng is not None)
 
 
-def targets(network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
+def _mine(part: Sequences, rows: NDArray[np.int64], *, sharded: bool) -> Batch:
+    if not (sharded and torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return batch_of(part, rows)
+    rank, world = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    # A process without a sequence would keep the others waiting for its gradient.
+    mine = rows[rank::world] if len(rows) > rank else rows[:1]
+    weight = np.ones(len(part)) if part.per == "sequence" or part.lengths is None else part.lengths
+    share = weight[mine].sum() * world / weight[rows].sum() if len(rows) > rank else 0.0
+    return batch_of(part, mine)._replace(share=float(share))
+
+
+def targets(network: Predictor, batch: Batch) -> tuple[Tensor, Tensor]:
     """What the network says and what is true, one row per target; padding is left out."""
     scores, y = network(batch.x, batch.dt, batch.lengths), batch.y
     if network.shape.per == "step":
@@ -75,9 +117,11 @@ def targets(network: Network, batch: Batch) -> tuple[Tensor, Tensor]:
     return scores, y
 
 
-def loss_of(scores: Tensor, y: Tensor) -> Tensor:
-    """Cross entropy for classes, mean squared error for numbers."""
-    return nn.functional.mse_loss(scores, y) if y.is_floating_point() else nn.functional.cross_entropy(scores, y)
+def loss_of(network: Predictor, scores: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross entropy for classes; for numbers the mean squared error, 1 where all that is known is the mean."""
+    if not y.is_floating_point():
+        return nn.functional.cross_entropy(scores, y, weights)
+    return nn.functional.mse_loss(scores, y) / network.scale.square().mean()  # pyright: ignore[reportCallIssue]
 
 
 def optimiser_of(network: nn.Module, training: Training) -> torch.optim.Optimizer:
@@ -93,14 +137,36 @@ def optimiser_of(network: nn.Module, training: Training) -> torch.optim.Optimize
     )
 
 
-def score(network: Network, part: Sequences) -> float:
-    """Accuracy (0 to 1) or mean squared error on a part."""
-    meter = stats.metric(part.task, network.shape.n_outputs)
+def rate_at(training: Training, step: int, steps: int) -> float:
+    """The learning rate of a step, over that of the plan: a linear rise, then half a cosine down to 0, or constant.
+
+    >>> [round(rate_at(Training(warm_up=0.2), step, 10), 2) for step in (0, 1, 2, 6, 9)]
+    [0.5, 1.0, 1.0, 0.5, 0.04]
+    """
+    rise = round(training.warm_up * steps)
+    if step < rise:
+        return (step + 1) / rise
+    if training.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
+
+
+def predictions(network: Predictor, part: Sequences) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """What a network says of a part as it sees it, and what is true: (targets, outputs), (targets,) or the same."""
     network.eval()
+    found = []
     with torch.no_grad():
-        for batch in Batches(part, EVALUATE):
-            meter.update(*targets(network, batch))
-    return float(meter.compute())
+        for batch in Batches(lambda _: part, EVALUATE):
+            found.append(targets(network, batch))
+    scores, y = (torch.cat(parts).cpu() for parts in zip(*found))
+    return scores.double().numpy(), y.numpy()
+
+
+def scores_of(network: Predictor, part: Sequences, metrics: Sequence[Metric]) -> dict[str, float | None]:
+    """The metrics of a part as the network sees it; None where one is not defined."""
+    said, y = predictions(network, part)
+    found = {metric.name: metric(said, y) for metric in metrics}
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
 
 @dataclass
@@ -109,51 +175,72 @@ class History:
 
     loss: list[float] = field(default_factory=list)
     valid_loss: list[float] = field(default_factory=list)
-    valid_score: list[float] = field(default_factory=list)
+    valid_score: list[float | None] = field(default_factory=list)
     best: int = 0
+    seconds: list[float] = field(default_factory=list)
+    """Since training began, validation included."""
 
 
 class Fit(lightning.LightningModule):
     """The training loop's view of a network."""
 
-    def __init__(self, network: Network, task: str, training: Training):
+    def __init__(self, network: Predictor, data: Prepared, training: Training, steps: int, weights: Tensor | None):
         super().__init__()
-        self.network, self.task, self.training_plan = network, task, training
-        self.history = History()
+        self.network, self.training_plan, self.steps = network, training, steps
+        self.metric, self.recordings = data.metrics[0], data.recordings
+        self.register_buffer("class_weights", weights)
+        self.per_sequence = data.valid.mask.sum(1) if data.shape.per == "step" else np.ones(len(data.valid), int)
+        self.history, self.began = History(), time.perf_counter()
         self.best_state = copy.deepcopy(network.state_dict())
-        self.meter = stats.metric(task, network.shape.n_outputs)
+        self.best_rank = (-math.inf, -math.inf)
         self.epoch_loss: list[Tensor] = []
-        self.valid_loss: list[tuple[Tensor, int]] = []
+        self.valid: list[tuple[Tensor, Tensor]] = []
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return optimiser_of(self.network, self.training_plan)
+    def configure_optimizers(self) -> Any:
+        optimiser = optimiser_of(self.network, self.training_plan)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rate_at(self.training_plan, step, self.steps)
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _loss(self, scores: Tensor, y: Tensor) -> Tensor:
+        return loss_of(self.network, scores, y, self.class_weights)  # pyright: ignore[reportArgumentType]
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
-        loss = loss_of(*targets(self.network, batch))
+        loss = self._loss(*targets(self.network, batch))
         _check_finite(float(loss), f"the loss in epoch {self.current_epoch}, step {number}")
         self.epoch_loss.append(loss.detach())
-        return loss
+        return loss * batch.share
 
     def validation_step(self, batch: Batch, number: int) -> None:
-        scores, y = targets(self.network, batch)
-        self.meter.update(scores, y)
-        self.valid_loss.append((loss_of(scores, y), len(y)))
+        self.valid.append(targets(self.network, batch))
 
     def on_validation_epoch_end(self) -> None:
-        history, n = self.history, sum(n for _, n in self.valid_loss)
+        history = self.history
+        scores, y = (torch.cat(parts) for parts in zip(*self.valid))
         history.loss.append(float(torch.stack(self.epoch_loss).mean()))
-        history.valid_loss.append(float(sum(float(loss) * rows for loss, rows in self.valid_loss)) / n)
+        history.valid_loss.append(float(self._loss(scores, y)))
+        history.seconds.append(time.perf_counter() - self.began)
         _check_finite(history.valid_loss[-1], f"the validation loss after epoch {self.current_epoch}")
-        history.valid_score.append(float(self.meter.compute()))
-        sign = stats.better(self.task)
+        value = self._score(scores.double().cpu().numpy(), y.cpu().numpy())
+        history.valid_score.append(value if math.isfinite(value) else None)
         # Of epochs with the same score the one with the smaller loss: on few sequences many have the same accuracy.
-        ranks = [(sign * s, -loss) for s, loss in zip(history.valid_score, history.valid_loss)]
-        if max(ranks) == ranks[-1] and ranks.index(ranks[-1]) == len(ranks) - 1:
-            history.best = len(ranks) - 1
+        rank = (self.metric.better * value if math.isfinite(value) else -math.inf, -history.valid_loss[-1])
+        if rank > self.best_rank:
+            self.best_rank, history.best = rank, len(history.loss) - 1
             self.best_state = copy.deepcopy(self.network.state_dict())
-        self.meter.reset()
+        patience = self.training_plan.patience
+        if patience and len(history.loss) - 1 - history.best >= patience:
+            self.trainer.should_stop = True
         self.epoch_loss.clear()
-        self.valid_loss.clear()
+        self.valid.clear()
+
+    def _score(self, scores: NDArray[np.float64], y: NDArray[Any]) -> float:
+        """THE score of the validation part: of all of it, or the median of its recordings' scores."""
+        if self.recordings is None:
+            return self.metric(scores, y)
+        of = np.repeat(np.asarray(self.recordings), self.per_sequence)
+        return float(np.median([self.metric(scores[of == one], y[of == one]) for one in np.unique(of)]))
 
 
 def _check_finite(loss: float, what: str) -> None:
@@ -161,23 +248,72 @@ def _check_finite(loss: float, what: str) -> None:
         raise FloatingPointError(f"training diverged: {what} is {loss}; a smaller learning_rate, or clip, may help")
 
 
+def set_view(network: Predictor, data: Prepared) -> None:
+    """Tell a network how its input was standardised, and start a regression at the mean of targets or changes."""
+    view = data.view
+    of_time = np.array(view.time).reshape(-1, 2)
+    buffers: dict[str, Any] = {"input_shift": view.mean, "input_scale": view.deviation}
+    buffers |= {"time_shift": of_time[:, 0], "time_scale": of_time[:, 1]}
+    if data.train.task == "regress":
+        y = data.train.targets.astype(np.float64)
+        if network.shape.residual:
+            outputs = y.shape[1]
+            newest = data.train.x[data.train.mask] if data.train.per == "step" else _last(data.train)
+            y = y - (view.mean[:outputs] + view.deviation[:outputs] * newest[:, :outputs])
+        spread = y.std(0)
+        buffers |= {"shift": y.mean(0), "scale": np.where(spread > 0, spread, 1.0)}
+    for name, values in buffers.items():
+        getattr(network, name).copy_(torch.as_tensor(values))
+
+
+def _last(part: Sequences) -> NDArray[np.float32]:
+    lengths = np.full(len(part), part.x.shape[1]) if part.lengths is None else part.lengths
+    return part.x[np.arange(len(part)), np.maximum(lengths, 1) - 1]
+
+
+def _class_weights(data: Prepared, training: Training) -> Tensor | None:
+    """Each class by one over its share of the train part, so that all classes weigh the same; the mean is 1."""
+    if not training.class_weights or data.train.task != "classify":
+        return None
+    count = np.bincount(data.train.targets, minlength=data.shape.n_outputs)
+    weights = np.where(count > 0, count.sum() / np.maximum(count, 1) / max(np.sum(count > 0), 1), 0.0)
+    return torch.tensor(weights, dtype=torch.float32)
+
+
 def fit(
-    network: Network, train: Sequences, valid: Sequences, training: Training, seed: int, accelerator: str = "cpu"
+    network: Predictor,
+    data: Prepared,
+    training: Training,
+    seed: int,
+    accelerator: str = "cpu",
+    share: float = 1.0,
 ) -> History:
     """Train a network and leave it, on the CPU, as it was in its best validation epoch.
 
+    Args:
+        share: of the train part that is used. A smaller one is passed over more often, so that every share takes about
+            as many steps; windows and losses are then not drawn anew.
+        accelerator: of Lightning; with `training.strategy` and `training.devices` a network trains on several.
+
     Raises: FloatingPointError if the loss stops being a finite number.
     """
-    if train.task == "regress":
-        y = torch.tensor(train.targets)
-        network.shift.copy_(y.mean(0))  # pyright: ignore[reportCallIssue]
-        network.scale.copy_(torch.where(y.std(0, correction=0) > 0, y.std(0, correction=0), 1.0))  # pyright: ignore[reportCallIssue]
-    module = Fit(network, train.task, training)
+    if share < 1 or not training.redraw or data.redraw is None:
+        part = data.view.told(share_of(data.train, share, seed))
+        batches = Batches(lambda _: part, training.batch, seed)
+    else:
+        batches = Batches(data.train_of, training.batch, seed)
+    valid = data.view.told(data.valid)
+    set_view(network, data)
+    every = max(1, round(1 / share))
+    steps = training.epochs * every * len(batches)
+    module = Fit(network, data, training, steps, _class_weights(data, training))
     with _quiet():
         trainer = lightning.Trainer(
-            max_epochs=training.epochs,
+            max_epochs=training.epochs * every,
+            check_val_every_n_epoch=every,
             accelerator=accelerator,
-            devices=1,
+            devices=training.devices,
+            strategy=training.strategy,
             gradient_clip_val=training.clip or None,
             logger=False,
             enable_checkpointing=False,
@@ -187,7 +323,7 @@ def fit(
         )
         handler = signal.getsignal(signal.SIGINT)
         try:
-            trainer.fit(module, Batches(train, training.batch, seed), Batches(valid, EVALUATE))
+            trainer.fit(module, batches, Batches(lambda _: valid, EVALUATE))
         except SystemExit:
             # What Lightning makes of Ctrl-C; it also leaves the signal ignored.
             signal.signal(signal.SIGINT, handler)

@@ -6,15 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring import atlas, check
-from wormnet.wiring.check import GAP, KINDS
+from wormnet.wiring import atlas, chance, check
+from wormnet.wiring.check import CHEMICAL, CURRENT, GAP, KINDS
 from wormnet.wiring.core import Wiring, prove_wiring
 
 __all__ = [
     "NULLS",
+    "densified",
     "erdos_renyi",
     "nulls",
     "permute_neurons",
+    "randomised",
+    "register_null",
     "rewire",
     "rewire_classes",
     "shuffle_counts",
@@ -183,15 +186,109 @@ def permute_neurons(wiring: Wiring, seed: int = 0) -> Wiring:
     )
 
 
+def randomised(wiring: Wiring, seed: int = 0) -> Wiring:
+    """Draw as many chemical synapses anew from all pairs of a cell and a neuron, so that an input reaches every neuron.
+
+    Unlike `erdos_renyi`, it does not keep how many of them inputs send, and leaves no neuron without input. Half of
+    the signs are expected to be inhibitory, all counts are 1, and all neurons are updated at once.
+
+    Raises: WiringError for a wiring with gap junctions or currents (take `erdos_renyi`), or with fewer synapses than
+        neurons.
+
+    >>> from wormnet import auto_ncp
+    >>> wiring = auto_ncp(inputs=8, neurons=19, outputs=1)
+    >>> randomised(wiring).n_synapses == wiring.n_synapses
+    True
+    """
+    if len(wiring.of_kind(CHEMICAL)) < wiring.n_synapses:
+        raise WiringError("random draws chemical synapses alone; erdos_renyi keeps gap junctions and currents.")
+    drawn = chance.random(
+        inputs=wiring.n_inputs,
+        neurons=wiring.n_neurons,
+        outputs=wiring.n_outputs,
+        synapses=wiring.n_synapses,
+        seed=check.number("seed", seed, 0),
+    )
+    return _as(wiring, drawn, "random", seed)
+
+
+def densified(wiring: Wiring, seed: int = 0) -> Wiring:
+    """Fewer neurons, every cell sending to all of them, with about as many synapses.
+
+    The number of neurons n brings the number of chemical synapses, (inputs + n) n, nearest to that of the wiring, whose
+    gap junctions count twice, since they act both ways. Inputs that inject currents inject as many, into neurons drawn
+    at random, and send nothing else. Half of the signs are expected to be inhibitory, all counts are 1. Outputs are as
+    many as before, or all n if that is fewer.
+
+    >>> from wormnet import auto_ncp
+    >>> wiring = auto_ncp(inputs=8, neurons=19, outputs=1)
+    >>> wiring, densified(wiring)
+    (Wiring(8 inputs, 19 neurons, 1 output, 122 synapses), Wiring(8 inputs, 8 neurons, 1 output, 128 synapses))
+    """
+    rng = check.generator(seed)
+    current = wiring.of_kind(CURRENT)
+    from_inputs = wiring.pre < wiring.n_inputs
+    sending = wiring.n_inputs if np.any(from_inputs & (wiring.kind != CURRENT)) else 0
+    total = wiring.n_synapses - len(current) + int(np.sum((wiring.kind == GAP) & ~from_inputs))
+    n = max(1, round((-sending + (sending**2 + 4 * total) ** 0.5) / 2))
+    drawn = chance.dense(sending, n, min(n, wiring.n_outputs), seed=seed)
+    if not sending and wiring.n_inputs:
+        senders = wiring.pre[current]
+        # A sender's receivers differ; it may have had more of them than there are neurons now.
+        pairs = [(i, j) for i in np.unique(senders) for j in rng.permutation(n)[: np.sum(senders == i)]]
+        drawn = drawn.drive(
+            {wiring.inputs[i]: [drawn.neurons[j] for k, j in pairs if k == i] for i in np.unique(senders)}
+        )
+    return _as(wiring, drawn, "dense", seed)
+
+
+def _as(wiring: Wiring, drawn: Wiring, what: str, seed: int) -> Wiring:
+    """A drawn wiring with the names of the inputs of the original."""
+    same = drawn.n_neurons == wiring.n_neurons
+    outputs = [drawn.neurons.index(name) for name in drawn.outputs]
+    return drawn.replace(
+        inputs=wiring.inputs,
+        neurons=wiring.neurons if same else drawn.neurons,
+        outputs=outputs,
+        source=_null(wiring, what, seed),
+    )
+
+
 NULLS: dict[str, Callable[[Wiring, int], Wiring]] = {
     "rewire": rewire,
+    "rewire_classes": rewire_classes,
     "signs": shuffle_signs,
     "counts": shuffle_counts,
     "erdos_renyi": erdos_renyi,
     "permute": permute_neurons,
-    "rewire_classes": rewire_classes,
+    "random": randomised,
+    "dense": densified,
 }
-"""The null models by name."""
+"""The null models by name: for `nulls`, plans of studies and the tap experiment. `register_null` adds one."""
+
+
+def register_null(name: str, null: Callable[[Wiring, int], Wiring]) -> None:
+    """Give a null model of one's own a name, in this process.
+
+    Args:
+        name: a Python name.   null: (wiring, seed) -> wiring; same seed, same wiring.
+
+    Raises: WiringError for a name that is taken or none, or for what is no function.
+
+    >>> register_null("mirrored", lambda wiring, seed: wiring.replace(sign=-wiring.sign))
+    >>> from wormnet import dense
+    >>> int(next(nulls(dense(2, 3), "mirrored", 1)).sign.sum()) == -int(dense(2, 3).sign.sum())
+    True
+    >>> _ = NULLS.pop("mirrored")
+    """
+    if not isinstance(name, str) or not name.isidentifier() or not callable(null):
+        raise WiringError(
+            f"register_null was given {check.shortened(name)} and {check.shortened(null)}; it takes a Python name "
+            "and a function (wiring, seed) -> wiring."
+        )
+    if name in NULLS:
+        raise WiringError(f"there is a null model {name!r} already; give yours another name.")
+    NULLS[name] = null
 
 
 def nulls(wiring: Wiring, kind: str, n: int, seed: int = 0) -> Iterator[Wiring]:
@@ -200,7 +297,8 @@ def nulls(wiring: Wiring, kind: str, n: int, seed: int = 0) -> Iterator[Wiring]:
     Args:
         kind: "rewire" (same degrees), "rewire_classes" (same degrees to and from every class), "signs" (same synapses,
             signs dealt anew), "counts" (counts dealt anew), "erdos_renyi" (same number of synapses), "permute" (same
-            network, neurons in other places).
+            network, neurons in other places), "random" (same number of synapses, inputs reach every neuron), "dense"
+            (fewer neurons, all connected, about as many synapses), or one that `register_null` added.
         n: how many; the first ones are the same whatever n is.   seed: same seed, same wirings.
 
     Raises: WiringError if there is no such null model, or it is given no wiring.
