@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wormnet.study import summary as summaries
+from wormnet.study.store import identity
 
 FACTORS = {"synapses": ["conductance", "additive"], "tau": ["liquid", "fixed"], "density": ["sparse", "dense"]}
 CELLS = {
@@ -102,9 +103,9 @@ def study(seed: int = 0, folds: int = 5, seeds: int = 3) -> tuple[dict, list[dic
             run.pop(key, None)
         run |= {"error": text, "traceback": "..."}
     searches = [
-        {"id": f"t{i}", "kind": "tuning", "dataset": dataset, "network": name, "fold": 0, "spec": {}}
+        _named("tuning", dataset, name, 0, 0, 1.0)
         | {"best": {"learning_rate": 0.02}, "trials": [{"parameters": {"learning_rate": 0.02}, "valid_score": 0.9}]}
-        for i, (dataset, name) in enumerate(itertools.product(datasets, ("ncp-ltc", "lstm")))
+        for dataset, name in itertools.product(datasets, ("ncp-ltc", "lstm"))
     ]
     comparisons = [[name, "lstm"] for name in NETWORKS if name != "lstm"]
     comparisons += [[row[1], name] for name, row in NETWORKS.items() if row[1]]
@@ -128,7 +129,7 @@ def study(seed: int = 0, folds: int = 5, seeds: int = 3) -> tuple[dict, list[dic
         "reused": 0,
         "runs": [run["id"] for run in runs],
         "tuning": [search["id"] for search in searches],
-        "prices": {dataset: f"p-{dataset}" for dataset in datasets},
+        "prices": {dataset: _named("prices", dataset, "all", 0, 0, 1.0)["id"] for dataset in datasets},
     }
     return about, runs, searches, {dataset: {name: _price(name) for name in NETWORKS} for dataset in datasets}
 
@@ -212,9 +213,7 @@ def _run(rng: np.random.Generator, dataset: str, network: str, fold: int, seed: 
     size = NETWORKS["ncp-ltc-repaired"][2] if network not in NETWORKS else NETWORKS[network][2]
     size = {"12": 310, "20": 720}.get(network.partition(":")[2], size)
     return {
-        "id": f"{dataset}-{network.replace('/', '~')}-{fold}-{seed}-{share:g}",
-        "kind": "run",
-        "spec": {"training": {"learning_rate": 0.01}},
+        **_named("run", dataset, network, fold, seed, share),
         "dataset": dataset,
         "network": network,
         "fold": fold,
@@ -242,6 +241,13 @@ def _run(rng: np.random.Generator, dataset: str, network: str, fold: int, seed: 
         "learned": bool(score > 0.75) if dataset == "parity" else True,
         "seconds": 31.4,
     }
+
+
+def _named(kind: str, dataset: str, network: str, fold: int, seed: int, share: float) -> dict[str, Any]:
+    """How a record begins: its name follows from its spec."""
+    head = {"kind": kind, "dataset": dataset, "network": network, "fold": fold, "seed": seed, "share": share}
+    spec = {**head, "training": {"learning_rate": 0.01}}
+    return {"id": identity(spec), "spec": spec, **head}
 
 
 def _price(network: str) -> dict[str, float]:
@@ -274,7 +280,7 @@ def write(out: Path, about: dict, runs: list[dict], searches: list[dict], prices
     for record in (*runs, *searches):
         (out / "runs" / f"{record['id']}.json").write_text(json.dumps(record), encoding="utf-8")
     for dataset, name in about["prices"].items():
-        record = {"id": name, "kind": "prices", "dataset": dataset, "prices": prices[dataset]}
+        record = {**_named("prices", dataset, "all", 0, 0, 1.0), "prices": prices[dataset]}
         (out / "prices" / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")
     return out
 

@@ -4,7 +4,6 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -277,19 +276,6 @@ def test_holm_is_that_of_statsmodels():
 def test_holm_lies_between_the_raw_value_and_bonferroni(p):
     for raw, corrected in zip(p, stats.holm(p)):
         assert raw <= corrected <= min(1.0, raw * len(p)) + 1e-12
-
-
-def test_the_metric_counts_over_batches_of_unequal_size():
-    meter = stats.metric("classify", 3)
-    meter.update(torch.eye(3)[[0, 1, 2]], torch.tensor([0, 1, 1]))
-    meter.update(torch.eye(3)[[0]], torch.tensor([1]))
-    assert float(meter.compute()) == 0.5
-
-
-def test_the_error_is_the_mean_over_all_numbers():
-    meter = stats.metric("regress", 2)
-    meter.update(torch.zeros(3, 2), torch.tensor([[1.0, 2.0], [0.0, 0.0], [1.0, 0.0]]))
-    assert float(meter.compute()) == 1.0
 
 
 @pytest.mark.parametrize(

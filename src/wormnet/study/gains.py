@@ -96,14 +96,15 @@ def _area(summary: Summary, dataset: str, kind: str, points: list[tuple[float, f
 
 
 def unfamiliar(summary: Summary, dataset: str) -> dict[str, dict[str, Interval]]:
-    """By unfamiliar part and network the score there.
+    """By part and network the score on what is unlike all training data, or reported apart from the test part.
 
     All folds meet the same part, so the interval tells of networks trained anew on this part, and not of others.
     """
     found: dict[str, dict[str, Interval]] = {}
     for network in summary.main:
-        for level, folds in _at(summary, dataset, network, "unfamiliar").items():
-            found.setdefault(str(level), {})[network] = summary.interval(dataset, folds)
+        for kind in ("unfamiliar", "apart"):
+            for level, folds in _at(summary, dataset, network, kind).items():
+                found.setdefault(str(level), {})[network] = summary.interval(dataset, folds)
     return found
 
 

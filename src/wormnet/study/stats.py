@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,19 +12,14 @@ from scipy import stats as scipy_stats
 
 from wormnet.errors import ArgumentError
 
-if TYPE_CHECKING:
-    import torchmetrics
-
 __all__ = [
     "Difference",
     "Interval",
-    "better",
     "detectable",
     "difference",
     "exact_share",
     "holm",
     "mean_interval",
-    "metric",
     "paired",
     "pooled",
     "shares_differ",
@@ -33,31 +28,6 @@ __all__ = [
 
 LEAST_FLIPS = 6
 """With fewer pairs no sign-flip test can reach 5 %: its least p is 2 / 2^pairs."""
-
-
-def metric(task: str, n_outputs: int) -> "torchmetrics.Metric":
-    """The score of a task, to be fed batch by batch.
-
-    Args:
-        task: "classify", scored by accuracy (0 to 1), or "regress", scored by the mean squared error.
-        n_outputs: number of classes, at least 2, or width of the target.
-
-    Returns: a torchmetrics metric. It takes scores (samples, classes) and classes (samples,), or predictions and
-        targets (samples, outputs).
-    """
-    from torchmetrics import MeanSquaredError
-    from torchmetrics.classification import MulticlassAccuracy
-
-    return MulticlassAccuracy(n_outputs, average="micro") if task == "classify" else MeanSquaredError()
-
-
-def better(task: str) -> int:
-    """+1 where a larger score is the better one (accuracy), -1 where a smaller one is (mean squared error).
-
-    >>> better("classify"), better("regress")
-    (1, -1)
-    """
-    return 1 if task == "classify" else -1
 
 
 @dataclass(frozen=True)

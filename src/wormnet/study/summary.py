@@ -1,6 +1,5 @@
 """A study, read back: scores by fold, with intervals, and who is who."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,18 +9,14 @@ from typing import Any
 import numpy as np
 
 from wormnet.errors import DataError
-from wormnet.paths import printable, read_text
 from wormnet.study import stats
 from wormnet.study.scale import Scale
 from wormnet.study.stats import Interval
+from wormnet.study.store import Store
 
 __all__ = ["FAMILIES", "Summary", "read", "summarise"]
 
-MAX_BYTES = 2**28
-"""The longest record of a study that is read."""
-
 FAMILIES = ("worm", "null", "standard")
-_ABOUT = {"plan", "reference", "comparisons", "datasets", "environment", "runs", "tuning", "prices"}
 _ABOUT_FOLDS = {"networks", "metrics", "factorial"}
 
 
@@ -164,35 +159,15 @@ def by_fold(values: Iterable[tuple[int, float]]) -> dict[int, float]:
 
 def read(out: Path) -> Summary:
     """Read a study's directory. Raises DataError if there is no study in it, or one of a wormnet without folds."""
-    try:
-        about = _content(out / "study.json")
-    except DataError:
-        about = {}
-    if not about.keys() >= _ABOUT:
-        raise DataError(f"{str(out)!r} holds no finished study (study.json); run one with wormnet.study.run.")
+    store = Store(out)
+    about = store.about()
     if not about.keys() >= _ABOUT_FOLDS:
         raise DataError(
             f"{str(out)!r} holds a study of an older wormnet, whose records know no folds; run its plan again."
         )
-
-    def records(folder: str, ids: Iterable[str]) -> list[dict[str, Any]]:
-        files = (out / folder / f"{one}.json" for one in ids)
-        return [_content(file) for file in files if file.exists()]
-
-    done = records("runs", about["runs"])
-    searches = records("runs", about["tuning"])
-    prices = {record["dataset"]: record["prices"] for record in records("prices", about["prices"].values())}
-    return summarise(about, done, searches, prices)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(read_text(path, MAX_BYTES))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise DataError(f"{printable(path)} is no record of a study; delete it and go on with resume (--resume).")
-    return found
+    done, searches = store.records(about["runs"]), store.records(about["tuning"], "tuning")
+    priced = store.records(about["prices"].values(), "prices")
+    return summarise(about, done, searches, {record["dataset"]: record["prices"] for record in priced})
 
 
 def summarise(
