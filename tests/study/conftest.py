@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wormnet.data import Dataset, Sequences
-from wormnet.study import Measures, Plan, Training
+from wormnet.study import Measures, Plan, Training, jobs
 
 
 def part(n: int, seed: int, uneven: bool = True) -> Sequences:
@@ -33,3 +33,14 @@ def plan(dataset) -> Plan:
         training=Training(epochs=2, batch=16, neurons=8),
         measures=Measures(noise=[0.5], drop=[0.3], rate=[], dynamics=False, prices=False),
     )
+
+
+@pytest.fixture
+def ready():
+    """The folds of a plan on one data set, as the workers get them: ready(dataset, networks, **fields of the plan)."""
+
+    def ready(dataset, networks=("gru-6",), **fields):
+        plan = Plan([dataset], list(networks), **fields)
+        return plan, list(jobs.preparations(plan))
+
+    return ready
