@@ -15,6 +15,7 @@ from wormnet.engine.layout import layout_of
 from wormnet.engine.program import program_of
 from wormnet.engine.reference import States
 from wormnet.engine.samples import Samples, arrange, numbers, wrong_width
+from wormnet.engine.scan import exporting, scanned
 from wormnet.errors import ArgumentError, BackendError, ShapeError
 from wormnet.models import Model, named
 from wormnet.models.equation import DenseUpdate
@@ -503,6 +504,8 @@ class Recurrent(nn.Module):
             # The LSTM cell reads the inputs as they are given.
             mapped_x = torch.cat([mapped_x, x], 2)
         coefficients = self._coefficients(p)
+        if exporting():
+            return scanned(self._layout, coefficients, samples._replace(x=mapped_x), states, initial, keep)
         return self.backend.run(
             coefficients, samples._replace(x=mapped_x), states, initial, keep, training=self.training
         )
