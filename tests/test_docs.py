@@ -15,7 +15,8 @@ def test_the_site_builds_without_a_warning_and_its_pages_link_to_pages(tmp_path)
     pytest.importorskip("sphinx", reason="needs Sphinx: pip install 'wormnet[docs]'")
     source = tmp_path / "docs"
     # A copy: the examples' pages are written beside the sources.
-    subprocess.run(["cp", "-r", str(ROOT / "docs"), str(ROOT / "examples"), str(tmp_path)], check=True)
+    parts = [ROOT / name for name in ("docs", "examples", "benchmarks", "CHANGELOG.md", "SECURITY.md", "README.md")]
+    subprocess.run(["cp", "-r", *map(str, parts), str(tmp_path)], check=True)
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", "-D", "plot_gallery=0", str(source)]
     done = subprocess.run([*command, str(tmp_path / "site")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
