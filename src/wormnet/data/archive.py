@@ -39,7 +39,7 @@ ITALY_POWER_DEMAND = about(
     "italy_power_demand",
     "24 hours of Italy's demand for electrical power; October to March, or April to September",
     "67 train and 1029 test",
-    "Keogh et al. 2006, Intelligent Icons, ICDM; Dau et al. 2019, The UCR time series archive, IEEE/CAA J. Autom. Sinica "
+    "Keogh et al. 2006, Intelligent Icons, ICDM; Dau et al. 2019, The UCR archive, IEEE/CAA J. Autom. Sinica "
     "6, 1293-1305",
     "UCR",
 )
@@ -94,8 +94,10 @@ def _values(part: Sequences) -> NDArray[np.float64]:
 
 
 def baselines(dataset: Dataset) -> dict[str, float]:
-    """Accuracy of the commonest class, of a linear model that forgets the order of the samples, and, where all
-    sequences are of one length, of one that sees all samples at once. The channels are standardised by train."""
+    """Accuracy of the commonest class, and of linear models of channels that are standardised by train.
+
+    One forgets the order of the samples; where all sequences are of one length, one sees all samples at once.
+    """
     linear_model = need("sklearn.linear_model", "scikit-learn", f"the baseline of {dataset.name!r}")
     scores, train, test = guess(dataset), dataset.train, dataset.test
     if len(np.unique(train.y)) < 2:

@@ -67,13 +67,13 @@ def read_length(length: object, most: int, published: int | None = None) -> int:
     return steps
 
 
-def deal(labels: Sequence[object] | NDArray[np.generic], folds: int) -> list[NDArray[np.int64]]:
-    """Indices of `folds` disjoint parts with as nearly as possible the same share of every label; always the same.
+def deal(labels: Sequence[object] | NDArray[np.generic], folds: int, seed: int = 0) -> list[NDArray[np.int64]]:
+    """Indices of `folds` disjoint parts with as nearly as possible the same share of every label.
 
     >>> [part.tolist() for part in deal([0, 0, 0, 0, 1, 1], 2)]
     [[1, 2, 5], [0, 3, 4]]
     """
-    given, rng = np.asarray(labels), np.random.default_rng(0)
+    given, rng = np.asarray(labels), np.random.default_rng(seed)
     dealt, turn = np.empty(len(given), np.int64), 0
     for label in np.unique(given):
         rows = rng.permutation(np.flatnonzero(given == label))

@@ -15,6 +15,7 @@ import numpy as np
 import pytorch_lightning as lightning
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.plugins.environments import LightningEnvironment  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor, nn
 
 from wormnet.data import Sequences
@@ -314,6 +315,8 @@ def fit(
             accelerator=accelerator,
             devices=training.devices,
             strategy=training.strategy,
+            # One device is one process, also where a cluster's scheduler has started many.
+            plugins=[LightningEnvironment()] if training.devices == 1 else None,
             gradient_clip_val=training.clip or None,
             logger=False,
             enable_checkpointing=False,

@@ -20,14 +20,13 @@ import torch
 from wormnet._version import __version__
 from wormnet.errors import ArgumentError, WiringError, unknown
 from wormnet.study import network as networks
-from wormnet.study.checks import at
+from wormnet.study.checks import at, plain
 from wormnet.study.metrics import Metric
 from wormnet.study.metrics import metric as named_metric
 from wormnet.study.network import Network, Predictor, Shape
 from wormnet.study.plan import Measures, Plan, Training
 from wormnet.study.prepared import Prepared, prepare
 from wormnet.study.sources import Source
-from wormnet.wiring.null import NULLS
 
 __all__ = [
     "FORMAT",
@@ -100,8 +99,7 @@ def objects(plan: Plan) -> list[Any]:
     """The functions and classes of a plan that may come from outside of the package, whose source matters too."""
     found: list[Any] = []
     for network in plan.all_networks:
-        found += [network.build, network.wiring]
-        found += [NULLS[part] for part in network.name.removesuffix("+skip").split("/")[1:]]
+        found += [network.build, network.wiring, getattr(network.wiring, "null", None)]
     found += [metric.of for given in plan.metrics.values() for metric in map(named_metric, given)]
     found += [one for one in plan.datasets if callable(one)]
     return [one for one in found if one is not None]
@@ -124,7 +122,7 @@ def _spec(
         "network": " ".join(one.name for one in chosen),
         "wirings": [digest for one in chosen if (digest := one.digest())],
         "shape": asdict(data.shape),
-        "training": asdict(training),
+        "training": plain(training),
         "accelerator": plan.accelerator,
     }
 
@@ -152,8 +150,8 @@ def trainings(
     measures = plan.measures_on(data.name)
     for network in plan.networks_on(data.name):
         training = replace(plan.training_on(data.name), **(tuned or {}).get(network.name, {}))
-        for share in measures.shares if not network.size else (1.0,):
-            wanted = asdict(measures) if share == 1 else None
+        for share in measures.shares if network.name in plan.named else (1.0,):
+            wanted = plain(measures) if share == 1 else None
             for seed in plan.seeds:  # pyright: ignore[reportGeneralTypeIssues]
                 spec = _spec("run", plan, data, [network], training, source)
                 yield Job({**spec, "seed": seed, "share": share, "measures": _kept(wanted)}, data, (network,))

@@ -200,13 +200,16 @@ class Network:
         return self.origin.name if self.origin else ""
 
     def null(self, kind: str) -> "Network":
-        """The same network on a null of its wiring. Raises ArgumentError where it has none, or for another kind."""
+        """The same network on a null of its wiring: one of `NULLS`, or `module:name` of one's own.
+
+        Raises: ArgumentError where it has no wiring, or for another kind.
+        """
         if self.wiring is None:
             raise ArgumentError(f"{self.name} has no wiring, so there is no {self.name}/{kind}.")
-        if kind not in NULLS:
+        if kind not in NULLS and ":" not in kind:
             raise ArgumentError(unknown(f"null of {self.name}", kind, NULLS))
         about = f"{self.name} on another wiring: null model {kind!r}"
-        wiring = _Null(self.wiring, kind)
+        wiring = _Null(self.wiring, NULLS[kind] if kind in NULLS else imported("null model", kind))
         return replace(
             self, name=f"{self.name}/{kind}", family="null", nulls=(), about=about, wiring=wiring, origin=self
         )
@@ -352,10 +355,10 @@ class _Null:
     """A null of a wiring."""
 
     of: Callable[[Shape, int], Wiring]
-    kind: str
+    null: Callable[[Wiring, int], Wiring]
 
     def __call__(self, shape: Shape, seed: int) -> Wiring:
-        return NULLS[self.kind](self.of(shape, seed), seed)
+        return self.null(self.of(shape, seed), seed)
 
 
 def wired(
