@@ -21,11 +21,20 @@ PACKAGE = ROOT / "src" / "wormnet"
 
 # Each may import those before it and itself.
 LAYERS = [
-    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "testing", "audit", "plot", "data"),
-    *("study", "cli"),
+    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "compat", "testing", "export"),
+    *("plot", "data", "audit", "live", "control", "study", "cli"),
 ]
 
-OPTIONAL = {"plot": {"plot"}, "study": {"study", "cluster", "plot"}, "wiring": {"cect"}, "cli": {"study", "plot"}}
+OPTIONAL = {
+    "plot": {"plot"},
+    "audit": {"plot"},
+    "study": {"study", "cluster", "plot"},
+    "compat": {"plot"},
+    "wiring": {"cect"},
+    "cli": {"study", "plot"},
+    "control": {"control"},
+    "export": {"export"},
+}
 """Extras whose packages a layer may import; all others live by the core dependencies."""
 
 COMES_WITH = {"triton": "torch", "llvmlite": "numba", "markupsafe": "jinja2"}
@@ -97,7 +106,7 @@ def state():
     }
 
 before, changed = state(), []
-for name in ("", ".wiring.files", ".models", ".engine.dispatch", ".nn", ".testing", ".plot", ".data"):
+for name in ("", ".wiring.files", ".models", ".engine.dispatch", ".nn", ".testing", ".export", ".plot", ".data"):
     importlib.import_module("wormnet" + name)
     after = state()
     changed += [name + ": " + key for key in before if before[key] != after[key]]
@@ -212,7 +221,7 @@ def test_examples_import_only_what_is_declared():
     """B26 and B28: examples of ncps imported a package that it does not install."""
     wrong = []
     for path in sorted((ROOT / "examples").rglob("*.py")):
-        wrong += undeclared(path, path.stem, ("study", "plot"))
+        wrong += undeclared(path, path.stem, ("study", "plot", "control", "export"))
     assert wrong == []
 
 
@@ -271,10 +280,10 @@ def names_of_models(path):
                 yield node.lineno, f"asks {ast.unparse(node)}"
 
 
-def test_engines_and_layers_ask_no_model_which_one_it_is():
+def test_engines_layers_and_exports_ask_no_model_which_one_it_is():
     """The stepper too: what an engine has to know of a model stands in the model's own file."""
     wrong = []
-    for folder in ("engine", "nn"):
+    for folder in ("engine", "export", "nn"):
         for path in sorted((PACKAGE / folder).rglob("*.py")):
             name = path.relative_to(PACKAGE).as_posix()
             if name not in MAY_NAME_MODELS:

@@ -24,7 +24,9 @@ from wormnet.errors import (
 from wormnet.wiring import Wiring, auto_ncp, circuits, connectome, dense, ncp, nulls, random, small_world
 
 if TYPE_CHECKING:
-    from wormnet import data, models, nn, plot, study, testing, wiring
+    from wormnet import audit, control, data, export, live, models, nn, plot, study, testing, wiring
+    from wormnet.audit import stimulate
+    from wormnet.live import page
     from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, diagnose, from_ncps, load, prune, save
 
 __all__ = [
@@ -43,49 +45,49 @@ __all__ = [
     "WiringError",
     "WormnetError",
     "__version__",
+    "audit",
     "auto_ncp",
     "circuits",
     "connectome",
+    "control",
     "data",
     "dense",
     "diagnose",
+    "export",
     "from_ncps",
+    "live",
     "load",
     "models",
     "ncp",
     "nn",
     "nulls",
+    "page",
     "plot",
     "prune",
     "random",
     "save",
     "small_world",
+    "stimulate",
     "study",
     "testing",
     "wiring",
 ]
 
-_MODULES = ("data", "models", "nn", "plot", "study", "testing")
-_FROM_NN = (
-    "CTRNN",
-    "LTC",
-    "CfC",
-    "MixedMemory",
-    "Recurrent",
-    "WiredLinear",
-    "diagnose",
-    "from_ncps",
-    "load",
-    "prune",
-    "save",
-)
+_MODULES = ("audit", "control", "data", "export", "live", "models", "nn", "plot", "study", "testing")
+_HOMES = {
+    "page": "live",
+    "stimulate": "audit",
+    **dict.fromkeys(("CTRNN", "LTC", "CfC", "MixedMemory", "Recurrent", "WiredLinear"), "nn"),
+    **dict.fromkeys(("diagnose", "from_ncps", "load", "prune", "save"), "nn"),
+}
+"""Where names live whose modules import torch."""
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"wormnet.{name}")
-    if name in _FROM_NN:
-        return getattr(importlib.import_module("wormnet.nn"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"wormnet.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'wormnet' has no attribute {name!r}")
 
 

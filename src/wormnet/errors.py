@@ -4,7 +4,9 @@ Every message says what was given, what is taken (with the real numbers) and wha
 """
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from types import ModuleType
 from typing import TypeGuard
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "ShapeError",
     "WiringError",
     "WormnetError",
+    "need",
     "shown",
     "unknown",
 ]
@@ -76,6 +79,21 @@ def unknown(what: str, given: object, known: Iterable[object], near: Iterable[st
     listed = ["None (the object, without quotes)" if one is None else str(one) for one in known[:40]]
     all_of_them = ", ".join(listed) + (f", ... ({len(known)} in all)" if len(known) > 40 else "")
     return f"unknown {what} {text}{hint} Known: {all_of_them or 'none'}."
+
+
+def need(module: str, package: str, what: str, *, extra: str) -> ModuleType:
+    """Import a module of an optional package, or raise WormnetError: one sentence with the pip command.
+
+    >>> need("no_such_module", "no-such-package", "this export", extra="export")
+    Traceback (most recent call last):
+    wormnet.errors.WormnetError: this export needs no-such-package: pip install "wormnet[export]"
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        missing = error.name and error.name.partition(".")[0] == module.partition(".")[0]
+        why = "" if missing else f", which does not import here ({error})"
+        raise WormnetError(f'{what} needs {package}{why}: pip install "wormnet[{extra}]"') from error
 
 
 def shown(given: object, most: int = 80) -> str:

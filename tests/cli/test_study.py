@@ -47,6 +47,7 @@ def finished(out) -> dict[str, tuple[int, dict]]:
     for file in (out / "runs").glob("*.json"):
         record = json.loads(file.read_text())
         record.pop("seconds", None)
+        record.get("history", {}).pop("seconds", None)
         found[file.name] = (file.stat().st_mtime_ns, record)
     return found
 

@@ -42,8 +42,8 @@ def content(out: Path) -> dict[str, tuple[dict, dict]]:
 
 
 def test_a_study_killed_at_twenty_random_moments_ends_as_if_never_killed(tmp_path, monkeypatch):
-    code = f"import study_fakes; study_fakes.serve({str(tmp_path)!r}, 200, 0.001)"
-    jobs, rng, seen = fakes(200, sleep=0.001), random.Random(0), 0
+    code = f"import study_fakes; study_fakes.serve({str(tmp_path)!r}, 2000, 0.001)"
+    jobs, rng, seen = fakes(2000, sleep=0.001), random.Random(0), 0
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": PATH}, **pipes) as server:
         for _ in range(20):

@@ -82,6 +82,14 @@ def test_cells_of_the_design_and_other_sizes_are_not_among_the_networks_that_are
     assert summary.main == list(studies.NETWORKS)
 
 
+def test_a_network_of_a_size_that_the_plan_names_is_compared():
+    found = studies.of_scores({"lstm-7": [[0.9]], "lstm": [[0.8]]})
+    found.networks["lstm-7"]["size_of"] = "lstm"
+    assert found.main == ["lstm-7", "lstm"]
+    found.about["plan"]["networks"] = ["lstm"]
+    assert summaries.summarise(found.about, found.runs, [], {}).main == ["lstm"]
+
+
 def test_shares_of_the_data_are_apart_from_the_whole(summary):
     assert summary.shares("vowels", "lstm") == [0.25, 1.0]
     assert {run["share"] for run in summary.of("vowels", "lstm")} == {1.0}

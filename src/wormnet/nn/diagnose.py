@@ -17,7 +17,7 @@ from wormnet.models.equation import DenseUpdate, Edge, Update
 from wormnet.nn.recurrent import Recurrent, mapped
 from wormnet.nn.start import blind_outputs
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["Diagnosis", "diagnose", "time_constants_at"]
 
 LOOKED_AT = 2048
 """Samples, spread evenly over the batch, at which time constants and gates are evaluated."""
@@ -218,8 +218,32 @@ def _tuple(values: Any) -> tuple[Any, ...]:
     return values if isinstance(values, tuple) else (values,)
 
 
+def time_constants_at(rnn: Recurrent, x: Tensor, dt: Any = None) -> Tensor | None:
+    """(samples, neurons) capacitance / pull of the first state, in the unit of dt, at up to 2,048 samples of a batch.
+
+    None where the model solves no differential equation for its first state.
+    """
+    with torch.no_grad():
+        samples, states, _ = rnn._arranged(x, None, dt, None, None, None)
+        valid = np.ones(samples.x.shape[:2], np.bool_)
+        taus = _taus(rnn, _seen(rnn, samples, _states(rnn, samples, states), valid))
+    return None if taus is None else taus * rnn.time_unit
+
+
 def _time_constants(rnn: Recurrent, seen: _Seen) -> tuple[float, float, float] | None:
-    """10, 50 and 90 % over neurons of capacitance / pull of the first state, the median over samples."""
+    """10, 50 and 90 % over neurons of the median over samples."""
+    taus = _taus(rnn, seen)
+    if taus is None:
+        return None
+    if not rnn.wiring.n_neurons:
+        return np.nan, np.nan, np.nan
+    median = taus.median(0).values.cpu().numpy()
+    low, middle, high = np.quantile(median, (0.1, 0.5, 0.9), method="nearest")
+    return float(low), float(middle), float(high)
+
+
+def _taus(rnn: Recurrent, seen: _Seen) -> Tensor | None:
+    """(samples, neurons) capacitance / pull of the first state."""
     for part, nodes, kinds in _parts(rnn, seen):
         update = part.update
         if not isinstance(update, Update) or update.solver is None or part.states[0] != 0:
@@ -233,9 +257,7 @@ def _time_constants(rnn: Recurrent, seen: _Seen) -> tuple[float, float, float] |
                 sums[number] = sums[number].index_add(1, post, added.expand_as(kind.u))
         terms = update.node(*(seen.states[one] for one in part.states), *sums, *own)
         pull = torch.as_tensor(terms[1], dtype=seen.x.dtype, device=seen.x.device).expand(len(seen.x), n)
-        taus = torch.where(pull > 0, nodes[0] / pull, torch.inf).median(0).values
-        low, median, high = np.quantile(taus.cpu().numpy(), (0.1, 0.5, 0.9), method="nearest") if n else (np.nan,) * 3
-        return float(low), float(median), float(high)
+        return torch.where(pull > 0, nodes[0] / pull, torch.inf)
     return None
 
 

@@ -13,7 +13,7 @@ from wormnet.study.stats import Difference
 from wormnet.study.summary import Summary
 from wormnet.study.words import MARGIN_PERCENT, MARGIN_POINTS, MARGIN_SHARE, Verdict, ingredient, interaction, verdict
 
-__all__ = ["EQUAL_SIZE", "Comparison", "Effect", "Tests", "compared", "equal_sized", "run_tests"]
+__all__ = ["EQUAL_SIZE", "Comparison", "Effect", "Results", "compared", "equal_sized", "run_tests"]
 
 EQUAL_SIZE = 0.2
 """Two networks are of equal size if the larger one has at most a fifth more parameters."""
@@ -87,7 +87,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Tests:
+class Results:
     """All tests of a report."""
 
     comparisons: list[Comparison]
@@ -103,7 +103,7 @@ class Tests:
         return [one for one in self.comparisons if one.dataset == dataset and (not reason or reason in one.reasons)]
 
 
-def run_tests(summary: Summary) -> Tests:
+def run_tests(summary: Summary) -> Results:
     """Compare what the plan names, and what the report picks on the validation parts; correct all by Holm at once."""
     comparisons = [one for dataset in summary.datasets for one in _on(summary, dataset)]
     comparisons = _over_all(summary, comparisons) + comparisons
@@ -118,7 +118,7 @@ def run_tests(summary: Summary) -> Tests:
         if not one.dataset and len(one.factors) == 1:
             needed = [e.dataset for e in found if e.dataset and e.factors == one.factors and e.verdict == "needed"]
             found[i] = replace(one, needed_on=tuple(needed))
-    return Tests(comparisons, found)
+    return Results(comparisons, found)
 
 
 # -- pairs of networks -------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from wormnet.study import gains, stats
-from wormnet.study.compare import EQUAL_SIZE, Comparison, Effect, Tests
+from wormnet.study.compare import EQUAL_SIZE, Comparison, Effect, Results
 from wormnet.study.scale import Scale, number
 from wormnet.study.stats import Interval
 from wormnet.study.summary import Summary
@@ -17,7 +17,7 @@ __all__ = ["in_short", "on_dataset", "sentence"]
 _SPLIT = "on this split; with one split nothing is tested"
 
 
-def in_short(summary: Summary, tests: Tests) -> list[tuple[str, list[str]]]:
+def in_short(summary: Summary, tests: Results) -> list[tuple[str, list[str]]]:
     """The answers for the first screen, by question."""
     if summary.about.get("studies"):
         questions = [
@@ -38,7 +38,7 @@ def in_short(summary: Summary, tests: Tests) -> list[tuple[str, list[str]]]:
     return [(question, found) for question, found in questions if found]
 
 
-def on_dataset(summary: Summary, tests: Tests, dataset: str) -> list[str]:
+def on_dataset(summary: Summary, tests: Results, dataset: str) -> list[str]:
     """What was found on one data set: equal sizes first, then the best ones, nulls, price, and the rest."""
     pairs = tests.pairs(dataset)
     ordered = [
@@ -113,7 +113,7 @@ def _ends(scale: Scale, low: float, high: float) -> str:
 # -- in short ----------------------------------------------------------------------------------------------------------
 
 
-def _equal_size(summary: Summary, tests: Tests) -> list[str]:
+def _equal_size(summary: Summary, tests: Results) -> list[str]:
     """Of each data set the pair whose worm network is best on validation; the others stand in the tables."""
     found, without = [], []
     for dataset in summary.datasets:
@@ -133,7 +133,7 @@ def _equal_size(summary: Summary, tests: Tests) -> list[str]:
     return told
 
 
-def _best(summary: Summary, tests: Tests) -> list[str]:
+def _best(summary: Summary, tests: Results) -> list[str]:
     found = [one for dataset in summary.datasets for one in tests.pairs(dataset, "best")]
     return [f"Picked on validation, whatever the size: {_counted(found)}."] if found else []
 
@@ -161,7 +161,7 @@ def _counted(found: Sequence[Comparison]) -> str:
     return "; ".join([first, *told[1:]])
 
 
-def _wiring(summary: Summary, tests: Tests) -> list[str]:
+def _wiring(summary: Summary, tests: Results) -> list[str]:
     """Every wiring against its nulls, over all data sets at once where there are several."""
     told = _over_and_apart(summary, tests, "null", "Against nulls of their wirings the worm networks are")
     everything = [one for one in tests.comparisons if "null" in one.reasons]
@@ -177,7 +177,7 @@ def _wiring(summary: Summary, tests: Tests) -> list[str]:
     return [*told, "There is no evidence here that the wiring matters."]
 
 
-def _studies(summary: Summary, tests: Tests) -> list[str]:
+def _studies(summary: Summary, tests: Results) -> list[str]:
     """Each network of the first study against itself in the others."""
     told = _over_and_apart(summary, tests, "study", "In A, networks against themselves in the other studies are")
     pairs = [one for one in tests.comparisons if "study" in one.reasons]
@@ -189,7 +189,7 @@ def _studies(summary: Summary, tests: Tests) -> list[str]:
     return [*told, *found] or ["They have no network on the same data in common."]
 
 
-def _over_and_apart(summary: Summary, tests: Tests, reason: str, says: str) -> list[str]:
+def _over_and_apart(summary: Summary, tests: Results, reason: str, says: str) -> list[str]:
     over = tests.pairs("", reason)
     apart = [one for dataset in summary.datasets for one in tests.pairs(dataset, reason)]
     if not over:
@@ -209,7 +209,7 @@ def _named(found: Iterable[Comparison]) -> list[str]:
     ]
 
 
-def _necessary(tests: Tests) -> list[str]:
+def _necessary(tests: Results) -> list[str]:
     mains = [one for one in tests.effects if len(one.factors) == 1]
     over = [one for one in mains if not one.dataset] or mains
     return [

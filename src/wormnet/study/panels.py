@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from wormnet.study import gains
-from wormnet.study.compare import Comparison, Effect, Tests
+from wormnet.study.compare import Comparison, Effect, Results
 from wormnet.study.figures import (
     ALERT,
     HEIGHT,
@@ -39,9 +39,9 @@ DISTURBED = {
 _PRICES = {"parameters": "trained parameters", "step_ms": "time of a training step, ms"}
 
 
-def draw(summary: Summary, tests: Tests) -> list[Panel]:
+def draw(summary: Summary, tests: Results) -> list[Panel]:
     """All panels of a report, group by group and in the order of the data sets."""
-    if not summary.runs:
+    if not summary.runs or not summary.main:
         return []
     look = looks(summary)
     found: list[Panel] = []
@@ -158,7 +158,7 @@ def _within(
 # -- rows of gains -----------------------------------------------------------------------------------------------------
 
 
-def _pairs(summary: Summary, tests: Tests, dataset: str) -> Panel | None:
+def _pairs(summary: Summary, tests: Results, dataset: str) -> Panel | None:
     """Gains of equal sizes, of the best, and over nulls; over all data sets those over the reference as well."""
     found = [one for one in tests.pairs(dataset) if not dataset or {*one.reasons} != {"reference"}]
     order = ("equal size", "best", "null", "reference", "study")
@@ -179,7 +179,7 @@ def _pairs(summary: Summary, tests: Tests, dataset: str) -> Panel | None:
     return _forest("pairs", dataset, found, labels, [colour[one] for one in family], rows)
 
 
-def _effects(tests: Tests, dataset: str, *, interactions: bool) -> Panel | None:
+def _effects(tests: Results, dataset: str, *, interactions: bool) -> Panel | None:
     """Gains with an ingredient over without it, or of two together beyond their sum."""
     found = [one for one in tests.effects if one.dataset == dataset and (len(one.factors) > 1) == interactions]
     if not found:

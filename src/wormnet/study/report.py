@@ -11,7 +11,7 @@ from wormnet.paths import checked
 from wormnet.study import rows, stats
 from wormnet.study import summary as summaries
 from wormnet.study.beside import beside
-from wormnet.study.compare import EQUAL_SIZE, Tests, run_tests
+from wormnet.study.compare import EQUAL_SIZE, Results, run_tests
 from wormnet.study.findings import in_short, on_dataset
 from wormnet.study.scale import POOLED, SHARE, Scale, number
 from wormnet.study.summary import Summary
@@ -67,7 +67,7 @@ def _write_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
             path.unlink()
 
 
-def _page(summary: Summary, tests: Tests, tables: dict[str, list[dict[str, Any]]]) -> tuple[str, dict[str, Any]]:
+def _page(summary: Summary, tests: Results, tables: dict[str, list[dict[str, Any]]]) -> tuple[str, dict[str, Any]]:
     """report.html, and the files of its figures."""
     import jinja2
 
@@ -126,7 +126,7 @@ def _by_dataset(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return by_name
 
 
-def _detectable(summary: Summary, tests: Tests) -> list[dict[str, Any]]:
+def _detectable(summary: Summary, tests: Results) -> list[dict[str, Any]]:
     """What the tests could have seen: by folds and overlap, the effect size that one test finds, and one of all."""
     kinds: dict[tuple[int, bool], list[str]] = {}
     for name in summary.datasets:

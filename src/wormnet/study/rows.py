@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from wormnet.study import gains
-from wormnet.study.compare import Comparison, Tests, compared
+from wormnet.study.compare import Comparison, Results, compared
 from wormnet.study.stats import Interval
 from wormnet.study.summary import Summary
 
@@ -19,7 +19,7 @@ _TIMED = ("step_ms", "latency_ms", "stepper_us")
 _RATIOS = ("parameters", "multiply_adds", *_TIMED)
 
 
-def tables(summary: Summary, tests: Tests) -> dict[str, list[Row]]:
+def tables(summary: Summary, tests: Results) -> dict[str, list[Row]]:
     """Every table of the report by name."""
     by_name = {
         "networks": list(_networks(summary, tests)),
@@ -55,7 +55,7 @@ def _ends(found: Interval | None, name: str = "") -> Row:
     return dict(zip(keys, (None,) * 3 if found is None else (found.mean, found.low, found.high)))
 
 
-def _networks(summary: Summary, tests: Tests) -> Iterator[Row]:
+def _networks(summary: Summary, tests: Results) -> Iterator[Row]:
     """Score, gain over the reference and price of each network on each data set."""
     reference = summary.about["reference"]
     for dataset in summary.datasets:
@@ -112,7 +112,7 @@ def _comparison(one: Comparison) -> Row:
     }
 
 
-def _effects(tests: Tests) -> Iterator[Row]:
+def _effects(tests: Results) -> Iterator[Row]:
     for one in tests.effects:
         yield {
             "dataset": one.dataset,

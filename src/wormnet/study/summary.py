@@ -51,7 +51,7 @@ class Summary:
         return [
             name
             for name, about in self.networks.items()
-            if not about.get("size_of") and (name not in cells or name in named)
+            if name in named or (name not in cells and not about.get("size_of"))
         ]
 
     def family(self, network: str) -> str:

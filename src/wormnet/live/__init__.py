@@ -1,0 +1,6 @@
+"""A network as a living circuit: one page that runs it, or a widget in a notebook."""
+
+from wormnet.live.page import page
+from wormnet.live.widget import widget
+
+__all__ = ["page", "widget"]
