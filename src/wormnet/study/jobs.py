@@ -20,7 +20,6 @@ from wormnet.errors import ArgumentError, WiringError, unknown
 from wormnet.study import network as networks
 from wormnet.study.checks import at, plain
 from wormnet.study.metrics import Metric
-from wormnet.study.metrics import metric as named_metric
 from wormnet.study.network import Network, Predictor, Shape
 from wormnet.study.plan import Measures, Plan, Training
 from wormnet.study.prepared import Prepared, prepare
@@ -34,7 +33,6 @@ __all__ = [
     "check",
     "execute",
     "head",
-    "objects",
     "preparations",
     "pricing",
     "rebuild",
@@ -93,23 +91,10 @@ def check(plan: Plan, data: Prepared) -> None:
             raise WiringError(f"training.{data.name}: no {network.name} can be wired: {error}") from None
 
 
-def objects(plan: Plan) -> list[Any]:
-    """The functions and classes of a plan that may come from outside of the package, whose source matters too."""
-    found: list[Any] = []
-    for network in plan.all_networks:
-        found += [network.build, network.wiring, getattr(network.wiring, "null", None)]
-    found += [metric.of for given in plan.metrics.values() for metric in map(named_metric, given)]
-    found += [one for one in plan.datasets if callable(one)]
-    return [one for one in found if one is not None]
-
-
-def _spec(
-    kind: str, plan: Plan, data: Prepared, chosen: Sequence[Network], training: Training, source: Any
-) -> dict[str, Any]:
+def _spec(kind: str, plan: Plan, data: Prepared, chosen: Sequence[Network], training: Training) -> dict[str, Any]:
     return {
         "kind": kind,
         "format": FORMAT,
-        "source": source,
         "wormnet": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -125,25 +110,18 @@ def _spec(
     }
 
 
-def tunings(plan: Plan, data: Prepared, source: Any = None) -> Iterator[Job]:
-    """A search for each network's settings on this fold, if the plan has a budget for it.
-
-    Args: source: digests of the source, kept in the specs.
-    """
+def tunings(plan: Plan, data: Prepared) -> Iterator[Job]:
+    """A search for each network's settings on this fold, if the plan has a budget for it."""
     if plan.tuning.trials:
         for network in plan.networks_on(data.name):
-            spec = _spec("tuning", plan, data, [network], plan.training_on(data.name), source)
+            spec = _spec("tuning", plan, data, [network], plan.training_on(data.name))
             yield Job({**spec, "seed": 0, "share": 1.0, "tuning": plan.tuning.to_dict()}, data, (network,))
 
 
-def trainings(
-    plan: Plan, data: Prepared, tuned: Mapping[str, Mapping[str, Any]] | None = None, source: Any = None
-) -> Iterator[Job]:
+def trainings(plan: Plan, data: Prepared, tuned: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Job]:
     """A training on this fold for each network, seed and share of the data.
 
-    Args:
-        tuned: the settings found, by network: the `best` of the records of `tunings`.
-        source: digests of the source, kept in the specs.
+    Args: tuned: the settings found, by network: the `best` of the records of `tunings`.
     """
     measures = plan.measures_on(data.name)
     for network in plan.networks_on(data.name):
@@ -151,7 +129,7 @@ def trainings(
         for share in measures.shares if network.name in plan.named else (1.0,):
             wanted = plain(measures) if share == 1 else None
             for seed in plan.seeds:  # pyright: ignore[reportGeneralTypeIssues]
-                spec = _spec("run", plan, data, [network], training, source)
+                spec = _spec("run", plan, data, [network], training)
                 yield Job({**spec, "seed": seed, "share": share, "measures": _kept(wanted)}, data, (network,))
 
 
@@ -161,17 +139,11 @@ def _kept(measures: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def pricing(
-    plan: Plan,
-    data: Prepared,
-    names: Sequence[str],
-    repeats: int,
-    seconds: float,
-    machine: Mapping[str, Any],
-    source: Any = None,
+    plan: Plan, data: Prepared, names: Sequence[str], repeats: int, seconds: float, machine: Mapping[str, Any]
 ) -> Job:
     """The measurement of what the networks of these names cost on this machine, on this fold's sizes."""
     chosen = [one for one in plan.networks_on(data.name) if one.name in names]
-    spec = _spec("prices", plan, data, chosen, plan.training_on(data.name), source)
+    spec = _spec("prices", plan, data, chosen, plan.training_on(data.name))
     more = {"seed": 0, "share": 1.0, "repeats": repeats, "seconds": seconds, "machine": dict(machine)}
     return Job({**spec, **more}, data, tuple(chosen))
 

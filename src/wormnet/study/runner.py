@@ -22,7 +22,6 @@ from wormnet.study.progress import Bar, shown_while
 from wormnet.study.provenance import environment, machine, source
 from wormnet.study.schedule import Count, Hands, Shard, checked_workers, do, outcome, stoppable
 from wormnet.study.store import Store
-from wormnet.wiring.null import NULLS
 
 __all__ = ["Outcome", "run"]
 
@@ -162,8 +161,8 @@ def _signed(job: Job) -> Job:
     """The job with the digests of the source that does it: of wormnet, and of what is the user's own in it."""
     made_by = [metric.of for metric in job.data.metrics]
     for network in job.networks:
-        made_by += [NULLS[kind] for kind in network.name.removesuffix("+skip").split("/")[1:]]
         while network.origin:
+            made_by.append(getattr(network.wiring, "null", None))
             network = network.origin
         model = getattr(network.build, "model", None)
         made_by += [network.build, network.wiring, MODELS.get(model) if isinstance(model, str) else model]
