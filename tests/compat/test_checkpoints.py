@@ -123,6 +123,27 @@ def test_synapses_that_skip_layers_rest_when_a_checkpoint_of_ncps_is_loaded():
     torch.testing.assert_close(own(x), peer(x), rtol=1e-5, atol=1e-5)
 
 
+def test_a_module_with_the_synapses_of_ncps_takes_weights_of_synapses_that_skip_layers():
+    wiring = our_wirings.AutoNCP(12, 2)
+    wiring.build(3)
+    wiring.add_synapse(11, 0, 1)
+    own, other = ours.CfC(3, wiring), ours.CfC(3, wiring, synapses="layers").double()
+    other.load_state_dict(own.state_dict())
+    x = torch.randn(2, 3, 3)
+    torch.testing.assert_close(other(x.double())[0].float(), own(x)[0], rtol=1e-5, atol=1e-5)
+
+
+def test_edits_after_a_module_is_made_leave_it_as_it_is():
+    wiring = our_wirings.AutoNCP(12, 2)
+    for kind in ("LTC", "CfC"):
+        module = getattr(ours, kind)(3, wiring)
+        before = module.rnn_cell.synapse_count, module.rnn_cell.network.wiring.digest
+        wiring.add_synapse(11, 0, 1)
+        assert (module.rnn_cell.synapse_count, module.rnn_cell.network.wiring.digest) == before
+        module.load_state_dict(module.state_dict())
+        wiring.adjacency_matrix[11, 0] = 0
+
+
 def test_a_masked_cell_takes_the_weights_of_ncps_and_computes_as_there(told):
     mask = np.tri(8, 5)
     peer = theirs.CfCCell(3, 5, backbone_layers=0, sparsity_mask=mask)

@@ -1,10 +1,10 @@
 """Liquid time-constant networks in the form of ncps: a dense matrix for each parameter, and masks."""
 
+import copy
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wormnet.compat.ncps.network import Network
@@ -12,7 +12,6 @@ from wormnet.compat.ncps.notices import tell
 from wormnet.compat.ncps.sequence import Sequence, check_units
 from wormnet.compat.ncps.wirings import FullyConnected, Wiring
 from wormnet.errors import ArgumentError, WiringError
-from wormnet.models import LTC as Model
 from wormnet.models.spec import check_choice, check_count, check_flag
 from wormnet.nn.convert import LEAST, ltc_model, ltc_places, ltc_values, ltc_wiring
 
@@ -89,24 +88,17 @@ class LTCCell(nn.Module):
         check_choice("output_mapping", output_mapping, ("affine", "linear", None))
         check_count("ode_unfolds", ode_unfolds, 1)
         check_flag("implicit_param_constraints", implicit_param_constraints)
-        if not epsilon >= 0:
+        if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float)) or not epsilon >= 0:
             raise ArgumentError(f"epsilon is {epsilon!r}; it takes a number of 0 or more.")
-        self._wiring, self._epsilon = built(wiring, in_features), float(epsilon)
+        self._wiring, self._epsilon = copy.deepcopy(built(wiring, in_features)), float(epsilon)
         self._implicit_param_constraints = implicit_param_constraints
         self._allocate(input_mapping, output_mapping)
-        masks, reversals = self._matrices()
-        self.network = self._network_of(masks, reversals, ltc_model(ode_unfolds, input_mapping, output_mapping))
-        self.register_load_state_dict_pre_hook(_check_masks)
-
-    def _matrices(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(inputs + neurons, neurons) mask and reversal potentials at the start."""
         wiring = self._wiring
         mask = np.abs(np.concatenate([wiring._built(), wiring.adjacency_matrix]))
-        return mask, np.concatenate([wiring.sensory_erev_initializer(), wiring.erev_initializer()])
-
-    def _network_of(self, mask: NDArray[Any], reversal: NDArray[Any], model: Model) -> Network:
-        wiring = ltc_wiring(self._wiring, mask, reversal)
-        return Network(wiring, model, ltc_places(wiring))
+        reversal = np.concatenate([wiring.sensory_erev_initializer(), wiring.erev_initializer()])
+        frozen = ltc_wiring(wiring, mask, reversal)
+        self.network = Network(frozen, ltc_model(ode_unfolds, input_mapping, output_mapping), ltc_places(frozen))
+        self.register_load_state_dict_pre_hook(_check_masks)
 
     def _allocate(self, input_mapping: str | None, output_mapping: str | None) -> None:
         # In the order of ncps, so that a seed of torch gives its numbers.

@@ -1,5 +1,6 @@
 """Closed-form continuous-time cells on a wiring, in the form of ncps."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ class WiredCfCCell(nn.Module):
         check_choice("synapses", synapses, (*SYNAPSES, None))
         if synapses is None:
             tell("wired CfC")
-        self._wiring = built(wiring, input_size)
+        self._wiring = wiring = copy.deepcopy(built(wiring, input_size))
         layers = [list(wiring.get_neurons_of_layer(layer)) for layer in range(wiring.num_layers)]
         order = [i for layer in layers for i in layer]
         if sorted(order) != list(range(wiring.units)):
@@ -75,7 +76,6 @@ class WiredCfCCell(nn.Module):
             cell._rest_absent()
         if self.synapses == "wiring":
             self._sign_weights()
-            self._add_skips()
         self.register_load_state_dict_pre_hook(_check_layers)
 
     def _motor(self, order: list[int]) -> list[int]:
@@ -121,6 +121,8 @@ class WiredCfCCell(nn.Module):
             wiring = layered_wiring(peer, layers_joined(self.sensory_size, self.layer_sizes), self._outputs)
         place, self._skipping = weight_places(wiring, self.layer_sizes)
         self.network = Network(wiring, Model(mode=self.mode), place)
+        if len(self._skipping) and not hasattr(self, "skip"):
+            self._add_skips()
 
     def _sign_weights(self) -> None:
         """Let the weights of g and h start with the sign of their synapse."""
@@ -136,9 +138,7 @@ class WiredCfCCell(nn.Module):
 
     def _add_skips(self) -> None:
         """Weights of the synapses that no layer's matrix has a place for."""
-        n = len(self._skipping)
-        if not n:
-            return
+        n, like = len(self._skipping), self._layers[0].ff1.weight
         links = connections(self.network.wiring, own=True)
         pre, post = links.pre[self._skipping], links.post[self._skipping]
         fan_in = np.bincount(links.post)[post]
@@ -146,7 +146,7 @@ class WiredCfCCell(nn.Module):
         sign = torch.as_tensor(np.sign(self._matrix[pre, post]), dtype=torch.get_default_dtype())
         drawn = {name: (2 * torch.rand(n) - 1) * reach for _, name in self._heads()}
         signed = {name: value.abs() * sign if name in ("ff1", "ff2") else value for name, value in drawn.items()}
-        self.skip = nn.ParameterDict(signed)
+        self.skip = nn.ParameterDict(signed).to(like)
 
     # -- sizes ---------------------------------------------------------------------------------------------------------
 
