@@ -113,6 +113,8 @@ class Single(Engine):
 class _Rows(Engine):
     """Rows of numbers that are checked here, and advanced by `_advance`."""
 
+    _maps: Maps
+
     def __init__(self, layout: Layout, dtype: Any, batch: int | None, width: int):
         wiring, rows = layout.wiring, batch or 1
         self._alone, self._inputs, self._outputs = batch is None, wiring.n_inputs, wiring.output_index
