@@ -145,7 +145,7 @@ class Stepper:
         """p, or with numbers of their own for each row (batch, p)."""
         import torch
 
-        if not self.per_row:
+        if self.batch is None or not self.per_row:
             return self._layout.pack(coefficients)
         axes = self._layout.axes
         rows = {
@@ -311,7 +311,7 @@ class Stepper:
 
     def _of_rows(self, what: str, given: Any, shape: tuple[int, ...]) -> Array:
         """A copy of finite numbers of a shape, or if rows have their own of that shape for each row."""
-        if not self.per_row:
+        if self.batch is None or not self.per_row:
             return self._array(what, given, shape)
         values, rows = self._numbers(what, given), (self.batch, *shape)
         return self._array(what, values, rows if values.ndim == len(rows) else shape, f"{shape}, or {rows}")
