@@ -5,6 +5,7 @@ Every message says what was given, what is taken (with the real numbers) and wha
 
 import difflib
 import importlib
+import warnings
 from collections.abc import Iterable
 from types import ModuleType
 from typing import TypeGuard
@@ -84,12 +85,16 @@ def unknown(what: str, given: object, known: Iterable[object], near: Iterable[st
 def need(module: str, package: str, what: str, *, extra: str) -> ModuleType:
     """Import a module of an optional package, or raise WormnetError: one sentence with the pip command.
 
+    What it warns of as it is imported is kept away from the user.
+
     >>> need("no_such_module", "no-such-package", "this export", extra="export")
     Traceback (most recent call last):
     wormnet.errors.WormnetError: this export needs no-such-package: pip install "wormnet[export]"
     """
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
     except ImportError as error:
         missing = error.name and error.name.partition(".")[0] == module.partition(".")[0]
         why = "" if missing else f", which does not import here ({error})"

@@ -1,37 +1,12 @@
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
+from study_program import PLAN, finished, records, start, wait_for_a_record
 
 from wormnet.cli import main
 from wormnet.study import Plan, run
-
-PLAN = """
-datasets = ["xor_event"]
-networks = ["gru-7", "lstm", "gru-5"]
-folds = 1
-seeds = 2
-[training]
-epochs = 12
-batch = 16
-neurons = 6
-[data.xor_event]
-length = 6
-n_train = 32
-n_valid = 12
-n_test = 12
-[measures]
-noise = [0.5]
-drop = []
-rate = []
-dynamics = false
-prices = false
-"""
 
 
 @pytest.fixture
@@ -39,32 +14,6 @@ def plan(tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(PLAN)
     return path
-
-
-def finished(out) -> dict[str, tuple[int, dict]]:
-    """For each record when it was written, and what it holds but for what a clock decided."""
-    found = {}
-    for file in (out / "runs").glob("*.json"):
-        record = json.loads(file.read_text())
-        record.pop("seconds", None)
-        record.get("history", {}).pop("seconds", None)
-        found[file.name] = (file.stat().st_mtime_ns, record)
-    return found
-
-
-def start(*arguments: str) -> subprocess.Popen:
-    # A script, as the installed program is one; main() is what it calls.
-    code = "import sys; from wormnet.cli import main; main(sys.argv[1:])"
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", code, "study", *arguments], start_new_session=True, **quiet)
-
-
-def wait_for_a_record(process: subprocess.Popen, out, n: int = 2) -> None:
-    until = time.monotonic() + 120
-    while len(list((out / "runs").glob("*.json"))) < n:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until, "no run finished"
-        time.sleep(0.02)
 
 
 def test_a_killed_study_resumes_repeats_nothing_and_ends_as_if_never_killed(plan, tmp_path):
@@ -87,10 +36,7 @@ def test_a_killed_study_resumes_repeats_nothing_and_ends_as_if_never_killed(plan
     assert (out / "report.html").exists()
 
     run(Plan.from_toml(plan), tmp_path / "whole", workers=1, progress=False)
-    whole = finished(tmp_path / "whole")
-    assert {name: record for name, (_, record) in after.items()} == {
-        name: record for name, (_, record) in whole.items()
-    }
+    assert records(out) == records(tmp_path / "whole")
 
 
 def test_ctrl_c_ends_with_one_line_and_a_directory_to_go_on_with(plan, tmp_path):

@@ -10,7 +10,7 @@ from wormnet import data
 from wormnet.data import digits, halfcheetah, japanese_vowels, lidar, registry
 from wormnet.data.about import Files
 from wormnet.data.xor import xor
-from wormnet.errors import ArgumentError, DataError
+from wormnet.errors import ArgumentError, DataError, WormnetError
 
 SMALL = {"n_train": 40, "n_valid": 10, "n_test": 14}
 
@@ -443,7 +443,7 @@ def test_a_missing_extra_is_one_sentence_with_the_command(monkeypatch, name, mod
     for loaded in [m for m in sys.modules if m.partition(".")[0] == module]:
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(DataError) as error:
+    with pytest.raises(WormnetError) as error:
         data.load(name)
     assert str(error.value) == f"""data set '{name}' needs {package}: pip install "wormnet[study]\""""
 

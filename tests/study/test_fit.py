@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import math
 import signal
 import warnings
@@ -28,6 +29,15 @@ def trained(dataset: Dataset, training: Training, name: str = "gru-6", seed: int
     torch.manual_seed(seed)
     network = build(name, data.shape, seed)
     return network, fit.fit(network, data, training, seed, share=share), data
+
+
+def per_step(n: int) -> Dataset:
+    """Is this sample positive? n sequences of 1 to 6 samples to train on."""
+    rng = np.random.default_rng(0)
+    x, lengths = rng.standard_normal((n + 32, 6, 1)), rng.integers(1, 7, n + 32)
+    y = (x[:, :, 0] > 0).astype(int)
+    ends = (slice(n), slice(n, n + 16), slice(n + 16, n + 32))
+    return Dataset("d", *(Sequences(x[rows], y[rows], lengths[rows]) for rows in ends))
 
 
 def score(network, data: Prepared, part: Sequences):
@@ -162,11 +172,7 @@ def test_a_share_of_the_data_takes_about_as_many_steps(dataset):
 
 
 def test_per_step_targets_learn_and_padding_does_not_count():
-    rng = np.random.default_rng(0)
-    x, lengths = rng.standard_normal((80, 6, 1)), rng.integers(1, 7, 80)
-    y = (x[:, :, 0] > 0).astype(int)
-    parts = [Sequences(x[rows], y[rows], lengths[rows]) for rows in (slice(48), slice(48, 64), slice(64, 80))]
-    network, _, data = trained(Dataset("d", *parts), Training(epochs=12, batch=8, learning_rate=0.03))
+    network, _, data = trained(per_step(48), Training(epochs=12, batch=8, learning_rate=0.03))
     assert score(network, data, data.test) > 0.9
 
 
@@ -224,25 +230,20 @@ def test_ctrl_c_stays_ctrl_c(dataset, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def _share_of_two(rank: int, folder: str, dataset: Dataset) -> None:
-    import os
-
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "RANK": str(rank), "WORLD_SIZE": "2"}
-    torch.distributed.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
-    batches = fit.Batches(lambda _: dataset.train, 7, seed=1)
-    torch.save([(batch.x, batch.share) for batch in batches], f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
 @pytest.mark.slow
-def test_two_processes_share_every_batch_and_weigh_their_parts(dataset, tmp_path):
-    torch.multiprocessing.spawn(_share_of_two, (str(tmp_path), dataset), nprocs=2)
-    whole = list(fit.Batches(lambda _: dataset.train, 7, seed=1))
-    halves = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
-    for batch, *parts in zip(whole, *halves):
-        rows = sorted(x.sum().item() for part, _ in parts for x in part)
-        assert rows == pytest.approx(sorted(x.sum().item() for x in batch.x), abs=1e-5)
-        assert sum(share for _, share in parts) == pytest.approx(2)
+@pytest.mark.parametrize("per", ["sequence", "step"])
+def test_two_processes_of_ddp_reach_the_weights_of_one(dataset, per):
+    """A mean over processes of mean losses would not do: their parts of a batch weigh unequally, and one is empty."""
+    training = Training(epochs=2, batch=5, class_weights=True, optimiser="adamw")
+    if per == "step":
+        dataset, training = per_step(37), Training(epochs=2, batch=6, clip=0.5)
+    alone, history, _ = trained(dataset, training, "ncp-ltc-repaired", 0)
+    both, other, _ = trained(dataset, dataclasses.replace(training, strategy="ddp", devices=2), "ncp-ltc-repaired", 0)
+    assert other.loss == pytest.approx(history.loss, rel=1e-4)
+    assert other.valid_loss == pytest.approx(history.valid_loss, rel=1e-4)
+    assert other.best == history.best
+    for (name, one), two in zip(alone.state_dict().items(), both.state_dict().values(), strict=True):
+        torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
 
 
 @pytest.mark.slow

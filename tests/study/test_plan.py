@@ -32,7 +32,7 @@ def test_the_plan_survives_json(tmp_path):
 
 def test_the_plan_that_ships_holds_what_the_library_promises():
     plan = Plan.default()
-    assert plan.dataset_names == ("japanese_vowels", "digits", "xor_event")
+    assert plan.dataset_names == ("japanese_vowels", "digits")
     assert {"ncp-ltc", "ncp-ltc-repaired", "ncp-ltc-repaired/rewire", "cook2019-ltc", "cook2019-ltc/rewire"} <= set(
         plan.network_names
     )

@@ -185,7 +185,7 @@ def test_a_worker_ends_with_the_process_that_started_it():
     """A worker that outlived a killed study would go on training for nobody."""
     code = (
         "import subprocess, sys, time\n"
-        "child = 'import os, time; from wormnet.study.schedule import _die_with; _die_with(os.getppid()); "
+        "child = 'import os, time; from wormnet.study.schedule import die_with; die_with(os.getppid()); "
         "print(os.getpid(), flush=True); time.sleep(60)'\n"
         "subprocess.Popen([sys.executable, '-c', child])\n"
         "time.sleep(60)\n"

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wormnet.control.camera import Camera, Looks, random_looks, render
 from wormnet.control.road import SPACING, Place, Road, random_road
-from wormnet.errors import ArgumentError, ShapeError, unknown
+from wormnet.errors import ArgumentError, ShapeError, need, unknown
 from wormnet.wiring import check
 
 __all__ = ["DIFFICULTIES", "Car", "Difficulty", "Drive", "environment", "pure_pursuit"]
@@ -268,7 +268,7 @@ def environment(
         difficulty: see `DIFFICULTIES`.   length: of the road, m.   car, camera: what drives and what sees.
         noise: variance sigma^2 of Gaussian noise added to every pixel, drawn from the environment's seed.
 
-    Raises: ArgumentError as `Drive`, or if gymnasium is missing.
+    Raises: ArgumentError as `Drive`; WormnetError if gymnasium is missing.
 
     >>> world = environment(length=100)
     >>> picture, info = world.reset(seed=1)
@@ -276,10 +276,7 @@ def environment(
     >>> picture.shape, crashed, over
     ((48, 160, 1), False, False)
     """
-    try:
-        import gymnasium
-    except ImportError:
-        raise ArgumentError('an environment needs gymnasium: pip install "wormnet[control]"') from None
+    gymnasium = need("gymnasium", "gymnasium", "an environment", extra="control")
     if not 0 <= noise < math.inf:
         raise ArgumentError(f"noise is {noise!r}; it takes a variance, 0 or more.")
     if render_mode not in (None, "rgb_array"):

@@ -1,19 +1,17 @@
 """What is known of a data set before it is loaded."""
 
-import importlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from wormnet.data.dataset import Dataset
 from wormnet.data.sequences import Sequences
-from wormnet.errors import ArgumentError, DataError
+from wormnet.errors import ArgumentError
 
-__all__ = ["About", "Files", "need", "whole"]
+__all__ = ["About", "Files", "whole"]
 
 
 @dataclass(frozen=True)
@@ -78,25 +76,3 @@ def whole(name: str, given: object) -> int:
     if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
         raise ArgumentError(f"{name} is {given!r}; it takes a whole number.")
     return int(given)
-
-
-def need(module: str, package: str, what: str) -> ModuleType:
-    """Import a module of an optional package, its import-time warnings kept away from the user.
-
-    Raises:
-        DataError: one sentence with the pip command, if it is not installed.
-
-    >>> need("no_such_module", "no-such-package", "this data set")
-    Traceback (most recent call last):
-    wormnet.errors.DataError: this data set needs no-such-package: pip install "wormnet[study]"
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(module)
-    except ImportError as error:
-        if error.name and error.name.partition(".")[0] == module.partition(".")[0]:
-            raise DataError(f'{what} needs {package}: pip install "wormnet[study]"') from None
-        raise DataError(
-            f'{what} needs {package}, which does not import here ({error}): pip install "wormnet[study]"'
-        ) from error

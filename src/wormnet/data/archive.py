@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.data.about import About, need
+from wormnet.data.about import About
 from wormnet.data.dataset import Dataset, guess
 from wormnet.data.sequences import Sequences
 from wormnet.data.windows import deal, fold_of
+from wormnet.errors import need
 
 __all__ = ["BASIC_MOTIONS", "ITALY_POWER_DEMAND", "about", "baselines", "load"]
 
@@ -60,8 +61,8 @@ def load(of: About, protocol: str = "clean", seed: int = 0, *, fold: int | None 
     >>> load(BASIC_MOTIONS)
     Dataset('basic_motions', 32/8/40 sequences, 6 inputs, 4 outputs, classify per sequence, clean)
     """
-    archive = need("aeon.datasets", "aeon", f"data set {of.name!r}")
-    split = need("sklearn.model_selection", "scikit-learn", f"data set {of.name!r}").train_test_split
+    archive = need("aeon.datasets", "aeon", f"data set {of.name!r}", extra="study")
+    split = need("sklearn.model_selection", "scikit-learn", f"data set {of.name!r}", extra="study").train_test_split
     read = getattr(archive, f"load_{of.name}")
     x, labels = read(split="train")
     test_x, test_labels = read(split="test")
@@ -98,7 +99,7 @@ def baselines(dataset: Dataset) -> dict[str, float]:
 
     One forgets the order of the samples; where all sequences are of one length, one sees all samples at once.
     """
-    linear_model = need("sklearn.linear_model", "scikit-learn", f"the baseline of {dataset.name!r}")
+    linear_model = need("sklearn.linear_model", "scikit-learn", f"the baseline of {dataset.name!r}", extra="study")
     scores, train, test = guess(dataset), dataset.train, dataset.test
     if len(np.unique(train.y)) < 2:
         return scores

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from wormnet.data.about import About, need
+from wormnet.data.about import About
 from wormnet.data.dataset import Dataset, guess
 from wormnet.data.sequences import Sequences
 from wormnet.data.windows import deal, fold_of
+from wormnet.errors import need
 
 __all__ = ["ABOUT", "baselines", "load"]
 
@@ -41,8 +42,10 @@ def load(protocol: str = "clean", seed: int = 0, *, fold: int | None = None) -> 
     >>> load()
     Dataset('digits', 1077/270/450 sequences, 8 inputs, 10 outputs, classify per sequence, clean)
     """
-    images, labels = need("sklearn.datasets", "scikit-learn", f"data set {ABOUT.name!r}").load_digits(return_X_y=True)
-    split = need("sklearn.model_selection", "scikit-learn", f"data set {ABOUT.name!r}").train_test_split
+    images, labels = need("sklearn.datasets", "scikit-learn", f"data set {ABOUT.name!r}", extra="study").load_digits(
+        return_X_y=True
+    )
+    split = need("sklearn.model_selection", "scikit-learn", f"data set {ABOUT.name!r}", extra="study").train_test_split
     fold = fold_of(fold, _FOLDS)
     if fold is None:
         rest, test = split(np.arange(len(labels)), test_size=0.25, stratify=labels, random_state=_TEST_SEED)
@@ -57,7 +60,7 @@ def load(protocol: str = "clean", seed: int = 0, *, fold: int | None = None) -> 
 
 def baselines(dataset: Dataset) -> dict[str, float]:
     """Accuracy of the commonest class, and of a linear model that sees all pixels at once."""
-    linear_model = need("sklearn.linear_model", "scikit-learn", f"the baseline of {ABOUT.name!r}")
+    linear_model = need("sklearn.linear_model", "scikit-learn", f"the baseline of {ABOUT.name!r}", extra="study")
     train, test = (part.x.reshape(len(part), -1).astype(np.float64) for part in (dataset.train, dataset.test))
     model = linear_model.LogisticRegression(max_iter=10_000).fit(train, dataset.train.y)
     return {**guess(dataset), "logistic regression on pixels": float(model.score(test, dataset.test.y))}

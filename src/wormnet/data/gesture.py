@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.data.about import About, Files, need
+from wormnet.data.about import About, Files
 from wormnet.data.dataset import Dataset, guess
 from wormnet.data.download import fetch
 from wormnet.data.files import columns, matrix
 from wormnet.data.sequences import Sequences
 from wormnet.data.windows import cuts, fold_of, read_length, windowed
-from wormnet.errors import ArgumentError, DataError
+from wormnet.errors import ArgumentError, DataError, need
 
 __all__ = ["ABOUT", "baselines", "load"]
 
@@ -128,7 +128,7 @@ def _published(recordings: dict[str, tuple[NDArray[np.float64], NDArray[np.int64
 
 def baselines(dataset: Dataset) -> dict[str, float]:
     """Accuracy of the commonest phase, and of gradient boosting on single frames."""
-    ensemble = need("sklearn.ensemble", "scikit-learn", f"the baseline of {ABOUT.name!r}")
+    ensemble = need("sklearn.ensemble", "scikit-learn", f"the baseline of {ABOUT.name!r}", extra="study")
     train, test = dataset.train, dataset.test
     model = ensemble.HistGradientBoostingClassifier(
         max_iter=30, learning_rate=0.3, random_state=0, early_stopping=False

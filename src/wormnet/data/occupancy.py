@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wormnet.data.about import About, Files, need
+from wormnet.data.about import About, Files
 from wormnet.data.dataset import Dataset, guess
 from wormnet.data.download import fetch
 from wormnet.data.files import columns, matrix
 from wormnet.data.sequences import Sequences
 from wormnet.data.windows import cuts, fold_of, read_length, windowed
-from wormnet.errors import ArgumentError, DataError
+from wormnet.errors import ArgumentError, DataError, need
 
 __all__ = ["ABOUT", "baselines", "load"]
 
@@ -130,7 +130,7 @@ def baselines(dataset: Dataset) -> dict[str, float]:
 
     The threshold is the middle of the gap that separates train best; "light > 365" in the units of the files.
     """
-    linear_model = need("sklearn.linear_model", "scikit-learn", f"the baseline of {ABOUT.name!r}")
+    linear_model = need("sklearn.linear_model", "scikit-learn", f"the baseline of {ABOUT.name!r}", extra="study")
     train, test = dataset.train, dataset.test
     seen, asked = (part.x[part.mask].astype(np.float64) for part in (train, test))
     mean, deviation = seen.mean(0), seen.std(0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.atomic import write_whole
-from wormnet.errors import ArgumentError, WormnetError, unknown
+from wormnet.errors import ArgumentError, need, unknown
 from wormnet.paths import checked, printable
 from wormnet.wiring.core import CURRENT, GAP, Wiring
 
@@ -75,11 +75,8 @@ def changed(what: str, known: Mapping[str, str], changes: Mapping[str, str] | No
 
 def new_axes(size: tuple[float, float]) -> "Axes":
     """Axes on a figure of their own, of a size in inches."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise WormnetError('drawing needs matplotlib: pip install "wormnet[plot]"') from None
-    return Figure(figsize=size, layout="constrained").subplots()
+    figure = need("matplotlib.figure", "matplotlib", "drawing", extra="plot")
+    return figure.Figure(figsize=size, layout="constrained").subplots()
 
 
 def save(ax: "Axes", path: str | os.PathLike[str], dpi: int = 150) -> None:

@@ -4,12 +4,13 @@ import dataclasses
 import logging
 import shlex
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wormnet.errors import ArgumentError, BackendError, shown
+from wormnet.errors import ArgumentError, BackendError, need, shown
 from wormnet.study import schedule
 from wormnet.study.schedule import Execute
 from wormnet.study.store import Store
@@ -26,9 +27,9 @@ def attempts(left: list[Any], store: Store, address: str, execute: Execute) -> I
     The machines of the cluster need wormnet, of the same source, and no access to the study's folder: data are sent
     once to each, records and weights come back. A task whose process or machine goes is repeated elsewhere.
 
-    Raises: BackendError if Ray is not installed, no cluster answers, or it goes meanwhile.
+    Raises: WormnetError if Ray is not installed; BackendError if no cluster answers, or it goes meanwhile.
     """
-    ray = _ray()
+    ray = need("ray", "ray", "a Ray cluster", extra="cluster")
     with _connected(ray, address):
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(_remote)
         sent: dict[int, Any] = {}
@@ -71,14 +72,6 @@ def _result(ray: Any, ref: Any, job: Any) -> tuple[dict[str, Any], bytes | None]
         return schedule.failed(job, f"{type(error).__name__}: {text[:500]}"), None
 
 
-def _ray() -> Any:
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise BackendError('a Ray cluster needs ray: pip install "wormnet[cluster]"') from None
-    return ray
-
-
 class _connected:
     """Connected to a cluster for as long as the block runs, unless the process is connected already."""
 
@@ -92,8 +85,12 @@ class _connected:
         here = threading.current_thread() is threading.main_thread()
         handler = signal.getsignal(signal.SIGTERM)
         try:
+            host, _, port = self.address.rpartition(":")
+            if port.isdecimal() and "/" not in host:
+                # Ray itself would try for minutes.
+                socket.create_connection((host, int(port)), 10).close()
             self.ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, OverflowError, RuntimeError, ValueError) as error:
             text = " ".join(str(error).split())
             raise BackendError(
                 f"no Ray cluster can be reached at {self.address!r} ({text[:200]}); start one with `ray start --head`, "

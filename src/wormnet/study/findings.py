@@ -128,6 +128,8 @@ def _equal_size(summary: Summary, tests: Results) -> list[str]:
         f"A worm network against the standard one of its size (parameters within {100 * EQUAL_SIZE:.0f} %), both the "
         f"best of their kind on validation: {_counted(found)}."
     ]
+    if all(one.verdict == "not decided" for one in found):
+        told.append("So few folds and seeds find large differences only; more of them decide more.")
     if without:
         told.append(f"No pair of equal size on {listed(without)}.")
     return told
@@ -147,7 +149,7 @@ def _counted(found: Sequence[Comparison]) -> str:
         "behind": "behind, but not after Holm's correction, on",
         "equivalent": "equivalent on",
         "the same": "the same on",
-        "not decided": "not decided on",
+        "not decided": "too close to tell on",
         "higher": "ahead on the one split of",
         "lower": "behind on the one split of",
         "equal": "equal on the one split of",
@@ -157,8 +159,9 @@ def _counted(found: Sequence[Comparison]) -> str:
         chosen = [f"{one.dataset} ({one.network} against {one.against})" for one in found if one.verdict == verdict]
         if chosen:
             told.append(f"{says} {listed(chosen)}")
-    first = told[0] if "worm network" in told[0] else f"the worm network is {told[0].removeprefix('it is ')}"
-    return "; ".join([first, *told[1:]])
+    if told[0].startswith(("the worm network", "too close")):
+        return "; ".join(told)
+    return "; ".join([f"the worm network is {told[0].removeprefix('it is ')}", *told[1:]])
 
 
 def _wiring(summary: Summary, tests: Results) -> list[str]:

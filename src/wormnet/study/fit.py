@@ -19,10 +19,12 @@ from pytorch_lightning.plugins.environments import LightningEnvironment  # pyrig
 from torch import Tensor, nn
 
 from wormnet.data import Sequences
+from wormnet.study import processes
 from wormnet.study.metrics import Metric
 from wormnet.study.network import Predictor
 from wormnet.study.plan import Training
 from wormnet.study.prepared import Prepared, share_of
+from wormnet.study.processes import average, place
 
 __all__ = [
     "Batch",
@@ -36,6 +38,7 @@ __all__ = [
     "scores_of",
     "set_view",
     "targets",
+    "train",
 ]
 
 EVALUATE = 256
@@ -49,8 +52,8 @@ class Batch(NamedTuple):
     y: Tensor
     dt: Tensor | None
     lengths: Tensor | None
-    share: float = 1.0
-    """With several devices: the weight of this one's part of a batch, its targets times devices over all targets."""
+    counts: bool = True
+    """False where a process got none of a batch, and has these sequences so that the others need not wait for it."""
 
 
 def batch_of(part: Sequences, rows: Any) -> Batch:
@@ -71,7 +74,7 @@ class Batches:
         part_of: (epoch) -> the part; that of epoch 0 tells how many sequences each epoch has.
         size: sequences in a batch.   seed: None for the order of the part.
 
-    Where torch.distributed runs, each process gets its share of each batch.
+    Of processes that train together each gets its share of each batch.
     """
 
     def __init__(self, part_of: Callable[[int], Sequences], size: int, seed: int | None = None):
@@ -97,14 +100,11 @@ class Batches:
 
 
 def _mine(part: Sequences, rows: NDArray[np.int64], *, sharded: bool) -> Batch:
-    if not (sharded and torch.distributed.is_available() and torch.distributed.is_initialized()):
+    here = place() if sharded else None
+    if here is None or here.of == 1:
         return batch_of(part, rows)
-    rank, world = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    # A process without a sequence would keep the others waiting for its gradient.
-    mine = rows[rank::world] if len(rows) > rank else rows[:1]
-    weight = np.ones(len(part)) if part.per == "sequence" or part.lengths is None else part.lengths
-    share = weight[mine].sum() * world / weight[rows].sum() if len(rows) > rank else 0.0
-    return batch_of(part, mine)._replace(share=float(share))
+    mine = rows[here.rank :: here.of]
+    return batch_of(part, mine) if len(mine) else batch_of(part, rows[:1])._replace(counts=False)
 
 
 def targets(network: Predictor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -208,10 +208,19 @@ class Fit(lightning.LightningModule):
         return loss_of(self.network, scores, y, self.class_weights)  # pyright: ignore[reportArgumentType]
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
-        loss = self._loss(*targets(self.network, batch))
+        scores, y = targets(self.network, batch)
+        loss = self._loss(scores, y) if batch.counts else 0.0 * scores.sum()
         _check_finite(float(loss), f"the loss in epoch {self.current_epoch}, step {number}")
+        if place().of > 1:
+            # The mean over processes of what follows is the loss of the whole batch, and so of the gradients.
+            weight = torch.as_tensor(float(batch.counts) * self._weight(y), device=loss.device)
+            loss = loss * (weight / average(weight))
         self.epoch_loss.append(loss.detach())
-        return loss * batch.share
+        return loss
+
+    def _weight(self, y: Tensor) -> Tensor | int:
+        """What a mean of losses divides by: how many targets, or the weights of their classes."""
+        return len(y) if self.class_weights is None else self.class_weights[y].sum()  # pyright: ignore
 
     def validation_step(self, batch: Batch, number: int) -> None:
         self.valid.append(targets(self.network, batch))
@@ -219,7 +228,7 @@ class Fit(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         history = self.history
         scores, y = (torch.cat(parts) for parts in zip(*self.valid))
-        history.loss.append(float(torch.stack(self.epoch_loss).mean()))
+        history.loss.append(float(average(torch.stack(self.epoch_loss).mean())))
         history.valid_loss.append(float(self._loss(scores, y)))
         history.seconds.append(time.perf_counter() - self.began)
         _check_finite(history.valid_loss[-1], f"the validation loss after epoch {self.current_epoch}")
@@ -294,10 +303,22 @@ def fit(
     Args:
         share: of the train part that is used. A smaller one is passed over more often, so that every share takes about
             as many steps; windows and losses are then not drawn anew.
-        accelerator: of Lightning; with `training.strategy` and `training.devices` a network trains on several.
+        accelerator: of Lightning; by `training.strategy` and `training.devices` a network trains on several, each of
+            which takes its part of every batch, as if one took it all.
 
     Raises: FloatingPointError if the loss stops being a finite number.
     """
+    by = train if training.devices == 1 else processes.train
+    history, state = by(network, data, training, seed, accelerator, share)
+    network.cpu()
+    network.load_state_dict(state)
+    return history
+
+
+def train(
+    network: Predictor, data: Prepared, training: Training, seed: int, accelerator: str, share: float
+) -> tuple[History, dict[str, Tensor]]:
+    """The part of this process, which is all of it with one device; and the state of the best validation epoch."""
     if share < 1 or not training.redraw or data.redraw is None:
         part = data.view.told(share_of(data.train, share, seed))
         batches = Batches(lambda _: part, training.batch, seed)
@@ -315,8 +336,8 @@ def fit(
             accelerator=accelerator,
             devices=training.devices,
             strategy=training.strategy,
-            # One device is one process, also where a cluster's scheduler has started many.
-            plugins=[LightningEnvironment()] if training.devices == 1 else None,
+            # Whose processes are ours, also where a cluster's scheduler has started many.
+            plugins=[LightningEnvironment()],
             gradient_clip_val=training.clip or None,
             logger=False,
             enable_checkpointing=False,
@@ -331,9 +352,7 @@ def fit(
             # What Lightning makes of Ctrl-C; it also leaves the signal ignored.
             signal.signal(signal.SIGINT, handler)
             raise KeyboardInterrupt from None
-    network.cpu()
-    network.load_state_dict(module.best_state)
-    return module.history
+    return module.history, {name: value.cpu() for name, value in module.best_state.items()}
 
 
 @contextmanager

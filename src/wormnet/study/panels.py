@@ -125,7 +125,7 @@ def _label(axes: Axes, points: list[tuple[str, float, float]]) -> None:
             start = x + 0.03 if side > 0 else x - 0.03 - width
             box = (start, start + width, y + line * (up - 0.5), y + line * (up + 0.5))
             others = [one for i, one in enumerate(taken) if i != places.index((x, y))]
-            inside = box[0] > -0.1 and box[1] < 1.02 and box[2] > -0.02 and box[3] < 1.05
+            inside = box[0] > 0 and box[1] < 1.02 and box[2] > -0.02 and box[3] < 1.05
             if inside and not any(_touch(box, one) for one in others):
                 taken.append(box)
                 axes.text(start, y + line * up, name, transform=axes.transAxes, va="center", zorder=3)

@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +19,21 @@ from wormnet.study.plan import Plan
 from wormnet.study.prepared import Prepared
 from wormnet.study.progress import Bar, shown_while
 from wormnet.study.provenance import environment, machine, source
-from wormnet.study.schedule import Count, Hands, Shard, checked_workers, do, outcome, stoppable
+from wormnet.study.schedule import (
+    WHOLE,
+    Count,
+    Hands,
+    Shard,
+    check_alone,
+    checked_workers,
+    do,
+    opened,
+    outcome,
+    stoppable,
+)
 from wormnet.study.store import Store
 
 __all__ = ["Outcome", "run"]
-
-WHOLE = "study"
-"""The claim of the process that has a study's directory to itself, or that ends the study."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,9 @@ def run(
     with shown_while(progress) as bar, stoppable():
         store = Store(out, bar.tell)
         store.check_free(resume, plan.to_dict() if shard else None)
-        _check_alone(store, hands)
+        check_alone(store, hands)
         prepared, about = _ready(plan, hands.workers, bar)
-        with _opened(store, hands):
+        with opened(store, hands):
             store.note("plan.json", about["plan"])
             return _run(plan, prepared, about, store, hands, bar, began)
 
@@ -167,28 +174,6 @@ def _signed(job: Job) -> Job:
         model = getattr(network.build, "model", None)
         made_by += [network.build, network.wiring, MODELS.get(model) if isinstance(model, str) else model]
     return replace(job, spec={**job.spec, "source": source(*(one for one in made_by if one is not None))})
-
-
-def _check_alone(store: Store, hands: Hands) -> None:
-    """Raises ArgumentError if another process is at work in the directory, and this one is not to share it."""
-    owners = store.claims.owners()
-    owner = owners.get(WHOLE) if hands.shard else next(iter(owners.values()), None)
-    if owner is not None:
-        raise ArgumentError(
-            f"out is {str(store.out)!r}, where {owner} is at work; wait until it has ended, or let several processes "
-            "share the work from the start: shard 1/2 (--shard 1/2) in one, 2/2 in the other."
-        )
-
-
-@contextmanager
-def _opened(store: Store, hands: Hands) -> Iterator[None]:
-    store.open()
-    if hands.shard is None and store.claims.take(WHOLE) is not None:
-        _check_alone(store, hands)
-    try:
-        yield
-    finally:
-        store.claims.release(WHOLE)
 
 
 def _tuned(store: Store, searches: Sequence[Job]) -> dict[tuple[str, int], dict[str, dict[str, Any]]]:

@@ -20,7 +20,24 @@ from wormnet.study.progress import Bar
 from wormnet.study.provenance import source
 from wormnet.study.store import Store, Wanted
 
-__all__ = ["Count", "Execute", "Hands", "Shard", "Terminated", "checked_workers", "do", "stoppable", "work"]
+__all__ = [
+    "WHOLE",
+    "Count",
+    "Execute",
+    "Hands",
+    "Shard",
+    "Terminated",
+    "check_alone",
+    "checked_workers",
+    "die_with",
+    "do",
+    "opened",
+    "stoppable",
+    "work",
+]
+
+WHOLE = "study"
+"""The claim of the process that has a study's directory to itself, or that ends the study."""
 
 POLL = 2.0
 """Seconds between looks at what other shards do."""
@@ -134,12 +151,35 @@ def do(
     return Count(len(waiting.left) - elsewhere, waiting.reused, elsewhere)
 
 
+def check_alone(store: Store, hands: Hands) -> None:
+    """Raises ArgumentError if another process is at work in the directory, and this one is not to share it."""
+    owners = store.claims.owners()
+    owner = owners.get(WHOLE) if hands.shard else next(iter(owners.values()), None)
+    if owner is not None:
+        raise ArgumentError(
+            f"out is {str(store.out)!r}, where {owner} is at work; wait until it has ended, or let several processes "
+            "share the work from the start: shard 1/2 (--shard 1/2) in one, 2/2 in the other."
+        )
+
+
+@contextmanager
+def opened(store: Store, hands: Hands) -> Iterator[None]:
+    """For as long as the block runs the directory is this process's, or that of the shards that share it."""
+    store.open()
+    if hands.shard is None and store.claims.take(WHOLE) is not None:
+        check_alone(store, hands)
+    try:
+        yield
+    finally:
+        store.claims.release(WHOLE)
+
+
 def work(order: _Order) -> str:
     """Do a piece of work in this process, unless another one does it or has done it."""
     job, store = order.job, Store(order.out, tell=lambda _: None)  # told by the process that looked what is left
     if os.getpid() != order.parent:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _die_with(order.parent)
+        die_with(order.parent)
         check_source(job.spec)
     is_ours = False
     try:
@@ -296,7 +336,7 @@ def _in_processes(orders: list[_Order], workers: int) -> Iterator[str]:
 _watched: set[int] = set()
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """End this worker soon after the process that started it has ended, however it ended."""
     if parent in _watched:
         return

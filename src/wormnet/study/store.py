@@ -30,6 +30,7 @@ _HEAD = {"spec": dict, "dataset": str, "network": str}
 _TAKES: dict[str, dict[str, type | tuple[type, ...]]] = {
     "run": {"scores": dict, "valid_scores": dict, "conditions": list, "history": dict, "parameters": (int, float)},
     "tuning": {"best": dict, "trials": list},
+    "tap": {"freedom": str, "number": int, "starts": list, "seconds": (int, float)},
     "prices": {"prices": dict},
     "failed": {"error": str, "traceback": str},
 }

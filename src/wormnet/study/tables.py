@@ -13,7 +13,7 @@ from wormnet.data import Dataset, Sequences, archive
 from wormnet.data.dataset import guess
 from wormnet.data.tables import from_long, from_wide
 from wormnet.data.windows import cuts, deal, windowed
-from wormnet.errors import ArgumentError, DataError, shown, unknown
+from wormnet.errors import ArgumentError, DataError, need, shown, unknown
 from wormnet.paths import printable, prove_file
 from wormnet.study.checks import check, one_of, real, section, takes, whole
 
@@ -169,10 +169,7 @@ def _read(given: Table) -> Any:
 @lru_cache(maxsize=4)
 def _frame(path: Path, changed: int, size: int) -> Any:
     """The table as a DataFrame; kept for the next fold."""
-    try:
-        import pandas
-    except ImportError:
-        raise DataError('tables of a plan need pandas: pip install "wormnet[study]"') from None
+    pandas = need("pandas", "pandas", "a table of a plan", extra="study")
     shown_path = printable(path)
     if path.suffix == ".parquet":
         try:

@@ -1,17 +1,17 @@
-"""What training the tap withdrawal circuit showed, as Markdown tables and a figure."""
+"""What training the tap withdrawal circuit showed, as Markdown tables and figures in the style of a study's report."""
 
-import io
 from typing import Any
 
 import numpy as np
 
 from wormnet.study import stats
+from wormnet.study.figures import COLOURS, Panel, legend, panel, render
 from wormnet.study.tap_training import FREEDOMS, KINDS
 
-__all__ = ["figure", "tables"]
+__all__ = ["figures", "tables"]
 
 NAMES = {"worm": "worm (Cook 2019)", "rewire": "rewired, same degrees", "signs": "signs shuffled"}
-COLOURS = {"worm": "#0b6e4f", "rewire": "#c46210", "signs": "#7a9cc6"}
+LOOKS = {"worm": COLOURS["worm"][0][0], "rewire": COLOURS["null"][0][0], "signs": COLOURS["null"][1][0]}
 
 Results = dict[str, Any]
 
@@ -19,7 +19,7 @@ Results = dict[str, Any]
 def tables(results: Results) -> str:
     """How many starts hold all trained rows, how soon and by how much; and what the held-out rows then do.
 
-    Args: results: of `tap_training.run`.
+    Args: results: of `tap_study.run`.
     """
     return "\n\n".join([*(_successes(results, freedom) for freedom in FREEDOMS), _held_out(results)])
 
@@ -92,33 +92,24 @@ def _held_out(results: Results) -> str:
     return "\n".join(lines)
 
 
-def figure(results: Results) -> str:
-    """An SVG: the share of starts that hold all trained rows against steps; thin lines are single nulls."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    style = {"svg.fonttype": "none", "svg.hashsalt": "tap", "font.size": 9, "axes.spines.top": False}
-    with rc_context({**style, "axes.spines.right": False}):  # pyright: ignore[reportArgumentType]
-        drawn = Figure(figsize=(8.4, 3.4), layout="constrained")
-        grid = drawn.subplots(1, 2, sharey=True)
-        steps = np.arange(results["settings"]["steps"])
-        for axes, freedom in zip(grid, FREEDOMS):
+def figures(results: Results) -> list[Panel]:
+    """The share of starts that hold all trained rows against steps, for each freedom; thin lines are single nulls."""
+    steps = np.arange(results["settings"]["steps"])
+    margin, found = results["settings"]["margin"], []
+    for freedom in FREEDOMS:
+        with render(f'freedom "{freedom}": {results["settings"]["parameters"][freedom]} parameters') as (figure, axes):
+            rows = []
             for kind in reversed(KINDS):
                 curves = [_curve(one["starts"], steps) for one in _of(results, freedom, kind)]
                 for curve in curves if len(curves) > 1 else ():
-                    axes.plot(steps, curve, color=COLOURS[kind], linewidth=0.6, alpha=0.45)
-                axes.plot(steps, np.mean(curves, 0), color=COLOURS[kind], linewidth=2.2, label=NAMES[kind])
-            parameters = results["settings"]["parameters"][freedom]
-            axes.set_title(f'freedom "{freedom}": {parameters} parameters', loc="left", fontweight="bold")
-            axes.set_xlabel("training step")
-        margin = results["settings"]["margin"]
-        grid[0].set_ylabel(f"share of starts that held\nall five rows by {margin:g} mV")
-        grid[0].set_ylim(0, 1.03)
-        handles, labels = grid[1].get_legend_handles_labels()
-        grid[0].legend(handles[::-1], labels[::-1], loc="lower right", frameon=False)
-        out = io.StringIO()
-        drawn.savefig(out, format="svg", metadata={"Date": None})
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+                    axes.plot(steps, curve, color=LOOKS[kind], linewidth=0.5, alpha=0.45)
+                mean = np.mean(curves, 0)
+                axes.plot(steps, mean, color=LOOKS[kind], linewidth=2, label=NAMES[kind])
+                rows += [{"wirings": kind, "step": int(at), "share": float(y)} for at, y in zip(steps, mean)]
+            axes.set(xlabel="training step", ylabel=f"share that held all rows by {margin:g} mV", ylim=(0, 1.03))
+            legend(figure, axes)
+            found.append(panel("tap_withdrawal", freedom, figure, rows))
+    return found
 
 
 def _curve(starts: list[dict[str, Any]], steps: np.ndarray) -> np.ndarray:

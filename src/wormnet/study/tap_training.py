@@ -5,8 +5,7 @@ read-outs, FWD driven by AVB and REV by AVA. Gap junctions between neurons act b
 model in mV, S and F; what it trained is judged by `wiring.tap`, another engine, with the published step.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -20,13 +19,12 @@ from wormnet.engine.reference import Reference
 from wormnet.errors import ArgumentError, unknown
 from wormnet.models import LTC
 from wormnet.models.spec import check_count
-from wormnet.study import provenance
 from wormnet.wiring import circuits, null, tap
 from wormnet.wiring.biophysics import BOUNDS, REST
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
 from wormnet.wiring.tap import CHALFIE, DAVIS, HEAD, TAIL, Judgement, Row
 
-__all__ = ["FREEDOMS", "HELD_OUT", "KINDS", "MARGIN", "TRAINED", "Trained", "circuit", "judge", "run", "train"]
+__all__ = ["FREEDOMS", "HELD_OUT", "KINDS", "MARGIN", "TRAINED", "Trained", "circuit", "judge", "n_parameters", "train"]
 
 FREEDOMS = ("synapse", "anatomy")
 """What is trained beside capacitance, leak and v_leak of every neuron. "synapse": conductance and slope of every
@@ -168,45 +166,6 @@ def judge(wiring: Wiring, values: dict[str, NDArray[np.float64]]) -> tuple[NDArr
     return np.stack(trained, -1), np.stack(held, -1)
 
 
-def run(
-    *,
-    dataset: str = "cook2019",
-    starts: int = 20,
-    nulls: int = 20,
-    steps: int = 100,
-    seed: int = 0,
-    tell: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
-    """Train the worm's wiring and its nulls, with both freedoms.
-
-    Args:
-        starts: of each wiring.   nulls: of each kind.   steps, seed: as of `train`; each wiring has its own starts.
-        tell: is given one line about each wiring.
-
-    Returns: settings, environment, and a list of wirings, each with its starts; ready for JSON.
-    """
-    began = time.perf_counter()
-    worm, wirings = next(circuit(dataset)), []
-    for freedom in FREEDOMS:
-        for k, kind in enumerate(KINDS):
-            for i, wiring in enumerate(circuit(dataset, kind, nulls, seed=seed)):
-                its_seed = int(np.random.SeedSequence((seed, k, i)).generate_state(1)[0])
-                trained = train(wiring, freedom, starts=starts, steps=steps, seed=its_seed)
-                found = _outcome(wiring, trained)
-                wirings.append({"freedom": freedom, "kind": kind, "number": i, **_shared(worm, wiring), **found})
-                held = sum(start["holds"] for start in found["starts"])
-                tell(f"{freedom} {kind} {i}: {held} of {starts} starts ({time.perf_counter() - began:.0f} s)")
-    settings = {"dataset": dataset, "starts": starts, "nulls": nulls, "steps": steps, "seed": seed, "margin": MARGIN}
-    return {
-        "settings": {**settings, "parameters": {f: _n_parameters(worm, f) for f in FREEDOMS}},
-        "environment": provenance.environment(1),
-        "seconds": round(time.perf_counter() - began, 1),
-        "trained": _named(TRAINED),
-        "held_out": _named(HELD_OUT),
-        "wirings": wirings,
-    }
-
-
 # -- what is trained ---------------------------------------------------------------------------------------------------
 
 
@@ -220,7 +179,8 @@ def _sizes(wiring: Wiring, freedom: str) -> dict[str, int]:
     }
 
 
-def _n_parameters(wiring: Wiring, freedom: str) -> int:
+def n_parameters(wiring: Wiring, freedom: str) -> int:
+    """How many numbers a wiring has to train."""
     return sum(_sizes(wiring, freedom).values())
 
 
@@ -275,44 +235,3 @@ def _simulator(wiring: Wiring, substeps: int) -> Callable[[dict[str, Tensor]], T
         return torch.stack(rows, -1)
 
     return margins
-
-
-# -- what came out -----------------------------------------------------------------------------------------------------
-
-
-def _outcome(wiring: Wiring, trained: Trained) -> dict[str, Any]:
-    """Each start: whether all trained rows hold by the margin, at which step, and the margins in mV."""
-    margins, held = judge(wiring, trained.values)
-    best = judge(wiring, trained.best)[0].min(-1)
-    holds = (trained.steps >= 0) & (margins.min(-1) >= MARGIN)
-    return {
-        "starts": [
-            {
-                "holds": bool(holds[i]),
-                "step": int(trained.steps[i]) if holds[i] else None,
-                "margins": margins[i].round(2).tolist(),
-                "held_out": held[i].round(2).tolist(),
-                "best": round(float(best[i]), 2),
-            }
-            for i in range(len(holds))
-        ]
-    }
-
-
-def _shared(worm: Wiring, wiring: Wiring) -> dict[str, float]:
-    """What a null has in common with the worm: the share of its synapses, and of their signs where both have one."""
-    signs = [
-        {(w.cells[a], w.cells[b], int(kind)): int(sign) for a, b, kind, sign in zip(w.pre, w.post, w.kind, w.sign)}
-        for w in (worm, wiring)
-    ]
-    both = signs[0].keys() & signs[1].keys()
-    chemical = [key for key in both if key[2] == CHEMICAL]
-    same = sum(signs[0][key] == signs[1][key] for key in chemical)
-    return {"same_synapses": round(len(both) / len(signs[0]), 3), "same_signs": round(same / len(chemical), 3)}
-
-
-def _named(rows: Sequence[Row]) -> list[dict[str, str]]:
-    return [
-        {"row": row.name, "removed": ", ".join(row.removed), "worm": row.behaviour, "source": row.source}
-        for row in rows
-    ]
