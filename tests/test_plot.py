@@ -53,6 +53,37 @@ def test_three_hundred_neurons_are_all_drawn_and_none_stands_on_another():
     assert gaps.min() > cells.get_widths().max()
 
 
+def test_cells_of_a_class_stand_side_by_side_left_before_right_and_in_the_order_of_their_numbers():
+    wiring = wormnet.connectome("cook2019")
+    at, radius = plot.LAYOUTS["classes"](wiring, np.array(wiring.roles, dtype=object))
+    place = dict(zip(wiring.neurons, at.tolist()))
+    for left, right in (("AVAL", "AVAR"), ("VA1", "VA2"), ("VA9", "VA10"), ("ALML", "ALMR")):
+        (x, y), (beside, level) = place[left], place[right]
+        assert (beside - x, level - y) == pytest.approx((1, 0)), left
+    gaps = np.hypot(*(at[:, None] - at[None]).transpose(2, 0, 1)) + np.eye(302) * 9
+    assert gaps.min() > 2 * radius.max()
+    rights = [
+        max(place[n][0] for n, r in zip(wiring.neurons, wiring.roles) if r == role) for role in ("sensory", "inter")
+    ]
+    lefts = [
+        min(place[n][0] for n, r in zip(wiring.neurons, wiring.roles) if r == role) for role in ("inter", "command")
+    ]
+    assert all(right < left for right, left in zip(rights, lefts))
+
+
+def test_a_connectome_is_drawn_by_class_and_the_title_says_what_was_left_out():
+    worm = wormnet.connectome("cook2019")
+    classes = worm.group_by("class", within="drop")
+    axes = plot.wiring(worm, layout="classes", by_class=True, least=20)
+    n_lines, n_cells = drawn(axes)
+    assert n_cells == [118]
+    assert n_lines == (classes.count >= 20).sum()
+    assert axes.get_title("left").endswith(f"those of 20 contacts or more, {n_lines} of {classes.n_synapses:,}")
+    assert len({text.get_text() for text in axes.texts} & set(classes.neurons)) > 110  # their names can be read
+    widths = np.concatenate([c.get_linewidths() for c in axes.collections if isinstance(c, LineCollection)])
+    assert widths.max() > 2 * widths.min()
+
+
 def test_roles_stand_in_the_order_of_the_flow():
     axes = plot.wiring(circuit())
     at = {text.get_text(): text.get_position()[0] for text in axes.texts}
@@ -154,6 +185,7 @@ def test_drawing_on_given_axes_leaves_other_figures_alone():
         ({"role_colours": {"moto": "red"}}, "unknown role to colour 'moto'; did you mean 'motor'"),
         ({"layout": ["columns"]}, r"unknown layout \['columns'\]"),
         ({"labels": {"AVX": "x"}}, "unknown cell to label 'AVX'; did you mean 'AVB' or 'AVA'"),
+        ({"least": -1}, "least is -1; it takes a number of contacts, 0 or more"),
         ({"labels": "all"}, "labels is 'all'; it takes True, False, None or a mapping from names to what to write"),
         ({"role_colours": {"motor": "reddd"}}, "'reddd' is no colour for 'motor'; matplotlib takes 'red'"),
         ({"sign_colours": "red"}, "sign colours are given as 'red'; they take a mapping from names to colours"),

@@ -115,3 +115,33 @@ def test_what_cannot_be_done_ends_with_status_2_and_one_line(arguments, message,
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_is_written_and_where_it_is_is_told(tmp_path, capsys):
+    path = tmp_path / "touch.html"
+    assert run("show", "touch", "--drive", "ALM, PLM", "--page", str(path)) == 0
+    assert "touch.html" in capsys.readouterr().out.replace("\n", "")
+    text = path.read_text(encoding="utf-8")
+    assert "nothing trained" in text
+    assert '"name":"to ALM"' in text
+    assert "src=" not in text.split("<script", 1)[0]
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_browser_is_opened_with_it_and_where_there_is_none_the_user_is_told(opens, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or opens)
+    monkeypatch.chdir(tmp_path)
+    wormnet.wiring.save(wormnet.auto_ncp(inputs=2, neurons=8, outputs=1), "mine.json")
+    assert run("show", "mine.json", "--open") == 0
+    assert asked == [(tmp_path / "mine.html").as_uri()]
+    assert (tmp_path / "mine.html").stat().st_size > 100_000
+    assert ("no browser" in capsys.readouterr().out) is not opens
+
+
+def test_cells_to_stimulate_are_for_a_page(capsys):
+    assert run("show", "touch", "--drive", "ALM") == 2
+    assert "--page" in capsys.readouterr().err

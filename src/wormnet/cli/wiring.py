@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,8 +48,17 @@ def show(
     attributes: Attributes = None,
     plot: Annotated[Path | None, typer.Option(help="Draw it into this file (.png, .svg, .pdf).")] = None,
     matrix: Annotated[Path | None, typer.Option(help="Draw its adjacency matrix into this file.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write a page that runs it in any browser into this file (.html).")
+    ] = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Open that page; without --page it is written here, as NAME.html.")
+    ] = False,
+    drive: Annotated[
+        str, typer.Option(help="Cells of the page to stimulate: ALM,PLM. By default all sensory classes.")
+    ] = "",
 ) -> None:
-    """Count a wiring's cells and synapses, name its hubs, and draw it."""
+    """Count a wiring's cells and synapses, name its hubs, draw it, and run it in a browser."""
     wiring = _found(name, inputs, attributes)
     # Names and sources may come from a file, and are no markup.
     console = Console(highlight=False, markup=False, emoji=False)
@@ -67,6 +77,14 @@ def show(
             if path:
                 draw.save(function(wiring), path)
                 console.print(f"wrote {path}")
+    if page or open_:
+        path = page or Path(f"{Path(name).stem}.html")
+        _write_page(wiring, path, name, [one.strip() for one in drive.split(",") if one.strip()])
+        console.print(f"wrote {path}")
+        if open_ and not webbrowser.open(path.resolve().as_uri()):
+            console.print("There is no browser here that could be started; open that file in one.")
+    elif drive:
+        raise ArgumentError("--drive is for a page; give --page FILE or --open too.")
 
 
 @app.command()
@@ -84,6 +102,13 @@ def export(
         typer.echo(text, nl=not text.endswith("\n"))
     else:
         write_whole(out, text)
+
+
+def _write_page(wiring: Wiring, path: Path, name: str, drive: list[str]) -> None:
+    """The wiring as a living circuit."""
+    from wormnet import live
+
+    live.page(live.untrained(wiring, drive), None, path, title=f"{name}: parameters drawn at random, nothing trained")
 
 
 def _found(name: str, inputs: str, attributes: list[str] | None) -> Wiring:

@@ -2,6 +2,7 @@
 // `cytoscape` in its scope; `mount(element, data)` does the rest and returns a function that stops it.
 
 const FRAMES_KEPT = 600;
+const DRAWN_AT_FIRST = 400;
 const RAMP = [[33, 102, 172], [146, 197, 222], [247, 247, 247], [244, 165, 130], [178, 24, 43]];
 
 function ramp(share) {
@@ -80,7 +81,7 @@ function chart(canvas, lines, shown) {
   let [low, high] = [Infinity, -Infinity];
   for (const line of lines) for (const v of line.values) if (Number.isFinite(v)) [low, high] = [Math.min(low, v), Math.max(high, v)];
   if (!(low <= high)) return;
-  const room = 0.08 * (high - low) || 0.5, left = 44, style = getComputedStyle(canvas);
+  const room = 0.08 * (high - low) || 0.5, left = 54, style = getComputedStyle(canvas);
   [low, high] = [low - room, high + room];
   const n = Math.max(...lines.map((line) => line.values.length), 2);
   const toX = (i) => left + ((w - left - 6) * i) / (n - 1), toY = (v) => 6 + ((h - 12) * (high - v)) / (high - low);
@@ -131,8 +132,7 @@ function elementsOf(data) {
   return [...nodes, ...edges];
 }
 
-function drawn(element, data, dense) {
-  const faint = Math.min(Math.max(6 / Math.sqrt(data.synapses.length || 1), 0.07), 0.75);
+function drawn(element, data, dense, faint) {
   return cytoscape({
     container: element,
     elements: elementsOf(data),
@@ -155,16 +155,16 @@ function drawn(element, data, dense) {
       {
         selector: "edge",
         style: {
-          width: "data(width)", "line-color": "data(colour)", "curve-style": dense ? "haystack" : "bezier", opacity: faint,
+          width: "data(width)", "line-color": "data(colour)", "curve-style": dense ? "haystack" : "bezier", opacity: () => faint(),
           "target-arrow-color": "data(colour)", "target-arrow-shape": dense ? "none" : "triangle", "arrow-scale": 0.7,
         },
       },
       { selector: "edge.gap", style: { "line-style": "dashed", "target-arrow-shape": "none" } },
       { selector: "edge.current", style: { "line-style": "dotted" } },
-      { selector: "edge.near", style: { opacity: 0.9 } },
       { selector: ".gone", style: { opacity: 0.12, "line-style": "dotted" } },
       { selector: ":selected", style: { "border-color": "#e0a100", "border-width": 4, opacity: 1 } },
       { selector: ".hidden", style: { display: "none" } },
+      { selector: "edge.near", style: { opacity: 0.9, display: "element" } },
     ],
   });
 }
@@ -201,9 +201,10 @@ function mount(root, data) {
   if (data.input.length) source.append(create("option", { value: "recorded", text: "recorded input" }));
   source.append(create("option", { value: "manual", text: "sliders" }));
   const strongest = create("input", {
-    type: "range", min: "0", max: "100", step: "1", value: String(data.strongest), "aria-label": "share of the synapses drawn",
+    type: "range", min: "0", max: "100", step: "0.5", value: "100", "aria-label": "share of the synapses drawn, the strongest",
     oninput: () => filter(),
   });
+  const strongestText = create("output");
   const grouping = create("input", { type: "checkbox", onchange: () => gather(), ...(data.gathered ? { checked: "" } : {}) });
   const sliders = create("div", { class: "sliders" });
   const search = create("input", { type: "search", placeholder: "find a cell", list: "wormnet-cells", onchange: (event) => pick(event.target.value) });
@@ -218,7 +219,7 @@ function mount(root, data) {
     create("main", {},
       create("section", { class: "left" }, stage,
         create("div", { class: "bar" }, search, known,
-          create("label", { text: "synapses drawn " }, strongest),
+          create("label", { text: "strongest synapses " }, strongest, strongestText),
           ...(data.groups.length ? [create("label", {}, grouping, " by class")] : []),
           create("span", { class: "scale", text: "low" }), create("span", { class: "ramp" }), create("span", { class: "scale", text: "high" }))),
       create("section", { class: "right" },
@@ -247,27 +248,34 @@ function mount(root, data) {
   source.value = run.recorded ? "recorded" : "manual";
 
   // -- the drawing
-  const graph = drawn(picture, data, dense);
-  const order = data.synapses.map((one, k) => k).sort((a, b) => data.synapses[b].width - data.synapses[a].width);
+  let candidates = [], shownEdges = data.synapses.length;
+  const faint = () => Math.min(Math.max(6 / Math.sqrt(shownEdges || 1), 0.07), 0.75);
+  const graph = drawn(picture, data, dense, faint);
 
   function filter() {
-    const kept = Math.ceil((order.length * Number(strongest.value)) / 100);
-    graph.batch(() => order.forEach((k, rank) => graph.getElementById(`e${k}`).toggleClass("hidden", rank >= kept)));
+    shownEdges = Math.ceil((candidates.length * Number(strongest.value)) / 100);
+    graph.batch(() => candidates.forEach(({ id }, rank) => graph.getElementById(id).toggleClass("hidden", rank >= shownEdges)));
+    graph.style().update();
+    strongestText.textContent = `${shownEdges} of ${candidates.length}`;
+  }
+
+  // Lines that may be drawn, strongest first; of a crowd only some at first.
+  function choose(lines) {
+    candidates = lines.sort((a, b) => b.count - a.count);
+    const share = candidates.length > data.crowded ? (100 * DRAWN_AT_FIRST) / candidates.length : 100;
+    strongest.value = String(share);
+    filter();
   }
 
   // Cells of a class become one node, their synapses one edge; clicking it does to all what is done to one.
   const groups = new Map(data.groups.map((name) => [name, data.cells.flatMap((cell, k) => (cell.group === name ? [k] : []))]));
-  let gathered = false;
   function gather() {
-    gathered = grouping.checked;
+    const lines = [];
     graph.batch(() => {
       graph.remove(".bundle");
       graph.nodes().removeClass("hidden");
-      graph.edges().removeClass("hidden");
-      if (!gathered) return;
       const member = new Map();
-      for (const [name, cells] of groups) {
-        if (cells.length < 2) continue;
+      for (const [name, cells] of grouping.checked ? groups : []) {
         const middle = (axis) => cells.reduce((sum, k) => sum + data.cells[k][axis], 0) / cells.length;
         const size = Math.sqrt(cells.reduce((sum, k) => sum + data.cells[k].size ** 2, 0));
         graph.add({ data: { id: `g${name}`, name, label: `${name} (${cells.length})`, size: Math.min(size, 60), output: 0 }, classes: "bundle", position: { x: middle("x"), y: middle("y") } });
@@ -276,20 +284,22 @@ function mount(root, data) {
       const sums = new Map();
       data.synapses.forEach((one, k) => {
         const from = member.get(one.pre) ?? `n${one.pre}`, to = member.get(one.post) ?? `n${one.post}`;
-        if (from === `n${one.pre}` && to === `n${one.post}`) return;
+        if (from === `n${one.pre}` && to === `n${one.post}`) { lines.push({ id: `e${k}`, count: one.count }); return; }
         graph.getElementById(`e${k}`).addClass("hidden");
-        const key = `${from} ${to} ${one.kind} ${one.sign}`, there = sums.get(key);
-        sums.set(key, { from, to, one, count: (there ? there.count : 0) + one.count });
+        const id = `b${from} ${to} ${one.kind} ${one.sign}`, there = sums.get(id);
+        sums.set(id, { id, from, to, one, count: (there ? there.count : 0) + one.count });
       });
-      for (const [key, { from, to, one, count }] of sums) {
+      for (const { id, from, to, one, count } of sums.values()) {
         if (from === to) continue;
+        lines.push({ id, count });
         graph.add({
-          data: { id: `b${key}`, source: from, target: to, colour: one.kind === "gap" ? "#8a6d3b" : SIGNS[one.sign], width: Math.min(0.6 + Math.sqrt(count) * 0.35, 9), kind: one.kind },
+          data: { id, source: from, target: to, colour: one.kind === "gap" ? "#8a6d3b" : SIGNS[one.sign], width: Math.min(0.6 + Math.sqrt(count) * 0.35, 9), kind: one.kind },
           classes: `bundle ${one.kind}`,
         });
       }
     });
-    if (!gathered) filter();
+    choose(lines);
+    marks();
     graph.fit(undefined, 24);
   }
 
@@ -324,6 +334,19 @@ function mount(root, data) {
       data.synapses.forEach((one, k) => graph.getElementById(`e${k}`).toggleClass("gone", isGone([data.cells[one.pre].name, data.cells[one.post].name])));
     });
     heal.disabled = !run.lesioned;
+    repaint();
+  }
+
+  // What every frame colours: worked out when the drawing or the lesions change, and not sixty times a second.
+  let painted = [];
+  function repaint() {
+    painted = graph.nodes().filter((node) => !node.hasClass("hidden")).map((node) => {
+      const cells = cellsOf(node);
+      return {
+        node, size: node.data("size"), gone: cells.every((cell) => isGone([cell.name])),
+        cells: cells.map((cell) => [neuronAt.get(cell.name), inputAt.get(cell.name)]),
+      };
+    });
   }
 
   function show(element) {
@@ -387,17 +410,15 @@ function mount(root, data) {
       ink.fillStyle = gone ? "rgba(128,128,128,.15)" : ramp(share);
       ink.fill();
     };
-    graph.nodes().forEach((node) => {
-      if (node.hasClass("hidden")) return;
-      const cells = cellsOf(node), { x, y } = node.position();
+    for (const { node, size, cells, gone } of painted) {
+      const { x, y } = node.position();
       let sum = 0;
-      for (const cell of cells) {
-        const i = neuronAt.get(cell.name), k = inputAt.get(cell.name);
+      for (const [i, k] of cells) {
         const [value, from, to] = i === undefined ? [frame.x[k], lowInput[k], highInput[k]] : [frame.v[i], low[i], high[i]];
         sum += to > from ? (value - from) / (to - from) : 0.5;
       }
-      paint(x, y, node.data("size"), sum / cells.length, cells.every((cell) => isGone([cell.name])));
-    });
+      paint(x, y, size, sum / cells.length, gone);
+    }
   }
 
   function draw() {
@@ -453,9 +474,7 @@ function mount(root, data) {
   window.addEventListener("resize", fit);
   labels();
   legends();
-  marks();
-  filter();
-  if (data.gathered) gather();
+  gather();
   show(null);
   run.advance();
   requestAnimationFrame((now) => { before = now; fit(); frame(now); });

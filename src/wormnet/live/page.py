@@ -33,7 +33,9 @@ MOST_OUTPUTS = 8
 """Outputs whose lines are drawn."""
 
 CROWDED = 1_500
-"""With more synapses than these only the strongest are drawn at first."""
+"""With more synapses than these only the strongest are drawn at first, and classes in place of cells."""
+
+PLACED = {"classes": "Cells are placed by role and class; this is not where they lie in the body."}
 
 KINDS = {GAP: "gap", CURRENT: "current"}
 WORDS = {1: "excitatory", -1: "inhibitory", 0: "of a sign that is learned"}
@@ -47,7 +49,7 @@ def page(
     dt: ArrayLike | None = None,
     head: Any = None,
     title: str | None = None,
-    layout: str = "columns",
+    layout: str | None = None,
     outputs: list[str] | None = None,
 ) -> Path:
     """Write a network as one HTML file that runs it live: no network connection, no installation, no Python.
@@ -62,8 +64,9 @@ def page(
         path: the file, by custom ending in .html.
         dt: time between the samples, a number or (time,); None for one time unit.
         head: a linear map after the outputs: a torch.nn.Linear, or weight and bias, as `wormnet.export` takes it.
-        title: of the page.   layout: of `wormnet.plot.LAYOUTS`.   outputs: names of the outputs, or of what the head
-        gives.
+        title: of the page.   outputs: names of the outputs, or of what the head gives.
+        layout: of `wormnet.plot.LAYOUTS`; None for "columns", or for "classes" where there are so many synapses that at
+            first classes are drawn in place of their cells.
 
     Returns: the path.
     Raises: ShapeError for x or dt of another shape; ArgumentError for numbers that are not finite, or an unknown
@@ -131,11 +134,14 @@ def content(
     *,
     dt: ArrayLike | None = None,
     title: str | None = None,
-    layout: str = "columns",
+    layout: str | None = None,
     outputs: list[str] | None = None,
 ) -> dict[str, Any]:
     """What the page shows, as plain values; arguments as of `page`."""
     wiring = rnn.wiring
+    classes = _classes(wiring)
+    gathered = wiring.n_synapses > CROWDED and any(classes.count(name) > 1 for name in set(classes) if name)
+    layout = layout if layout is not None else "classes" if gathered else "columns"
     if not isinstance(layout, str) or layout not in LAYOUTS:
         raise ArgumentError(unknown("layout", layout, LAYOUTS))
     recorded, spans = _recorded(x, dt, wiring.n_inputs)
@@ -147,15 +153,14 @@ def content(
     activity, taus = _activity(rnn, recorded, spans)
     followed = [wiring.neurons[i] for i in _moving(activity, np.arange(wiring.n_neurons))[:3]] if len(recorded) else []
     said = _moving(activity, wiring.output_index) if exported.linear is None else list(range(len(names)))
-    crowded = wiring.n_synapses > CROWDED
-    classes = _classes(wiring)
     return {
         "title": title or "A living circuit",
-        "counts": f"{_counted(wiring)}. {type(rnn).__name__}.",
+        "counts": f"{_counted(wiring)}. {type(rnn).__name__}. {PLACED.get(layout, '')}".strip(),
         "cells": _cells(wiring, layout, classes, taus),
         "synapses": _synapses(rnn),
         "groups": sorted({name for name in classes if name and classes.count(name) > 1}),
-        "gathered": crowded and any(classes.count(name) > 1 for name in set(classes) if name),
+        "gathered": gathered,
+        "crowded": CROWDED,
         "input": recorded.tolist(),
         "dt": spans.tolist(),
         "sliders": _sliders(wiring, recorded),
@@ -163,7 +168,6 @@ def content(
         "moreOutputs": max(len(names) - MOST_OUTPUTS, 0),
         "pinned": followed,
         "speed": 20,
-        "strongest": 100 if not crowded else max(1, round(100 * CROWDED / 2 / wiring.n_synapses)),
     }
 
 

@@ -26,6 +26,8 @@ def wiring(
     ax: "Axes | None" = None,
     *,
     layout: str = "columns",
+    by_class: bool = False,
+    least: float = 0.0,
     labels: bool | Mapping[str, str] | None = None,
     role_colours: Mapping[str, str] | None = None,
     sign_colours: Mapping[str, str] | None = None,
@@ -34,26 +36,36 @@ def wiring(
     """Draw who is connected to whom: a column for each role, cells coloured by role, synapses by sign.
 
     All cells and synapses are drawn, however many; with many, lines get thinner and lighter. An arrow ends at the
-    receiver; gap junctions are dashed, currents dotted, self-synapses rings. Outputs have a dark rim.
+    receiver; gap junctions are dashed, currents dotted, self-synapses rings. Outputs have a dark rim. Of a whole
+    connectome, `by_class=True, least=10` draws what can be followed by eye.
 
     Args:
         wiring: what to draw.
         ax: where; a new figure if None.
-        layout: "columns" (inputs, sensory, inter, command, motor, unknown), "circle" or "spring".
+        layout: "columns" (inputs, sensory, inter, command, motor, unknown), "classes" (the same, with the cells of a
+            class side by side), "circle" or "spring". None of them is where cells lie in the worm's body.
+        by_class: draw one cell for each class of the worm, as `wiring.group_by("class", within="drop")`, and lines as
+            wide as the root of their counts.
+        least: leave out synapses of a smaller count; the title tells how many are drawn.
         labels: whether to write names (None: where they do not collide), or a mapping from names to what to write.
         role_colours, sign_colours: changes to ROLE_COLOURS and SIGN_COLOURS.
         legend: whether to explain the colours.
 
     Returns: the axes.
-    Raises: ArgumentError for an unknown layout, colour or name, WiringError for no wiring, WormnetError without
-        matplotlib.
+    Raises: ArgumentError for an unknown layout, colour or name, or a `least` that is no number; WiringError for no
+        wiring; WormnetError without matplotlib.
 
     >>> import wormnet
     >>> ax = wormnet.plot.wiring(wormnet.auto_ncp(inputs=8, neurons=19, outputs=1))
     >>> ax.get_title("left")
     '8 inputs, 19 neurons, 87 synapses'
+    >>> ax = wormnet.plot.wiring(wormnet.connectome("cook2019"), layout="classes", by_class=True, least=10)
+    >>> print(ax.get_title("left"))
+    0 inputs, 118 neurons, 414 synapses, 93 gap junctions; those of 10 contacts or more, 507 of 2,254
     """
     prove_wiring(wiring)
+    if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least < np.inf:
+        raise ArgumentError(f"least is {least!r}; it takes a number of contacts, 0 or more.")
     if not isinstance(layout, str) or layout not in LAYOUTS:
         raise ArgumentError(unknown("layout", layout, LAYOUTS))
     if not isinstance(labels, (bool, Mapping, type(None))):
@@ -68,20 +80,24 @@ def wiring(
     role_colours = changed("role", ROLE_COLOURS, role_colours)
     sign_colours = changed("sign", SIGN_COLOURS, sign_colours)
     ax = new_axes((9.0, 6.0)) if ax is None else ax
+    whole = wiring.group_by("class", within="drop") if by_class else wiring
+    strong = whole.count >= least
+    wiring = whole if strong.all() else whole.lesion(synapses=np.flatnonzero(~strong))
     group_of = groups(wiring)
     at, radius = LAYOUTS[layout](wiring, group_of)
     extent = np.ptp(at, axis=0) + 4 * radius.max() if len(at) else np.ones(2)
     box = ax.get_window_extent()
     # Points per unit of the layout, roughly: margins and names take some.
     scale = 72 / ax.figure.dpi * 0.92 * min(box.width / extent[0], box.height / extent[1])
-    _draw_synapses(ax, wiring, at, radius, sign_colours, layout)
+    _draw_synapses(ax, wiring, at, radius, sign_colours, layout, by_count=by_class)
     _draw_cells(ax, wiring, group_of, at, radius, role_colours, scale)
     _draw_labels(ax, wiring, group_of, at, radius, labels, layout, scale)
     if layout == "columns":
         _draw_heads(ax, group_of, at, radius)
     if legend:
         _draw_legend(ax, wiring, group_of, role_colours, sign_colours)
-    ax.set_title(counts(wiring), fontsize=10, loc="left")
+    drawn = "" if wiring is whole else f"; those of {least:g} contacts or more, {strong.sum():,} of {len(strong):,}"
+    ax.set_title(counts(wiring) + drawn, fontsize=10, loc="left")
     ax.set_aspect("equal")
     ax.margins(0.03)
     ax.set_axis_off()
@@ -89,8 +105,9 @@ def wiring(
 
 
 def _draw_synapses(
-    ax: Any, wiring: Wiring, at: NDArray[Any], radius: NDArray[Any], colours: Mapping[str, str], layout: str
-) -> None:
+    ax: Any, wiring: Wiring, at: NDArray[Any], radius: NDArray[Any], colours: Mapping[str, str], layout: str,
+    *, by_count: bool,
+) -> None:  # fmt: skip
     from matplotlib.collections import EllipseCollection, LineCollection, PatchCollection
     from matplotlib.patches import Polygon
 
@@ -124,7 +141,9 @@ def _draw_synapses(
             columns = column[post[some]] - column[pre[some]] if layout == "columns" else None
             curve = _curves(*ends, radius[pre[some]], radius[post[some]], columns, layout, name == "gap junction")
             dashes = "dotted" if dotted else "dashed" if name == "gap junction" else "solid"
-            ax.add_collection(LineCollection(list(curve), colors=colours[name], linestyles=dashes, **style))
+            wide = width * (0.6 + 3.4 * np.sqrt(wiring.count[chosen[some]] / wiring.count.max())) if by_count else width
+            lines = style | {"linewidths": wide}
+            ax.add_collection(LineCollection(list(curve), colors=colours[name], linestyles=dashes, **lines))
             if name != "gap junction":
                 heads = [Polygon(head) for head in _arrow_heads(curve, 0.55 * radius[post[some]])]
                 shade = min(1.0, alpha * 1.4)
@@ -228,7 +247,7 @@ def _fitting(
     high = 1.15 * LABEL_SIZE / scale
     if layout == "circle":
         return np.full(len(at), 2 * np.pi * np.hypot(*at[0]) / len(at) > high)
-    if layout == "spring":
+    if layout in ("spring", "classes"):
         return _free(wiring, at, radius, high, scale)
     fits = np.ones(len(at), bool)
     for group in set(group_of):

@@ -1,11 +1,13 @@
 """Where cells stand in a drawing: (wiring, columns of the cells) -> places and radii."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wormnet.wiring import atlas
 from wormnet.wiring.core import Wiring
 
 COLUMNS = ("input", "sensory", "inter", "command", "motor", "unknown")
@@ -55,6 +57,79 @@ def _lanes(sizes: Mapping[str, int]) -> tuple[int, dict[str, int]]:
         height += 1
 
 
+def classes(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
+    """The columns of the roles, in which the cells of a class stand side by side, left before right, VA1 before VA2.
+
+    Cells that the worm does not have go by their names without the number. Where cells lie along the body is in none of
+    the bundled tables, so nothing in this layout is a place in the worm.
+    """
+    at, radius = np.zeros((len(group_of), 2)), np.full(len(group_of), 0.34)
+    families = family_of(wiring.cells)
+    blocks: list[list[list[int]]] = []
+    for group in COLUMNS:
+        members: dict[str, list[int]] = {}
+        for i in np.flatnonzero(group_of == group):
+            members.setdefault(families[i], []).append(int(i))
+        if members:
+            blocks.append([sorted(some, key=lambda i: _by_number(wiring.cells[i])) for some in members.values()])
+    height = 6
+    while True:
+        packed = [_fewest_columns(block, height) for block in blocks]
+        if sum(width for width, _ in packed) + 3 * (len(packed) - 1) <= 1.5 * _ROW * height:
+            break
+        height += 1
+    left = 0.0
+    for width, rows in packed:
+        for number, row in enumerate(rows):
+            for i, x in row:
+                at[i] = left + x, _ROW * ((len(rows) - 1) / 2 - number)
+        left += width + 3
+    return at, radius
+
+
+_ROW = 1.7
+"""The distance of two rows of `classes`, in distances of two cells of a class."""
+
+
+def family_of(names: Iterable[str]) -> list[str]:
+    """The class of each cell in the worm, or else its name without the number.
+
+    >>> family_of(["AVAL", "VA01", "inter12", "7"])
+    ['AVA', 'VA', 'inter', '7']
+    """
+    return [atlas.class_of(name) or name.rstrip("0123456789") or name for name in names]
+
+
+def _by_number(name: str) -> list[Any]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)]
+
+
+def _fewest_columns(block: list[list[int]], height: int) -> tuple[float, list[list[tuple[int, float]]]]:
+    """The narrowest rows, at most `height` of them, that hold some classes; each row is cells and their places."""
+    most = max(map(len, block))
+    for width in range(min(most, 2), sum(map(len, block)) + len(block) + 1):
+        rows = _rows(block, width)
+        if len(rows) <= height:
+            return max(x for row in rows for _, x in row), rows
+    raise AssertionError("a row as long as all classes holds them")
+
+
+def _rows(block: list[list[int]], width: int) -> list[list[tuple[int, float]]]:
+    """Classes set like words in lines of that many cells, with a space between two; a longer one is broken."""
+    rows: list[list[tuple[int, float]]] = [[]]
+    x = 0.0
+    for some in block:
+        if rows[-1] and x + len(some) > width:
+            rows, x = [*rows, []], 0.0
+        for i in some:
+            if rows[-1] and x + 1 > width:
+                rows, x = [*rows, []], 0.0
+            rows[-1].append((i, x))
+            x += 1.0
+        x += 0.8
+    return rows
+
+
 def circle(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
     """A circle around the origin, clockwise from the top in the order of the flow."""
     n = max(len(group_of), 1)
@@ -81,6 +156,7 @@ def spring(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
 
 LAYOUTS: dict[str, Callable[[Wiring, NDArray[Any]], Layout]] = {
     "columns": columns,
+    "classes": classes,
     "circle": circle,
     "spring": spring,
 }
