@@ -4,10 +4,23 @@ Every function draws on the axes that it is given, or on a new figure of its own
 with `save(ax, "wiring.png")`, or return it from a notebook cell as `ax.figure`.
 """
 
+from wormnet.plot.drives import crashes, film, strip
 from wormnet.plot.matrix import adjacency, degrees
 from wormnet.plot.network import wiring
 from wormnet.plot.style import ROLE_COLOURS, SIGN_COLOURS, save
 from wormnet.plot.traces import traces
 from wormnet.wiring.layout import LAYOUTS
 
-__all__ = ["LAYOUTS", "ROLE_COLOURS", "SIGN_COLOURS", "adjacency", "degrees", "save", "traces", "wiring"]
+__all__ = [
+    "LAYOUTS",
+    "ROLE_COLOURS",
+    "SIGN_COLOURS",
+    "adjacency",
+    "crashes",
+    "degrees",
+    "film",
+    "save",
+    "strip",
+    "traces",
+    "wiring",
+]
