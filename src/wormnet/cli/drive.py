@@ -56,11 +56,11 @@ def drive(
     _begin(out, course, resume=resume)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         runs = [_run(test, out, progress, *one) for one in test.runs(seeds or (1 if quick else 10))]
-    rows = lane_report.crash_rows(runs, course)
+    rows, passive = lane_report.crash_rows(runs, course), lane_report.passive_rows(runs, course)
     write_whole(out / "crashes.csv", lane_report.csv_of(rows + lane_report.without_learning(course)))
-    write_whole(out / "passive.csv", lane_report.csv_of(lane_report.passive_rows(runs)))
+    write_whole(out / "passive.csv", lane_report.csv_of(passive))
     _draw(out, rows, course, test, names[0])
-    _tell(console, rows, lane_report.passive_rows(runs))
+    _tell(console, rows, passive)
     console.print(f"wrote crashes.csv, passive.csv, crashes-*.png, film.gif and strip.png into {out}")
 
 

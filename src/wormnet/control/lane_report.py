@@ -61,8 +61,8 @@ def without_learning(course: Course) -> list[dict[str, Any]]:
     return crash_rows(runs, still)
 
 
-def passive_rows(runs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each network: squared errors over its runs, sizes, PC1 and L_max without noise."""
+def passive_rows(runs: Iterable[dict[str, Any]], course: Course) -> list[dict[str, Any]]:
+    """A row for each network: squared errors over its runs, sizes, SSIM of attention, PC1 and L_max without noise."""
     runs, rows = list(runs), []
     for network in dict.fromkeys(run["network"] for run in runs):
         mine = [run for run in runs if run["network"] == network]
@@ -74,7 +74,9 @@ def passive_rows(runs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
                 f"{name}_sd": float(np.std(values, ddof=1)) if len(mine) > 1 else None,
             }
         row |= {name: mine[0][name] for name in ("parameters", "behind_the_head")}
-        for difficulty in mine[0]["active"]:
+        for at, noise in enumerate(course.noise):
+            row[f"ssim_{noise:g}"] = float(np.mean([run["attention"][at] for run in mine]))
+        for difficulty in course.difficulties:
             for name in ("pc1", "l_max"):
                 values = [run["active"][difficulty][name] for run in mine if name in run["active"][difficulty]]
                 row[f"{name}_{difficulty}"] = float(np.mean(values)) if values else None

@@ -11,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wormnet.audit.dynamics import dynamics
+from wormnet.audit import dynamics, ssim, visual_backprop
 from wormnet.control.camera import Camera
 from wormnet.control.drive_data import Recording, record
-from wormnet.control.driver import FEATURES, FILTERS, Driver
+from wormnet.control.driver import FEATURES, FILTERS, Driver, whitened
 from wormnet.control.lane import Drive
 from wormnet.errors import ArgumentError
 from wormnet.nn import Recurrent
 
-__all__ = ["NOISE", "Active", "Course", "LaneTest", "drive", "learn", "squared_error", "weighted_loss"]
+__all__ = ["NOISE", "Active", "Course", "LaneTest", "attention", "drive", "learn", "squared_error", "weighted_loss"]
 
 NOISE = (0.0, 0.1, 0.2, 0.3)
 """Variances of the pixel noise of the published test, for pictures from 0 to 1."""
@@ -79,9 +79,7 @@ class Course:
         return FEATURES * self.filters[-1]
 
 
-QUICK = Course(
-    *(24, 80, (8, 12, 16, 24, 8)), roads=12, length=120.0, folds=6, epochs=12, cars=3, kilometre=0.15, noise=(0.0, 0.1)
-)
+QUICK = Course(*(24, 80, (8, 12, 16, 24, 8)), roads=12, length=120.0, folds=6, epochs=12, cars=3, kilometre=0.15)
 """A taste, in minutes: small pictures, a small head, little to learn from."""
 
 
@@ -157,6 +155,27 @@ def squared_error(driver: Driver, recording: Recording, roads: Sequence[int], co
             said, _ = driver(torch.from_numpy(pictures))
             total += float((said - torch.from_numpy(wanted)).square().sum())
     return total / (len(windows) * course.window)
+
+
+def attention(driver: Driver, recording: Recording, roads: Sequence[int], course: Course) -> list[float]:
+    """How alike the head's VisualBackProp maps of clean and of noisy pictures are: SSIM for each noise of the course.
+
+    The mean over 200 frames, as published, evenly spaced over the windows of the roads; the noise has a fixed seed.
+    """
+    windows = recording.windows(course.window, roads)
+    frames = recording.cut(windows, course.window)[0].reshape(-1, *recording.pictures.shape[2:])
+    clean = frames[np.linspace(0, len(frames) - 1, min(200, len(frames))).round().astype(int)]
+    found, rng = [], np.random.default_rng(2)
+    looked = _map(driver, clean)
+    for variance in course.noise:
+        noise = math.sqrt(variance) * rng.standard_normal(clean.shape, np.float32)
+        found.append(float(ssim(looked, _map(driver, np.clip(clean + noise, 0, 1)), peak=1.0).index.mean()))
+    return found
+
+
+def _map(driver: Driver, pictures: NDArray[np.float32]) -> NDArray[np.float64]:
+    seen = whitened(torch.from_numpy(pictures)).permute(0, 3, 1, 2)
+    return visual_backprop(driver.head.look, seen).map
 
 
 class Active(NamedTuple):
@@ -247,7 +266,7 @@ class LaneTest:
 
     >>> import wormnet
     >>> from wormnet.control.cells import Memoryless
-    >>> course = Course(8, 20, (2, 2, 2, 2, 2), roads=2, folds=2, length=60, epochs=1, cars=1, kilometre=0.04)
+    >>> course = Course(12, 24, (2, 2, 2, 2, 2), roads=2, folds=2, length=60, epochs=1, cars=1, kilometre=0.04)
     >>> test = LaneTest({"cnn": lambda inputs, seed: Memoryless(inputs, 4)}, course)
     >>> found, driver = test.run("cnn", seed=0)
     >>> sorted(found["active"]), found["fold"]
@@ -297,6 +316,7 @@ class LaneTest:
             "train_error": squared_error(driver, self.recording, learned, course),
             "test_error": squared_error(driver, self.recording, tested, course),
             "straight_error": float(np.square(wanted).mean()),
+            "attention": attention(driver, self.recording, tested, course),
             "active": {},
         }
         for difficulty in course.difficulties:

@@ -7,6 +7,7 @@ with `save(ax, "wiring.png")`, or return it from a notebook cell as `ax.figure`.
 from wormnet.plot.drives import crashes, film, strip
 from wormnet.plot.matrix import adjacency, degrees
 from wormnet.plot.network import wiring
+from wormnet.plot.saliency import saliency
 from wormnet.plot.style import ROLE_COLOURS, SIGN_COLOURS, save
 from wormnet.plot.traces import traces
 from wormnet.wiring.layout import LAYOUTS
@@ -19,6 +20,7 @@ __all__ = [
     "crashes",
     "degrees",
     "film",
+    "saliency",
     "save",
     "strip",
     "traces",
