@@ -50,7 +50,8 @@ class Recording:
     def cut(self, windows: NDArray[np.int64], length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Pictures (windows, length, rows, columns, channels) from 0 to 1, and steering (windows, length)."""
         frames = windows[:, 1:] + np.arange(length)
-        return self.pictures[windows[:, :1], frames] / np.float32(255), self.steering[windows[:, :1], frames]
+        pictures = np.divide(self.pictures[windows[:, :1], frames], 255, dtype=np.float32)
+        return pictures, self.steering[windows[:, :1], frames]
 
 
 def record(

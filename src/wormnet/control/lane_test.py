@@ -35,7 +35,7 @@ class Course:
         rows, columns: of the pictures.   filters: of the head.
         roads, length: recorded drives, and m of each; all easy.   folds: a run trains on the roads of all but one.
         epochs, batch, window: passes, windows in a batch, pictures in a window (16, as published).
-        rate, head_rate: learning rates of the core and of the head (smaller, as published), halved cosines down to 0.
+        rate, head_rate: learning rates of the core and of the head (smaller, as published), half a cosine down to 0.
         alpha: a picture weighs exp(alpha |y|), y in shares of the sharpest curvature.
         shadows: the share of windows over which a shadow line is laid in training.
         difficulties: of the roads of the active test.   cars, kilometre: cars, and km of road for each.
@@ -173,9 +173,9 @@ def attention(driver: Driver, recording: Recording, roads: Sequence[int], course
     return found
 
 
-def _map(driver: Driver, pictures: NDArray[np.float32]) -> NDArray[np.float64]:
+def _map(driver: Driver, pictures: NDArray[Any]) -> NDArray[np.float64]:
     seen = whitened(torch.from_numpy(pictures)).permute(0, 3, 1, 2)
-    return visual_backprop(driver.head.look, seen).map
+    return visual_backprop(driver.head.get_submodule("look"), seen).map
 
 
 class Active(NamedTuple):

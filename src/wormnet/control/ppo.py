@@ -183,6 +183,12 @@ class Rollout(NamedTuple):
     state: Any
     """Before the first sample."""
 
+    def of(self, rows: Tensor) -> "Rollout":
+        """What happened in some of the environments."""
+        x, actions, log_odds, gain, returns, starts, state = self
+        first = rows_of(state, rows)
+        return Rollout(x[rows], actions[rows], log_odds[rows], gain[rows], returns[rows], starts[rows], first)
+
 
 class _World:
     """Vector environments and where the agent is in them."""
@@ -259,8 +265,7 @@ def _improve(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, p
     told: dict[str, list[float]] = {"policy_loss": [], "value_loss": [], "entropy": [], "clipped": []}
     for _ in range(plan.epochs):
         for rows in np.array_split(rng.permutation(plan.environments), plan.minibatches):
-            of = torch.from_numpy(rows)
-            part = Rollout(*(one[of] for one in rollout[:-1]), rows_of(rollout.state, of))
+            part = rollout.of(torch.from_numpy(rows))
             spread, values, _ = agent(part.observations, part.state, part.starts)
             ratio = (spread.log_prob(part.actions) - part.log_odds).exp()
             gain = part.advantages
