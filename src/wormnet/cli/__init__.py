@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from wormnet._version import __version__
-from wormnet.cli import data, export, report, study, tap, tap_training, wiring, zoo
+from wormnet.cli import data, drive, export, report, study, tap, tap_training, wiring, zoo
 from wormnet.errors import WormnetError
 
 __all__ = ["app", "main"]
@@ -22,6 +22,7 @@ app.add_typer(study.app, name="study")
 app.add_typer(zoo.app, name="zoo")
 app.command()(report.report)
 app.command()(export.export)
+app.command()(drive.drive)
 app.command()(tap.tap)
 app.command()(tap_training.tap_training)
 

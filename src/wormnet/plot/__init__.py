@@ -4,6 +4,7 @@ Every function draws on the axes that it is given, or on a new figure of its own
 with `save(ax, "wiring.png")`, or return it from a notebook cell as `ax.figure`.
 """
 
+from wormnet.plot.drives import crashes, film, strip
 from wormnet.plot.matrix import adjacency, degrees
 from wormnet.plot.network import wiring
 from wormnet.plot.saliency import saliency
@@ -16,9 +17,12 @@ __all__ = [
     "ROLE_COLOURS",
     "SIGN_COLOURS",
     "adjacency",
+    "crashes",
     "degrees",
+    "film",
     "saliency",
     "save",
+    "strip",
     "traces",
     "wiring",
 ]

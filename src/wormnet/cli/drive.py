@@ -1,0 +1,156 @@
+"""`wormnet drive`: the lane-keeping test."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from wormnet.atomic import make_folder, sweep, write_whole
+from wormnet.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from wormnet.control.lane_test import Course, LaneTest
+
+__all__ = ["NETWORKS", "drive"]
+
+NETWORKS = (
+    *("ncp-ltc-19", "ncp-cfc-19", "ncp-ltc-19/random", "ncp-ltc-19/rewire", "dense-ltc-19", "ctrnn-64", "lstm-64"),
+    *("lstm", "cnn"),
+)
+"""Of the whole test. lstm has about as many parameters as ncp-ltc-repaired with 19 neurons; cnn has no memory."""
+NEURONS = 19
+"""As published."""
+
+
+def drive(
+    out: Annotated[Path, typer.Option(help="The folder for runs, tables, figure and film.")] = Path("drive"),
+    quick: Annotated[bool, typer.Option("--quick", help="One small network, minutes: to see that it runs.")] = False,
+    networks: Annotated[
+        str, typer.Option(help="Names as in studies, with commas between, and cnn; none for those of the test.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=0, help="Runs of each network; 0: 10, or 1 if quick.")] = 0,
+    folds: Annotated[int, typer.Option(min=0, help="Run i is tested on the roads of fold i; 0: 10, or 6.")] = 0,
+    cars: Annotated[int, typer.Option(min=0, help="Roads, and seeds of noise, of the active test; 0: 20, or 3.")] = 0,
+    small: Annotated[bool, typer.Option("--small", help="Pictures and head of --quick: 24 x 80, a third.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in the folder.")] = False,
+) -> None:
+    """Teach networks to keep a lane, and count their crashes under pixel noise: the lane-keeping test."""
+    from wormnet.control import lane_report
+    from wormnet.control.lane_test import QUICK, Course, LaneTest
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    course = QUICK if quick else Course()
+    changes: dict[str, Any] = {"folds": folds, "cars": cars}
+    if small:
+        changes |= {"rows": QUICK.rows, "columns": QUICK.columns, "filters": QUICK.filters}
+    course = dataclasses.replace(course, **{name: value for name, value in changes.items() if value})
+    names = [name for name in networks.split(",") if name] or list(NETWORKS[:1] if quick else NETWORKS)
+    test = LaneTest({name: _core_of(name, course) for name in names}, course)
+    for name in names:
+        test.make(name, 0)  # an unknown name, before anything is written
+    _begin(out, course, resume=resume)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        runs = [_run(test, out, progress, *one) for one in test.runs(seeds or (1 if quick else 10))]
+    rows, passive = lane_report.crash_rows(runs, course), lane_report.passive_rows(runs, course)
+    write_whole(out / "crashes.csv", lane_report.csv_of(rows + lane_report.without_learning(course)))
+    write_whole(out / "passive.csv", lane_report.csv_of(passive))
+    _draw(out, rows, course, test, names[0])
+    _tell(console, rows, passive)
+    console.print(f"wrote crashes.csv, passive.csv, crashes-*.png, film.gif and strip.png into {out}")
+
+
+def _core_of(name: str, course: "Course") -> Any:
+    """(inputs, seed) -> the core of a network of studies."""
+    from wormnet.control.cells import Memoryless
+    from wormnet.study.network import Shape, build
+
+    if name == "cnn":
+        # As many units as an LSTM of the test has.
+        return lambda inputs, seed: Memoryless(inputs, 64)
+    shape = {"n_outputs": 1, "per": "step", "steps": course.window, "neurons": NEURONS}
+    return lambda inputs, seed: build(name, Shape(inputs, **shape), seed).core
+
+
+def _begin(out: Path, course: "Course", *, resume: bool) -> None:
+    """Make the folder, or see that what is there is of the same test."""
+    make_folder(out / "runs")
+    written = json.dumps(dataclasses.asdict(course), indent=1) + "\n"
+    settings = out / "settings.json"
+    if settings.exists():
+        if not resume:
+            raise ArgumentError(f"{out} holds a lane-keeping test; go on with it by --resume, or take another --out.")
+        if settings.read_text(encoding="utf-8") != written:
+            raise ArgumentError(f"{settings} is of another test than the one asked for; take another --out.")
+    sweep(out)
+    sweep(out / "runs")
+    write_whole(settings, written)
+
+
+def _run(test: "LaneTest", out: Path, progress: Progress, network: str, seed: int) -> dict[str, Any]:
+    """One run, or what is kept of it. The record is written last, so where it is the weights are too."""
+    from safetensors.torch import save
+
+    path = out / "runs" / f"{network.replace('/', '-on-')}_{seed}.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    bar = progress.add_task(f"{network}, seed {seed}")
+
+    def told(what: str, done: int, of: int) -> None:
+        progress.update(bar, description=f"{network}, seed {seed}: {what}", completed=done, total=of)
+
+    found, driver = test.run(network, seed=seed, told=told)
+    progress.remove_task(bar)
+    write_whole(path.with_suffix(".safetensors"), save({k: v.contiguous() for k, v in driver.state_dict().items()}))
+    write_whole(path, json.dumps(found) + "\n")
+    return found
+
+
+def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTest", network: str) -> None:
+    """The figures, and a film of the first car of a network's first run, without noise."""
+    import numpy as np
+    from safetensors.torch import load_file
+
+    from wormnet.control.lane_test import drive
+    from wormnet.plot import drives, save
+
+    for difficulty in course.difficulties:
+        rates: dict[str, list[Any]] = {}
+        for row in rows:
+            if row["difficulty"] == difficulty:
+                rates.setdefault(row["network"], []).append((row["low"], row["per_km"], row["high"]))
+        save(drives.crashes(course.noise, rates), out / f"crashes-{difficulty}.png")
+    driver = test.make(network, 0)
+    driver.load_state_dict(load_file(out / "runs" / f"{network.replace('/', '-on-')}_0.safetensors"))
+    driver.eval()
+    seen: list[Any] = []
+
+    def watch(cars: Any, pictures: Any, commands: Any) -> None:
+        # Every third picture: 10 a second, for 40 s at most.
+        if len(seen) < 1200:
+            steering = np.array([commands[0], cars.expert()[0]]) / cars.car.sharpest
+            seen.append((pictures[0].copy(), steering))
+
+    short = dataclasses.replace(course, noise=(0.0,), cars=1, kilometre=min(course.kilometre, 0.15))
+    drive(driver, course.difficulties[0], short, watch=watch)
+    pictures, steering = (np.stack(part) for part in zip(*seen[::3]))
+    larger = max(1, round(480 / course.columns))
+    drives.film(out / "film.gif", pictures, steering, scale=larger)
+    drives.strip(out / "strip.png", pictures, steering, scale=larger)
+
+
+def _tell(console: Console, rows: list[dict[str, Any]], passive: list[dict[str, Any]]) -> None:
+    learned = Table("network", "seeds", "error, learned", "error, held out", "straight on", title="Passive test")
+    for row in passive:
+        errors = (f"{row[name]:.4f}" for name in ("train_error", "test_error", "straight_error"))
+        learned.add_row(row["network"], str(row["seeds"]), *errors)
+    console.print(learned)
+    table = Table("network", "roads", "noise", "crashes", "km", "per km", "95 %", title="Active test")
+    for row in rows:
+        numbers = (f"{row['noise']:g}", str(row["crashes"]), f"{row['km']:.2f}", f"{row['per_km']:.1f}")
+        table.add_row(row["network"], row["difficulty"], *numbers, f"{row['low']:.1f} to {row['high']:.1f}")
+    console.print(table)

@@ -1,0 +1,134 @@
+"""Any recurrent cell under one contract: layers of wormnet, torch's LSTM and GRU, and networks without a memory."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from wormnet.errors import ArgumentError, ShapeError
+from wormnet.nn import Recurrent
+
+__all__ = ["Memoryless", "rows_of", "run", "width_of"]
+
+
+class Memoryless(nn.Module):
+    """A network that sees the newest sample alone: y = tanh(W x + b).
+
+    Args: inputs: of a sample.   width: of y.
+
+    >>> y, state = Memoryless(3, 5)(torch.zeros(2, 7, 3))
+    >>> y.shape, state
+    (torch.Size([2, 7, 5]), None)
+    """
+
+    def __init__(self, inputs: int, width: int):
+        super().__init__()
+        self.width = width
+        self.layer = nn.Linear(inputs, width)
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, None]:
+        """(batch, time, inputs) -> (batch, time, width); there is no state."""
+        return torch.tanh(self.layer(x)), None
+
+
+def width_of(core: nn.Module) -> int:
+    """How many outputs a cell has: `n_outputs`, `width`, or the units of torch's LSTM, GRU or RNN.
+
+    Raises: ArgumentError for a cell that tells none, or one of torch's that does not take the batch first.
+
+    >>> width_of(nn.LSTM(3, 8, batch_first=True))
+    8
+    """
+    if isinstance(core, nn.RNNBase):
+        if not core.batch_first or core.bidirectional:
+            raise ArgumentError(f"{core} is given; it takes batch_first=True and one direction.")
+        return core.proj_size or core.hidden_size
+    for name in ("n_outputs", "width"):
+        found = getattr(core, name, None)
+        if isinstance(found, int):
+            return found
+    raise ArgumentError(f"{type(core).__name__} does not tell its outputs; it takes an attribute `width`.")
+
+
+def run(core: nn.Module, x: Tensor, state: Any = None, starts: Tensor | None = None) -> tuple[Tensor, Any]:
+    """Run whole sequences that may hold several episodes each, without a loop over samples.
+
+    Args:
+        core: (x (batch, time, inputs), state) -> (y (batch, time, width), state).   x: (batch, time, inputs).
+        state: before the first sample; None for the cell's own start.
+        starts: (batch, time) booleans: where an episode begins, so that its sample is met with the cell's own start.
+
+    A layer of wormnet knows `starts`. For any other cell the episodes are laid beside each other as sequences of their
+    own, padded at the end, and run in one call; the states of each row's last episode are returned.
+
+    Raises: ShapeError for starts of another shape.
+
+    >>> gru = nn.GRU(2, 3, batch_first=True)
+    >>> x, starts = torch.ones(1, 4, 2), torch.tensor([[False, False, True, False]])
+    >>> y, _ = run(gru, x, starts=starts)
+    >>> torch.equal(y[:, 2:], y[:, :2])
+    True
+    """
+    if starts is None:
+        return core(x, state)
+    if starts.shape != x.shape[:2]:
+        raise ShapeError(f"starts has shape {tuple(starts.shape)}; it takes (batch, time), here {tuple(x.shape[:2])}.")
+    if isinstance(core, Recurrent):
+        return core(x, state, starts=starts)
+    if x.shape[1] == 1:
+        return core(x, _begun(state, starts[:, 0]))
+    rows, times = _episodes(starts)
+    ends = [*times[1:], 0]
+    pieces = [
+        x[row, begin : end if at + 1 < len(rows) and rows[at + 1] == row else x.shape[1]]
+        for at, (row, begin, end) in enumerate(zip(rows, times, ends))
+    ]
+    of = torch.tensor(rows, device=x.device)
+    first = None if state is None else _begun(rows_of(state, of), starts[of, torch.tensor(times, device=x.device)])
+    lengths = torch.tensor([len(piece) for piece in pieces])
+    y, last = _padded(core, pad_sequence(pieces, batch_first=True), first, lengths)
+    whole = torch.cat([one[:length] for one, length in zip(y, lengths.tolist())]).reshape(*x.shape[:2], -1)
+    newest = torch.tensor([at for at in range(len(rows)) if at + 1 == len(rows) or rows[at + 1] != rows[at]])
+    return whole, rows_of(last, newest.to(x.device))
+
+
+def _episodes(starts: Tensor) -> tuple[list[int], list[int]]:
+    """Row and first sample of every piece without a start inside, in order."""
+    first = starts.clone()
+    first[:, 0] = True
+    rows, times = first.nonzero(as_tuple=True)
+    return rows.tolist(), times.tolist()
+
+
+def _padded(core: nn.Module, x: Tensor, state: Any, lengths: Tensor) -> tuple[Tensor, Any]:
+    if not isinstance(core, nn.RNNBase):
+        # What is not torch's own is either without a state or met by its padding only behind the end.
+        y, last = core(x, state)
+        if last is not None and int(lengths.min()) < x.shape[1]:
+            raise ArgumentError(
+                f"{type(core).__name__} has a state and no `starts`; it takes a layer of wormnet, torch's LSTM or GRU, "
+                "or a cell without a state."
+            )
+        return y, last
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    y, last = core(packed, state)
+    return nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0], last
+
+
+def rows_of(state: Any, rows: Tensor) -> Any:
+    """Those rows of a state; torch's cells keep (layers, batch, units)."""
+    if state is None:
+        return None
+    if isinstance(state, tuple):
+        return tuple(rows_of(one, rows) for one in state)
+    return state[:, rows] if state.dim() == 3 else state[rows]
+
+
+def _begun(state: Any, starts: Tensor) -> Any:
+    """A state of torch's cells with the zeros that they start from where an episode begins."""
+    if state is None:
+        return None
+    if isinstance(state, tuple):
+        return tuple(_begun(one, starts) for one in state)
+    return torch.where(starts[:, None], torch.zeros_like(state[..., :1]), state)

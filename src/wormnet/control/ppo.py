@@ -1,0 +1,383 @@
+"""Proximal policy optimisation for any cell: whole sequences, several episodes in a row, no loop over samples."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wormnet.atomic import write_whole
+from wormnet.control.cells import rows_of, run, width_of
+from wormnet.errors import ArgumentError, need
+
+__all__ = ["PPO", "Agent", "advantages", "evaluate", "only", "ppo"]
+
+
+@dataclass(frozen=True)
+class PPO:
+    """How an agent learns.
+
+    Args:
+        steps: of all environments together.   environments: side by side.   length: of a rollout, in samples.
+        epochs: passes over a rollout.   minibatches: parts of the environments that a pass is cut into.
+        rate: learning rate of Adam at the start; it falls linearly to 0.   discount, trace: gamma and lambda.
+        clip: of the ratio of probabilities.   entropy, value: weights in the loss.   gradient: largest norm.
+
+    Source: Schulman et al. 2017, arXiv 1707.06347.
+    """
+
+    steps: int = 200_000
+    environments: int = 8
+    length: int = 128
+    epochs: int = 10
+    minibatches: int = 4
+    rate: float = 1e-3
+    discount: float = 0.99
+    trace: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.005
+    value: float = 0.5
+    gradient: float = 0.5
+
+    def __post_init__(self):
+        for name in ("steps", "environments", "length", "epochs", "minibatches"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ArgumentError(f"{name} is {value!r}; it takes a whole number of 1 or more.")
+        if self.minibatches > self.environments:
+            raise ArgumentError(
+                f"minibatches is {self.minibatches}; whole sequences are dealt out, so it takes at most one for each "
+                f"of the {self.environments} environments."
+            )
+        for name in ("discount", "trace"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ArgumentError(f"{name} is {getattr(self, name)!r}; it takes 0 to 1.")
+
+
+class Agent(nn.Module):
+    """A cell that acts: observations are standardised by what has been seen, then the cell, then two linear maps.
+
+    Args:
+        core: (x (batch, time, observations), state) -> (y (batch, time, width), state): a layer of wormnet, torch's
+            LSTM or GRU with the batch first, or a module with the attribute `width`.
+        observations: numbers in one.   actions: a Gymnasium space, Discrete or Box of one axis.
+
+    >>> from gymnasium.spaces import Discrete
+    >>> agent = Agent(nn.LSTM(2, 8, batch_first=True), 2, Discrete(3))
+    >>> actions, state = agent.act(torch.zeros(5, 2))
+    >>> actions.shape
+    (5,)
+    """
+
+    seen: Tensor
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, core: nn.Module, observations: int, actions: Any):
+        super().__init__()
+        spaces = need("gymnasium.spaces", "gymnasium", "an agent", extra="control")
+        self.discrete = isinstance(actions, spaces.Discrete)
+        if not self.discrete and not (isinstance(actions, spaces.Box) and len(actions.shape) == 1):
+            raise ArgumentError(f"actions is {actions}; it takes Discrete(n), or Box with one axis.")
+        self.core, self.space = core, actions
+        n = int(actions.n) if self.discrete else actions.shape[0]
+        self.policy, self.value = nn.Linear(width_of(core), n), nn.Linear(width_of(core), 1)
+        self.spread = None if self.discrete else nn.Parameter(torch.full((n,), -0.5))
+        # Nearly even odds at the start: what is tried first does not hang on how wide the cell is.
+        nn.init.orthogonal_(self.policy.weight, 0.01)
+        nn.init.zeros_(self.policy.bias)
+        self.register_buffer("seen", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(observations, dtype=torch.float64))
+        self.register_buffer("variance", torch.ones(observations, dtype=torch.float64))
+
+    def forward(
+        self, observations: Tensor, state: Any = None, starts: Tensor | None = None
+    ) -> tuple[torch.distributions.Distribution, Tensor, Any]:
+        """Observations (batch, time, n) -> the distribution of actions, values (batch, time), and the last state."""
+        x = (observations - self.mean) / (self.variance + 1e-8).sqrt()
+        y, state = run(self.core, x.clamp(-10, 10).to(self.policy.weight.dtype), state, starts)
+        means = self.policy(y)
+        if self.spread is None:
+            spread: Any = torch.distributions.Categorical(logits=means, validate_args=False)
+        else:
+            normal = torch.distributions.Normal(means, self.spread.exp(), validate_args=False)
+            spread = torch.distributions.Independent(normal, 1)
+        return spread, self.value(y)[..., 0], state
+
+    def act(self, observations: Any, state: Any = None, starts: Any = None) -> tuple[NDArray[Any], Any]:
+        """The likeliest actions of (batch, n) observations; `starts` (batch,) tells whose episode begins.
+
+        Raises: ArgumentError if an observation is not finite.
+        """
+        with torch.no_grad():
+            x = _finite(observations)[:, None]
+            begun = None if starts is None else torch.as_tensor(starts)[:, None]
+            spread, _, state = self(x, state, begun)
+        chosen = spread.logits[:, 0].argmax(-1) if self.discrete else spread.mean[:, 0]
+        return self.acted(chosen), state
+
+    def acted(self, actions: Tensor) -> NDArray[Any]:
+        """Actions as an environment takes them: within the bounds of its space."""
+        if self.discrete:
+            return actions.numpy() + int(self.space.start)
+        return np.clip(actions.double().numpy(), self.space.low, self.space.high).astype(self.space.dtype)
+
+    def notice(self, observations: Tensor) -> None:
+        """Count observations (..., n) in the mean and variance that later ones are standardised by."""
+        new = observations.reshape(-1, observations.shape[-1]).double()
+        share = len(new) / (self.seen + len(new))
+        apart = new.mean(0) - self.mean
+        spread = (1 - share) * self.variance + share * new.var(0, correction=0)
+        self.variance.copy_(spread + share * (1 - share) * apart**2)
+        self.mean.add_(share * apart)
+        self.seen.add_(len(new))
+
+
+def _finite(observations: Any) -> Tensor:
+    x = torch.as_tensor(np.asarray(observations, np.float32))
+    if not torch.isfinite(x).all():
+        raise ArgumentError(f"an observation holds {x[~torch.isfinite(x)][0]:g}; it takes finite numbers.")
+    return x
+
+
+def advantages(
+    rewards: Any, values: Any, ends: Any, last: Any, *, discount: float, trace: float
+) -> NDArray[np.float64]:
+    """Generalised advantage estimates.
+
+        A_t = sum_k (gamma lambda)^k delta_{t+k},   delta_t = r_t + gamma V_{t+1} - V_t,   within an episode
+
+    Args:
+        rewards, values, ends: (time, environments); `ends` where the episode is over after that sample.
+        last: (environments,) value of the observation after the last sample.
+    Source: Schulman et al. 2016, arXiv 1506.02438.
+
+    >>> advantages([[1.0], [1.0]], [[0.0], [0.0]], [[False], [True]], [7.0], discount=0.5, trace=1.0).ravel()
+    array([1.5, 1. ])
+    """
+    rewards, values, last = (np.asarray(one, np.float64) for one in (rewards, values, last))
+    going = 1.0 - np.asarray(ends, np.float64)
+    after = np.concatenate([values[1:], last[None]])
+    found, running = np.zeros_like(values), np.zeros_like(last)
+    for t in range(len(rewards) - 1, -1, -1):
+        delta = rewards[t] + discount * going[t] * after[t] - values[t]
+        running = delta + discount * trace * going[t] * running
+        found[t] = running
+    return found
+
+
+class Rollout(NamedTuple):
+    """What happened in `length` samples, tensors (environments, time, ...)."""
+
+    observations: Tensor
+    actions: Tensor
+    log_odds: Tensor
+    advantages: Tensor
+    returns: Tensor
+    starts: Tensor
+    state: Any
+    """Before the first sample."""
+
+    def of(self, rows: Tensor) -> "Rollout":
+        """What happened in some of the environments."""
+        x, actions, log_odds, gain, returns, starts, state = self
+        first = rows_of(state, rows)
+        return Rollout(x[rows], actions[rows], log_odds[rows], gain[rows], returns[rows], starts[rows], first)
+
+
+class _World:
+    """Vector environments and where the agent is in them."""
+
+    def __init__(self, make: Callable[[], Any], agent: Agent, plan: PPO, seed: int):
+        vector = need("gymnasium.vector", "gymnasium", "ppo", extra="control")
+        self.environments = vector.SyncVectorEnv(
+            [make] * plan.environments, autoreset_mode=vector.AutoresetMode.SAME_STEP
+        )
+        space = self.environments.single_observation_space
+        if space.shape != tuple(agent.mean.shape):
+            self.environments.close()
+            raise ArgumentError(
+                f"the environment's observations are {space}; the agent takes {agent.mean.shape[0]} numbers."
+            )
+        if self.environments.single_action_space != agent.space:
+            self.environments.close()
+            raise ArgumentError(
+                f"the environment's actions are {self.environments.single_action_space}; the agent's {agent.space}."
+            )
+        self.agent, self.plan = agent, plan
+        first, _ = self.environments.reset(seed=seed)
+        self.observed, self.state = _finite(first), None
+        self.begins = np.ones(plan.environments, np.bool_)
+        self.returns, self.finished = np.zeros(plan.environments), []
+        agent.notice(self.observed)
+
+    def collect(self) -> Rollout:
+        """Let the agent act for one rollout."""
+        plan, agent, first = self.plan, self.agent, self.state
+        kept: dict[str, list[Any]] = {name: [] for name in ("x", "action", "odds", "value", "reward", "end", "start")}
+        with torch.no_grad():
+            for _ in range(plan.length):
+                starts = torch.from_numpy(self.begins.copy())
+                spread, value, state = agent(self.observed[:, None], self.state, starts[:, None])
+                action = spread.sample()[:, 0]
+                stepped = self.environments.step(agent.acted(action))
+                observed, reward, terminated, truncated, info = stepped
+                end = terminated | truncated
+                self._count(reward, end)
+                # An episode that was cut off goes on being worth what its last observation promises.
+                cut = truncated & ~terminated
+                if cut.any():
+                    reward = reward + plan.discount * np.where(cut, self._promised(observed, info, cut, state), 0.0)
+                for name, one in zip(
+                    kept, (self.observed, action, spread.log_prob(action[:, None])[:, 0], value[:, 0])
+                ):
+                    kept[name].append(one)
+                for name, one in (("reward", reward), ("end", end), ("start", starts)):
+                    kept[name].append(one)
+                self.observed, self.state, self.begins = _finite(observed), state, end
+            last = agent(self.observed[:, None], self.state, torch.from_numpy(self.begins)[:, None])[1][:, 0]
+        values = torch.stack(kept["value"]).double().numpy()
+        gain = advantages(kept["reward"], values, kept["end"], last.numpy(), discount=plan.discount, trace=plan.trace)
+        x, action, odds, starts = (torch.stack(kept[name], 1) for name in ("x", "action", "odds", "start"))
+        dtype = odds.dtype
+        worth = torch.from_numpy((gain + values).T.copy()).to(dtype)
+        return Rollout(x, action, odds, torch.from_numpy(gain.T.copy()).to(dtype), worth, starts, first)
+
+    def _count(self, reward: Any, end: Any) -> None:
+        self.returns += reward
+        self.finished += self.returns[end].tolist()
+        self.returns[end] = 0.0
+
+    def _promised(self, observed: Any, info: dict[str, Any], cut: Any, state: Any) -> NDArray[np.float64]:
+        final = np.array(observed, np.float32)
+        for i in np.flatnonzero(cut):
+            final[i] = info["final_obs"][i]
+        return self.agent(_finite(final)[:, None], state)[1][:, 0].double().numpy()
+
+
+def _improve(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, plan: PPO, rng: Any) -> dict[str, float]:
+    """All passes over one rollout; the mean parts of the loss."""
+    told: dict[str, list[float]] = {"policy_loss": [], "value_loss": [], "entropy": [], "clipped": []}
+    for _ in range(plan.epochs):
+        for rows in np.array_split(rng.permutation(plan.environments), plan.minibatches):
+            part = rollout.of(torch.from_numpy(rows))
+            spread, values, _ = agent(part.observations, part.state, part.starts)
+            ratio = (spread.log_prob(part.actions) - part.log_odds).exp()
+            gain = part.advantages
+            gain = (gain - gain.mean()) / (gain.std() + 1e-8) if gain.numel() > 1 else gain
+            within = ratio.clamp(1 - plan.clip, 1 + plan.clip)
+            policy_loss = -torch.minimum(ratio * gain, within * gain).mean()
+            value_loss = (values - part.returns).square().mean()
+            entropy = spread.entropy().mean()
+            loss = policy_loss + plan.value * value_loss - plan.entropy * entropy
+            if not math.isfinite(loss.item()):
+                raise FloatingPointError(f"training diverged: the loss is {loss.item()}; a smaller rate may help.")
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(agent.parameters(), plan.gradient)
+            optimiser.step()
+            for name, one in zip(
+                told, (policy_loss, value_loss, entropy, ((ratio - 1).abs() > plan.clip).float().mean())
+            ):
+                told[name].append(one.item())
+    return {name: float(np.mean(values)) for name, values in told.items()}
+
+
+def ppo(
+    agent: Agent,
+    make: Callable[[], Any],
+    plan: PPO | None = None,
+    *,
+    seed: int = 0,
+    log: str | os.PathLike[str] | None = None,
+    told: Callable[[dict[str, float]], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train an agent in environments of Gymnasium.
+
+    Sequences are learned from as they happened: each row of a rollout is one sequence in which episodes begin where
+    `starts` says so, from the state in which the agent was. The same seed gives the same result on the same machine.
+
+    Args:
+        make: () -> a new environment.   log: a CSV file, written anew, and whole, after each rollout.
+        told: called with each row of the log.
+
+    Returns: a row per rollout: steps, episodes, the mean return of the last 20 episodes, and parts of the loss.
+    Raises: ArgumentError for an environment that does not fit the agent, or an observation that is not finite.
+
+    >>> import gymnasium
+    >>> agent = Agent(nn.LSTM(4, 8, batch_first=True), 4, gymnasium.spaces.Discrete(2))
+    >>> plan = PPO(steps=64, environments=2, length=16, minibatches=2)
+    >>> rows = ppo(agent, lambda: gymnasium.make("CartPole-v1"), plan)
+    >>> [row["steps"] for row in rows]
+    [32, 64]
+    """
+    plan = plan or PPO()
+    rows: list[dict[str, float]] = []
+    rng, world = np.random.default_rng(seed), _World(make, agent, plan, seed)
+    optimiser = torch.optim.Adam(agent.parameters(), lr=plan.rate, eps=1e-5)
+    updates = max(1, plan.steps // (plan.environments * plan.length))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for update in range(updates):
+                optimiser.param_groups[0]["lr"] = plan.rate * (1 - update / updates)
+                rollout = world.collect()
+                parts = _improve(agent, optimiser, rollout, plan, rng)
+                agent.notice(rollout.observations)
+                recent = world.finished[-20:]
+                row = {
+                    "steps": (update + 1) * plan.environments * plan.length,
+                    "episodes": len(world.finished),
+                    "return": float(np.mean(recent)) if recent else math.nan,
+                } | parts
+                rows.append(row)
+                if log is not None:
+                    write_whole(log, _csv(rows))
+                if told:
+                    told(row)
+    finally:
+        world.environments.close()
+    return rows
+
+
+def _csv(rows: Sequence[dict[str, float]]) -> str:
+    lines = [",".join(rows[0])] + [",".join(f"{value:.6g}" for value in row.values()) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def evaluate(agent: Agent, make: Callable[[], Any], *, episodes: int = 20, seed: int = 0) -> NDArray[np.float64]:
+    """(episodes,) returns of the agent's likeliest actions, all episodes side by side, each of a seed of its own."""
+    worlds = [make() for _ in range(episodes)]
+    try:
+        now = [world.reset(seed=seed + i)[0] for i, world in enumerate(worlds)]
+        total, going, state = np.zeros(episodes), np.ones(episodes, np.bool_), None
+        while going.any():
+            actions, state = agent.act(np.stack(now), state)
+            for i in np.flatnonzero(going):
+                now[i], reward, terminated, truncated, _ = worlds[i].step(actions[i])
+                total[i] += reward
+                going[i] = not (terminated or truncated)
+        return total
+    finally:
+        for world in worlds:
+            world.close()
+
+
+def only(environment: Any, keep: Sequence[int]) -> Any:
+    """An environment that shows some of its numbers alone: CartPole without velocities is `only(cartpole, [0, 2])`.
+
+    >>> import gymnasium
+    >>> only(gymnasium.make("CartPole-v1"), [0, 2]).reset(seed=0)[0].shape
+    (2,)
+    """
+    gymnasium = need("gymnasium", "gymnasium", "this wrapper", extra="control")
+    space, kept = environment.observation_space, list(keep)
+    if not kept or min(kept) < 0 or max(kept) >= space.shape[0]:
+        raise ArgumentError(f"keep is {kept}; it takes places of the {space.shape[0]} numbers of an observation.")
+    shown = gymnasium.spaces.Box(space.low[kept], space.high[kept], dtype=space.dtype)
+    return gymnasium.wrappers.TransformObservation(environment, lambda observation: observation[kept], shown)

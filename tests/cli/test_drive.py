@@ -1,0 +1,80 @@
+import csv
+import dataclasses
+import json
+
+import pytest
+
+from wormnet.cli import drive as command
+from wormnet.cli import main
+from wormnet.control import lane_test
+
+TINY = dataclasses.replace(
+    *(lane_test.QUICK,), rows=12, columns=24, filters=(2, 2, 2, 2, 2), roads=2, folds=2, length=60.0, epochs=1, cars=1,
+    kilometre=0.04, noise=(0.0, 0.3), difficulties=("hard",),
+)  # fmt: skip
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr(lane_test, "QUICK", TINY)
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+def run(*arguments):
+    """The status that the program ends with."""
+    with pytest.raises(SystemExit) as ended:
+        main(["drive", "--quick", *map(str, arguments)])
+    return ended.value.code
+
+
+def test_drive_leaves_a_film_a_crash_table_and_a_figure_and_goes_on_where_it_was_stopped(tiny, tmp_path, capsys):
+    pytest.importorskip("PIL")
+    out = tmp_path / "out"
+    assert run("--out", out, "--networks", "cnn,lstm", "--seeds", 2) == 0
+    assert {one.name for one in out.iterdir()} == {
+        *("runs", "settings.json", "crashes.csv", "passive.csv", "crashes-hard.png", "film.gif", "strip.png"),
+    }
+    with (out / "crashes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["network"], row["noise"], row["seeds"]) for row in rows[:4]] == [
+        *(("cnn", "0", "2"), ("cnn", "0.3", "2"), ("lstm", "0", "2"), ("lstm", "0.3", "2")),
+    ]
+    assert [row["network"] for row in rows[4:]] == ["expert", "straight"]
+    printed = capsys.readouterr().out
+    assert "Passive test" in printed
+    assert "per km" in printed
+
+    # As if it had been killed in the last run.
+    records = {path: path.read_text() for path in (out / "runs").glob("*.json")}
+    assert len(records) == 4
+    lost = out / "runs" / "lstm_1.json"
+    lost.unlink()
+    (out / ".0123.part").write_text("half")
+    assert run("--out", out, "--networks", "cnn,lstm", "--seeds", 2, "--resume") == 0
+    assert not (out / ".0123.part").exists()
+    for path, text in records.items():
+        once, again = json.loads(text), json.loads(path.read_text())
+        assert {**once, "cpu_seconds": 0} == {**again, "cpu_seconds": 0}
+        assert (once == again) == (path != lost)
+
+
+def test_a_folder_with_a_test_in_it_is_not_written_over(tiny, tmp_path, capsys):
+    (tmp_path / "settings.json").write_text("{}")
+    assert run("--out", tmp_path, "--networks", "cnn") == 2
+    assert "go on with it by --resume" in capsys.readouterr().err
+    assert run("--out", tmp_path, "--networks", "cnn", "--resume") == 2
+    assert "is of another test" in capsys.readouterr().err
+    assert (tmp_path / "settings.json").read_text() == "{}"
+
+
+def test_unknown_networks_are_refused_before_anything_is_written(tiny, tmp_path, capsys):
+    assert run("--out", tmp_path / "out", "--networks", "cnn,lstn") == 2
+    assert "did you mean 'lstm'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_networks_of_the_whole_test_can_be_built():
+    course = lane_test.Course()
+    for name in command.NETWORKS:
+        core = command._core_of(name, course)(course.features, 0)
+        assert sum(p.numel() for p in core.parameters()) > 0

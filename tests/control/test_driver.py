@@ -1,0 +1,54 @@
+import pytest
+import torch
+from torch import nn
+
+import wormnet
+from wormnet.control.cells import Memoryless
+from wormnet.control.driver import Driver, head, whitened
+from wormnet.errors import ArgumentError, ShapeError
+
+
+def test_the_head_has_the_published_number_of_parameters():
+    # Lechner et al. 2020, table 2: 79,420 for pictures of 78 x 200 in three colours, 32 features.
+    published = head(78, 200, channels=3)
+    assert sum(p.numel() for p in published.parameters()) == 79_420
+    assert published(torch.zeros(2, 3, 78, 200)).shape == (2, 32)
+
+
+def test_each_feature_looks_at_one_filter_alone():
+    one = head(8, 12, filters=(2, 3, 2, 3, 2))
+    seen = one.look(torch.randn(1, 1, 8, 12)).detach().requires_grad_()
+    one.flat(one.features(seen))[0, :4].sum().backward()
+    assert seen.grad[0, 0].abs().sum() > 0
+    assert not seen.grad[0, 1].any()
+
+
+def test_pictures_are_whitened_one_by_one_and_an_even_one_becomes_zeros():
+    pictures = torch.rand(3, 5, 7, 1) * torch.tensor([1.0, 0.8, 0.0]).reshape(3, 1, 1, 1) + 0.5
+    found = whitened(pictures)
+    torch.testing.assert_close(found[:2].mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[:2].std((1, 2, 3), correction=0), torch.ones(2))
+    torch.testing.assert_close(found[2], torch.zeros(5, 7, 1), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("core", ["ltc", "lstm", "memoryless"])
+def test_driving_picture_by_picture_is_driving_the_sequence(core):
+    cores = {
+        "ltc": lambda: wormnet.LTC(wormnet.auto_ncp(inputs=8, neurons=7, outputs=1), backend="reference"),
+        "lstm": lambda: nn.LSTM(8, 5, batch_first=True),
+        "memoryless": lambda: Memoryless(8, 5),
+    }
+    driver = Driver(cores[core](), rows=8, columns=12, filters=(2, 2, 2, 2, 2))
+    pictures, state, said = torch.rand(3, 4, 8, 12, 1), None, []
+    for t in range(4):
+        steering, state = driver(pictures[:, t : t + 1], state)
+        said.append(steering)
+    torch.testing.assert_close(torch.cat(said, 1), driver(pictures)[0])
+
+
+def test_pictures_of_another_size_and_other_filters_are_one_clear_error():
+    driver = Driver(Memoryless(32, 3), rows=8, columns=12)
+    with pytest.raises(ShapeError, match=r"this driver takes \(batch, time, \*\(8, 12, 1\)\)"):
+        driver(torch.zeros(1, 1, 12, 8, 1))
+    with pytest.raises(ArgumentError, match="it takes 5 numbers"):
+        head(8, 12, filters=(2, 2))

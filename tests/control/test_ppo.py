@@ -1,0 +1,177 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import wormnet
+from wormnet.control.cells import Memoryless
+from wormnet.control.ppo import PPO, Agent, advantages, evaluate, only, ppo
+from wormnet.errors import ArgumentError
+
+gymnasium = pytest.importorskip("gymnasium")
+Box, Discrete = gymnasium.spaces.Box, gymnasium.spaces.Discrete
+
+
+class Cue(gymnasium.Env):
+    """Shows +1 or -1 once, then nothing; the last of `length` actions earns 1 if it is what was shown."""
+
+    observation_space, action_space = Box(-1, 1, (2,), np.float32), Discrete(2)
+
+    def __init__(self, length=1):
+        self.length = length
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.cue, self.t = int(self.np_random.integers(2)), 0
+        return np.array([2 * self.cue - 1, 0], np.float32), {}
+
+    def step(self, action):
+        self.t += 1
+        over = self.t == self.length
+        return np.array([0, self.t / self.length], np.float32), float(over and action == self.cue), over, False, {}
+
+
+class Reach(gymnasium.Env):
+    """One action a; the return is -(a - x)^2."""
+
+    observation_space, action_space = Box(-1, 1, (1,), np.float32), Box(-1, 1, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.x = self.np_random.uniform(-1, 1, 1).astype(np.float32)
+        return self.x, {}
+
+    def step(self, action):
+        return self.x, -float((action - self.x)[0] ** 2), True, False, {}
+
+
+class Wage(gymnasium.Env):
+    """Pays 1 for every sample, and is cut off (or ends) after three of them."""
+
+    observation_space, action_space = Box(-1, 1, (1,), np.float32), Discrete(2)
+
+    def __init__(self, ends=False):
+        self.ends = ends
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.t += 1
+        over = self.t == 3
+        return np.zeros(1, np.float32), 1.0, over and self.ends, over and not self.ends, {}
+
+
+def agent_of(core, environment, observations=2, seed=0):
+    torch.manual_seed(seed)
+    return Agent(core(), observations, environment.action_space)
+
+
+def test_with_lambda_one_advantages_are_discounted_returns_less_the_values():
+    rng = np.random.default_rng(0)
+    rewards, values, last = rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), rng.normal(size=3)
+    ends = np.zeros((5, 3), bool)
+    ends[1, 0], ends[4, 2] = True, True
+    found = advantages(rewards, values, ends, last, discount=0.9, trace=1.0)
+    for column in range(3):
+        for t in range(5):
+            over = next((k for k in range(t, 5) if ends[k, column]), None)
+            until = 4 if over is None else over
+            earned = sum(0.9 ** (k - t) * rewards[k, column] for k in range(t, until + 1))
+            earned += 0.0 if over is not None else 0.9 ** (5 - t) * last[column]
+            assert found[t, column] == pytest.approx(earned - values[t, column])
+
+
+def test_with_lambda_zero_advantages_are_the_errors_of_one_step():
+    found = advantages([[1.0], [2.0]], [[0.5], [4.0]], [[False], [False]], [8.0], discount=0.5, trace=0.0)
+    assert found.ravel().tolist() == [1 + 2 - 0.5, 2 + 4 - 4.0]
+
+
+@pytest.mark.parametrize(("ends", "wanted"), [(False, 0.0), (True, None)])
+def test_an_episode_that_is_cut_off_is_worth_what_it_promises_and_one_that_ends_is_not(ends, wanted):
+    # A wage of 1 for ever is worth 1 / (1 - .9) = 10: an agent that says so has nothing to learn where it is cut off.
+    agent = agent_of(lambda: Memoryless(1, 2), Wage(), 1)
+    nn.init.zeros_(agent.value.weight)
+    nn.init.constant_(agent.value.bias, 10.0)
+    plan = PPO(steps=16, environments=2, length=8, minibatches=1, epochs=1, rate=1e-9, discount=0.9)
+    (row,) = ppo(agent, lambda: Wage(ends), plan)
+    assert row["value_loss"] == pytest.approx(0.0, abs=1e-8) if wanted == 0 else row["value_loss"] > 1
+
+
+def test_what_is_shown_is_learned():
+    agent = agent_of(lambda: Memoryless(2, 16), Cue())
+    ppo(agent, Cue, PPO(steps=2560, environments=8, length=32, rate=1e-2))
+    assert evaluate(agent, Cue, episodes=40).mean() == 1.0
+
+
+def test_what_has_to_be_remembered_is_learned_by_cells_with_a_memory_alone():
+    def make():
+        return Cue(3)
+
+    plan = PPO(steps=6144, environments=8, length=48, epochs=6, rate=1e-2)
+    remembers = agent_of(lambda: nn.GRU(2, 12, batch_first=True), make())
+    ppo(remembers, make, plan)
+    assert evaluate(remembers, make, episodes=60).mean() > 0.95
+    forgets = agent_of(lambda: Memoryless(2, 12), make())
+    ppo(forgets, make, PPO(steps=768, environments=8, length=48, epochs=2, rate=1e-2))
+    assert evaluate(forgets, make, episodes=60).mean() < 0.7
+
+
+def test_continuous_actions_are_learned():
+    agent = agent_of(lambda: Memoryless(1, 16), Reach(), 1)
+    ppo(agent, Reach, PPO(steps=5120, environments=8, length=32, rate=1e-2, entropy=0.0))
+    assert evaluate(agent, Reach, episodes=40).mean() > -0.03
+
+
+def test_a_layer_learns_and_the_log_is_a_whole_table_of_it(tmp_path):
+    agent = agent_of(lambda: wormnet.LTC(wormnet.dense(2, 5), backend="reference"), Cue(2))
+    before = {name: value.clone() for name, value in agent.core.named_parameters()}
+    plan = PPO(steps=64, environments=2, length=16, minibatches=2, epochs=1)
+    rows = ppo(agent, lambda: Cue(2), plan, log=tmp_path / "log.csv")
+    with (tmp_path / "log.csv").open() as file:
+        told = list(csv.DictReader(file))
+    assert [float(row["steps"]) for row in told] == [row["steps"] for row in rows] == [32, 64]
+    assert any(not torch.equal(value, before[name]) for name, value in agent.core.named_parameters())
+
+
+def test_the_same_seed_gives_the_same_agent_and_leaves_torch_alone():
+    found = []
+    for _ in range(2):
+        agent = agent_of(lambda: nn.LSTM(2, 4, batch_first=True), Cue(2))
+        before = torch.get_rng_state()
+        ppo(agent, lambda: Cue(2), PPO(steps=64, environments=2, length=16, minibatches=2), seed=3)
+        assert torch.equal(before, torch.get_rng_state())
+        found.append(torch.cat([p.detach().flatten() for p in agent.parameters()]))
+    assert torch.equal(*found)
+
+
+def test_observations_are_standardised_by_all_that_was_seen():
+    agent = agent_of(lambda: Memoryless(2, 2), Cue())
+    x = torch.randn(3, 50, 2) * torch.tensor([5.0, 0.1]) + 7
+    for part in x:
+        agent.notice(part)
+    torch.testing.assert_close(agent.mean, x.flatten(0, 1).double().mean(0))
+    torch.testing.assert_close(agent.variance, x.flatten(0, 1).double().var(0, correction=0))
+
+
+def test_what_cannot_be_is_one_clear_error_before_anything_moves():
+    agent = agent_of(lambda: Memoryless(2, 2), Cue())
+    with pytest.raises(ArgumentError, match="an observation holds nan"):
+        agent.act([[0.0, np.nan]])
+    with pytest.raises(ArgumentError, match="the agent takes 2 numbers"):
+        ppo(agent, Reach)
+    with pytest.raises(ArgumentError, match="it takes Discrete"):
+        Agent(Memoryless(2, 2), 2, gymnasium.spaces.MultiBinary(3))
+    with pytest.raises(ArgumentError, match="at most one for each of the 2 environments"):
+        PPO(environments=2, minibatches=4)
+    with pytest.raises(ArgumentError, match="places of the 4 numbers"):
+        only(gymnasium.make("CartPole-v1"), [0, 4])
+
+
+def test_cartpole_without_velocities_shows_position_and_angle():
+    whole, part = gymnasium.make("CartPole-v1"), only(gymnasium.make("CartPole-v1"), [0, 2])
+    assert whole.reset(seed=1)[0][[0, 2]].tolist() == part.reset(seed=1)[0].tolist()
