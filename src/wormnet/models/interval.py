@@ -80,11 +80,14 @@ class Interval:
         # Each partial sum is at most `size`, and each addition errs by half an ulp of it.
         room = (many + 1) * size * np.finfo(np.float64).eps
         lo, hi = (np.bincount(post, one, n) for one in (self.lo, self.hi))
-        return outward(lo - room, hi + room)
+        made = outward(lo - room, hi + room)
+        signs = (np.bincount(post, one, n) > 0 for one in (self.lo < 0, self.hi > 0))
+        return _signed(made, *(~one for one in signs))
 
     def __add__(self, other: Any) -> "Interval":
         b = Interval.of(other)
-        return outward(self.lo + b.lo, self.hi + b.hi)
+        made = outward(self.lo + b.lo, self.hi + b.hi)
+        return _signed(made, (self.lo >= 0) & (b.lo >= 0), (self.hi <= 0) & (b.hi <= 0))
 
     def __sub__(self, other: Any) -> "Interval":
         b = Interval.of(other)
@@ -128,18 +131,20 @@ def outward(lo: Array, hi: Array, ulps: int = 1) -> Interval:
     return Interval(lo, hi)
 
 
+def _signed(made: Interval, above: Any, below: Any) -> Interval:
+    """What is known not to be below 0, or above it, is told so."""
+    lo = np.where(above, np.maximum(made.lo, 0.0), made.lo)
+    return Interval(lo, np.where(below, np.minimum(made.hi, 0.0), made.hi))
+
+
 def _corners(op: Any, a: Interval, b: Interval) -> Interval:
     found = [op(x, y) for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
     low, high = np.minimum.reduce(found), np.maximum.reduce(found)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise Unbounded("a number that may leave what double precision holds")
-    made = outward(low, high)
-    # What cannot be negative, or positive, is known not to be.
     same = ((a.lo >= 0) & (b.lo >= 0)) | ((a.hi <= 0) & (b.hi <= 0))
     other = ((a.lo >= 0) & (b.hi <= 0)) | ((a.hi <= 0) & (b.lo >= 0))
-    return Interval(
-        np.where(same, np.maximum(made.lo, 0.0), made.lo), np.where(other, np.minimum(made.hi, 0.0), made.hi)
-    )
+    return _signed(outward(low, high), same, other)
 
 
 def exp(x: Any) -> Interval:
