@@ -1,8 +1,8 @@
 """Fixed point: a model's functions as instructions on integers, which C prints, NumPy runs and intervals bound.
 
 A number x is held as the integer x 2^f. Stored numbers take a word (16 or 32 bits), what is computed takes two, where
-products of words are exact. Everything else is rounded once, to nearest: shifts with halves upwards, quotients with halves
-away from 0. Where a format has too few bits is known before, from the range of every number, so nothing overflows.
+products of words are exact. Everything else is rounded once, to nearest: shifts with halves upwards, quotients with
+halves away from 0. The range of every number is known before, and formats follow from it, so nothing overflows.
 """
 
 import math
