@@ -137,3 +137,23 @@ class Driven:
         code = self.library.drive(len(x), *(one.ctypes.data_as(ctypes.c_void_p) for one in (given, times, y)))
         assert code == 0, f"a sample was refused with code {code}"
         return y
+
+
+BOARD = Path(__file__).parent / "export" / "cortex_m4"
+
+
+def self_test(source, folder, *options, compile_with=("gcc",), link=("-lm",)):
+    """Build a source as the program that tests itself."""
+    made = folder / "self_test"
+    ran(*compile_with, *STRICT, *options, "-DNET_SELF_TEST", source, "-o", made, *link)
+    return made
+
+
+def on_cortex_m4(folder):
+    """Build and run the self-test in folder/net.c."""
+    arm, board = compiler("arm-none-eabi-gcc"), compiler("qemu-system-arm")
+    processor = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "--specs=rdimon.specs")
+    start = ("-T", BOARD / "mps2.ld", BOARD / "start.c", "-lm")
+    made = self_test(folder / "net.c", folder, *processor, compile_with=(arm,), link=start)
+    semihosting = ("-nographic", "-semihosting-config", "enable=on,target=native")
+    assert "allowed" in ran(board, "-machine", "mps2-an386", *semihosting, "-kernel", made)

@@ -34,6 +34,15 @@ def test_the_files_are_those_of_the_library(saved, tmp_path, capsys):
         assert (tmp_path / mine).read_text() == (other / theirs).read_text()
 
 
+def test_fixed_point_takes_its_ranges(saved, tmp_path, capsys):
+    ranges = ("--x-range", "-1", "1", "--dt-range", "0.1", "0.2", "--horizon", "3")
+    assert run(saved, "--to", "c", "--number", "q15", *ranges) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "proved at most" in told
+    assert "over 3 samples" in told
+    assert "int16_t" in (tmp_path / "policy.c").read_text()
+
+
 def test_onnx_is_checked_and_told(saved, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     assert run(saved, "--to", "onnx", "--form", "step") == 0
@@ -49,6 +58,8 @@ def test_onnx_is_checked_and_told(saved, tmp_path, capsys):
         (("--to", "js", "--number", "float"), "--to js takes no options; --number is none of them."),
         (("--to", "onnx", "--number", "float"), "--to onnx takes --form, --lengths, --starts; --number"),
         (("--to", "c", "--number", "int8"), "unknown number 'int8'"),
+        (("--to", "c", "--number", "q15"), "fixed point needs to know how large inputs get"),
+        (("--to", "js", "--x-range", "0", "1"), "--to js takes no options; --x-range is none of them."),
     ],
 )
 def test_what_cannot_be_is_one_line_on_stderr(arguments, match, saved, tmp_path, capsys):

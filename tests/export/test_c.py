@@ -1,12 +1,11 @@
 """C from a layer: strict compilers take it, and it computes what the layer computes, on a microcontroller too."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from exports import LAYERS, STRICT, Driven, compiler, layer, outputs, ran, sequence
+from exports import LAYERS, Driven, compiler, layer, on_cortex_m4, outputs, ran, self_test, sequence
 from gpu_toys import TwoParts, TwoStates
 
 import wormnet
@@ -15,7 +14,6 @@ from wormnet.errors import ArgumentError, ShapeError
 from wormnet.wiring import GAP
 
 DOUBLE = dict.fromkeys(("x", "dt", "y"), ("double", np.float64))
-BOARD = Path(__file__).parent / "cortex_m4"
 
 
 @pytest.mark.parametrize("case", LAYERS)
@@ -42,13 +40,6 @@ def test_in_double_precision_it_is_the_layer_to_the_last_digits(case, tmp_path):
     assert net.size == written.state_bytes
 
 
-def self_test(source, folder, *options, compile_with=("gcc",), link=("-lm",)):
-    """Build a source as the program that tests itself."""
-    made = folder / "self_test"
-    ran(*compile_with, *STRICT, *options, "-DNET_SELF_TEST", source, "-o", made, *link)
-    return made
-
-
 @pytest.mark.parametrize("case", ["ltc", "cfc", "cfc-backbone", "ltc-memory", "graded-exponential_midpoint", "lrc"])
 def test_the_self_test_passes_without_undefined_behaviour(case, tmp_path):
     compiler()
@@ -73,16 +64,6 @@ def test_it_passes_its_self_test_on_a_cortex_m4(case, tmp_path):
     """Compiled for the processor with hardware floats, and run on the emulated board."""
     export.c(layer(case), tmp_path / "net.c")
     on_cortex_m4(tmp_path)
-
-
-def on_cortex_m4(folder):
-    """Build and run the self-test in folder/net.c."""
-    arm, board = compiler("arm-none-eabi-gcc"), compiler("qemu-system-arm")
-    processor = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "--specs=rdimon.specs")
-    start = ("-T", BOARD / "mps2.ld", BOARD / "start.c", "-lm")
-    made = self_test(folder / "net.c", folder, *processor, compile_with=(arm,), link=start)
-    semihosting = ("-nographic", "-semihosting-config", "enable=on,target=native")
-    assert "allowed" in ran(board, "-machine", "mps2-an386", *semihosting, "-kernel", made)
 
 
 def test_a_model_of_ones_own_is_exported_without_a_word_about_it(tmp_path):

@@ -16,8 +16,17 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The new file; by default beside the layer's.")
     ] = None,
-    number: Annotated[str | None, typer.Option(help="c: the kind of numbers, float or double.")] = None,
+    number: Annotated[str | None, typer.Option(help="c: the kind of numbers: float, double, q15 or q31.")] = None,
     name: Annotated[str | None, typer.Option(help="c: what all names begin with.")] = None,
+    x_range: Annotated[
+        tuple[float, float] | None, typer.Option(help="c, q15 or q31: the least and the largest input.")
+    ] = None,
+    dt_range: Annotated[
+        tuple[float, float] | None, typer.Option(help="c, q15 or q31: the shortest and the longest time of a sample.")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="c, q15 or q31: samples over which the error is bounded, if not for ever.")
+    ] = None,
     form: Annotated[str | None, typer.Option(help="onnx: sequence or step.")] = None,
     lengths: Annotated[bool, typer.Option("--lengths", help="onnx: the graph takes lengths.")] = False,
     starts: Annotated[bool, typer.Option("--starts", help="onnx: the graph takes starts.")] = False,
@@ -30,10 +39,11 @@ def export(
         raise ArgumentError(unknown("format", to, FORMATS))
     chosen = FORMATS[to]
     given: dict[str, Any] = {"number": number, "name": name, "form": form, "lengths": lengths, "starts": starts}
+    given |= {"x_range": x_range, "dt_range": dt_range, "horizon": horizon}
     given = {option: value for option, value in given.items() if value not in (None, False)}
     for option in given:
         if option not in chosen.options:
-            takes = ", ".join(f"--{one}" for one in chosen.options) or "no options"
-            raise ArgumentError(f"--to {to} takes {takes}; --{option} is none of them.")
+            takes = ", ".join(f"--{one.replace('_', '-')}" for one in chosen.options) or "no options"
+            raise ArgumentError(f"--to {to} takes {takes}; --{option.replace('_', '-')} is none of them.")
     made = chosen.write(nn.load(file, backend="reference"), out or file.with_suffix(chosen.suffix), **given)
     typer.echo(f"wrote {chosen.told(made)}")

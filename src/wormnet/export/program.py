@@ -12,7 +12,19 @@ from wormnet.export.expressions import Traced
 from wormnet.export.network import Dense, Direct, Edges, Network, Piece, Solved
 from wormnet.export.statements import Notation
 
-__all__ = ["Cost", "Floats", "Places", "Printed", "Value", "Writer", "cost_of", "identifier", "printed", "room"]
+__all__ = [
+    "Cost",
+    "Floats",
+    "Places",
+    "Printed",
+    "Tables",
+    "Value",
+    "Writer",
+    "cost_of",
+    "identifier",
+    "printed",
+    "room",
+]
 
 
 class Value(NamedTuple):
@@ -52,14 +64,14 @@ class Writer(Protocol):
         ...
 
 
-class Floats:
-    """Writes floating numbers; keeps the tables in the order in which they are met."""
+class Tables:
+    """Names constant tables and keeps them in the order in which they are met."""
 
-    def __init__(self, notation: Notation):
-        self.notation = notation
+    def __init__(self):
         self.tables: dict[str, NDArray[Any]] = {}
 
-    def _named(self, name: str, values: NDArray[Any]) -> str:
+    def named(self, name: str, values: NDArray[Any]) -> str:
+        """The name of a table in the program, by which it is kept."""
         plain = name if name.isascii() else "table"
         for number in range(len(self.tables) + 1):
             found = f"k_{plain}{f'_{number}' if number else ''}"
@@ -68,19 +80,27 @@ class Floats:
                 return found
         raise AssertionError
 
+    def integers(self, name: str, values: NDArray[Any]) -> str:
+        """See Writer."""
+        return self.named(name, values.astype(np.int64))
+
+
+class Floats(Tables):
+    """Writes floating numbers."""
+
+    def __init__(self, notation: Notation):
+        super().__init__()
+        self.notation = notation
+
     def table(self, name: str, values: NDArray[Any], index: str) -> Value:
         """See Writer."""
         if len(values) and (values == values[0]).all():
             return Value(self.notation.number(float(values[0])))
-        return Value(f"{self._named(name, values)}[{index}]")
-
-    def integers(self, name: str, values: NDArray[Any]) -> str:
-        """See Writer."""
-        return self._named(name, values.astype(np.int64))
+        return Value(f"{self.named(name, values)}[{index}]")
 
     def matrix(self, name: str, values: NDArray[Any]) -> str:
         """The name of a table of numbers, all of which are kept."""
-        return self._named(name, values.reshape(-1))
+        return self.named(name, values.reshape(-1))
 
     def statements(
         self, where: Hashable, function: Traced, given: Sequence[Value], prefix: str, wanted: Sequence[Hashable]

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.export.network import Network
 
-__all__ = ["Trial", "trial"]
+__all__ = ["SAMPLES", "Trial", "trial"]
 
 SAMPLES = 20
 
