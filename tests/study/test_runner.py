@@ -4,8 +4,8 @@ import dataclasses
 import json
 import os
 import sys
-import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -15,11 +15,6 @@ from wormnet.errors import ArgumentError, BackendError, DataError, WiringError
 from wormnet.study import Measures, Plan, Training, Tuning, jobs, run, runner, wired
 from wormnet.study.network import build
 from wormnet.study.store import Store
-
-
-@pytest.fixture(autouse=True)
-def _no_report(monkeypatch):
-    monkeypatch.setattr(sys.modules["wormnet.study.report"], "report", lambda out: out / "report.html")
 
 
 def records(out) -> dict[str, dict]:
@@ -38,7 +33,9 @@ def times(out) -> dict[str, int]:
 
 
 def quiet(plan: Plan, out, **options) -> runner.Outcome:
-    return run(plan, out, **{"workers": 1, "progress": False, **options})
+    """Without the report, which takes longer than the runs."""
+    with mock.patch.object(sys.modules["wormnet.study.report"], "report"):
+        return run(plan, out, **{"workers": 1, "progress": False, **options})
 
 
 def test_two_studies_of_one_plan_agree_to_the_last_bit(plan, tmp_path):
@@ -268,5 +265,5 @@ def test_three_lines_are_enough_for_ones_own_data(dataset, tmp_path):
     plan = Plan(datasets=[dataset], networks=["lstm"], folds=0, seeds=1, training=Training(epochs=1))
     plan = dataclasses.replace(plan, measures=Measures(prices=False))
     outcome = run(plan, tmp_path, workers=1, progress=False)
-    assert outcome.report.name == "report.html"
-    assert time.time() - (tmp_path / "study.json").stat().st_mtime < 3600
+    assert outcome.report == tmp_path / "report.html"
+    assert "lstm" in outcome.report.read_text(encoding="utf-8")

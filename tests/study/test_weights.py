@@ -18,6 +18,7 @@ from wormnet.study.weights import load
 
 @pytest.fixture
 def study(plan, tmp_path, monkeypatch):
+    """Without the report, which takes longer than the runs."""
     monkeypatch.setattr(sys.modules["wormnet.study.report"], "report", lambda out: out / "report.html")
     run(plan, tmp_path / "out", workers=1, progress=False)
     return tmp_path / "out"

@@ -175,7 +175,7 @@ def render(title: str, height: float = HEIGHT, left: float = 0.6) -> Iterator[tu
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height))
-        figure.subplots_adjust(left / WIDTH, 0.46 / height, 1 - 0.1 / WIDTH, 1 - 0.28 / height)
+        figure.subplots_adjust(left / WIDTH, 0.46 / height, 1 - 0.2 / WIDTH, 1 - 0.28 / height)
         axes = figure.subplots()
         figure.text(0.06 / WIDTH, 1 - 0.07 / height, title, va="top", fontsize=9, fontweight="bold")
         yield figure, axes
