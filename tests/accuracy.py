@@ -1,6 +1,6 @@
 """How far a sample's sub-steps are from the exact solution: two circuits, each with its truth from scipy.
 
-The tables of the guide and of `GradedWorm` hold these numbers; run this file to print them anew.
+The tables of docs/tutorials/time.md and of `GradedWorm` hold these numbers; run this file to print them anew.
 """
 
 from functools import lru_cache

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "src" / "wormnet"
 # Each may import those before it and itself.
 LAYERS = [
     *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "compat", "testing", "export"),
-    *("plot", "data", "audit", "live", "control", "study", "cli"),
+    *("plot", "data", "audit", "live", "control", "study", "zoo", "cli"),
 ]
 
 OPTIONAL = {

@@ -24,7 +24,7 @@ from wormnet.errors import (
 from wormnet.wiring import Wiring, auto_ncp, circuits, connectome, dense, ncp, nulls, random, small_world
 
 if TYPE_CHECKING:
-    from wormnet import audit, control, data, export, live, models, nn, plot, study, testing, wiring
+    from wormnet import audit, control, data, export, live, models, nn, plot, study, testing, wiring, zoo
     from wormnet.audit import stimulate
     from wormnet.live import page
     from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, diagnose, from_ncps, load, prune, save
@@ -71,9 +71,10 @@ __all__ = [
     "study",
     "testing",
     "wiring",
+    "zoo",
 ]
 
-_MODULES = ("audit", "control", "data", "export", "live", "models", "nn", "plot", "study", "testing")
+_MODULES = ("audit", "control", "data", "export", "live", "models", "nn", "plot", "study", "testing", "zoo")
 _HOMES = {
     "page": "live",
     "stimulate": "audit",

@@ -218,6 +218,6 @@ def test_one_step_of_the_midpoint_solver_is_two_exact_relaxations():
     np.testing.assert_allclose(after(model, MIXED, p, x, v, h), toward(v, middle, h), rtol=1e-12)
 
 
-def test_the_guides_table_of_errors_is_what_three_cells_show():
-    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
-    assert rows(guide) == {solver: [shown(cells_error(solver, n)) for n in UNFOLDS] for solver in models.SOLVERS}
+def test_the_table_of_errors_in_the_documentation_is_what_three_cells_show():
+    page = (Path(__file__).parents[2] / "docs" / "tutorials" / "time.md").read_text()
+    assert rows(page) == {solver: [shown(cells_error(solver, n)) for n in UNFOLDS] for solver in models.SOLVERS}

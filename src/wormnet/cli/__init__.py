@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from wormnet._version import __version__
-from wormnet.cli import data, export, report, study, tap, tap_training, wiring
+from wormnet.cli import data, export, report, study, tap, tap_training, wiring, zoo
 from wormnet.errors import WormnetError
 
 __all__ = ["app", "main"]
@@ -19,6 +19,7 @@ app = typer.Typer(name="wormnet", no_args_is_help=True, pretty_exceptions_enable
 app.add_typer(data.app, name="data")
 app.add_typer(wiring.app, name="wiring")
 app.add_typer(study.app, name="study")
+app.add_typer(zoo.app, name="zoo")
 app.command()(report.report)
 app.command()(export.export)
 app.command()(tap.tap)
