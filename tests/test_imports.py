@@ -29,7 +29,7 @@ OPTIONAL = {
     "plot": {"plot"},
     "audit": {"plot"},
     "study": {"study", "cluster", "plot"},
-    "compat": {"plot"},
+    "compat": {"plot", "keras"},
     "wiring": {"cect"},
     "cli": {"study", "plot"},
     "control": {"control"},

@@ -12,7 +12,7 @@ __all__ = ["export"]
 
 def export(
     file: Annotated[Path, typer.Argument(help="A layer that wormnet.save wrote.")],
-    to: Annotated[str, typer.Option(help="The format: onnx, c or js.")],
+    to: Annotated[str, typer.Option(help="The format: onnx, c, keras or js.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The new file; by default beside the layer's.")
     ] = None,
@@ -31,7 +31,7 @@ def export(
     lengths: Annotated[bool, typer.Option("--lengths", help="onnx: the graph takes lengths.")] = False,
     starts: Annotated[bool, typer.Option("--starts", help="onnx: the graph takes starts.")] = False,
 ) -> None:
-    """Write a saved layer for another program: ONNX, C for a microcontroller, JavaScript for a page."""
+    """Write a saved layer for another program: ONNX, Keras, C for a microcontroller, JavaScript for a page."""
     from wormnet import nn
     from wormnet.export.formats import FORMATS
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from wormnet.export.c_source import c
 from wormnet.export.es_module import javascript
+from wormnet.export.keras_model import keras
 from wormnet.export.onnx_graph import onnx
 
 __all__ = ["FORMATS", "Format"]
@@ -48,6 +49,12 @@ FORMATS: dict[str, Format] = {
             f"constants, {made.state_bytes} bytes for each instance"
             + ("" if made.proved is None else f"; errs by {made.measured:.2g}, proved {made.proved}")
         ),
+    ),
+    "keras": Format(
+        ".keras",
+        keras,
+        (),
+        lambda made: f"{made.path}: a model of x and dt; differs from the layer by {made.measured:.2g} in Keras",
     ),
     "js": Format(".js", javascript, (), lambda made: f"{made}: an ECMAScript module"),
 }
