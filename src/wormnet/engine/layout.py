@@ -8,7 +8,7 @@ a dense part has, after those of the neurons, weight and bias of every hidden la
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -98,6 +98,12 @@ class Layout:
         for edge, edges in zip(part.update.edges, table, strict=True):
             for name in edge.coefficients:
                 yield name, (len(edges.pre),)
+
+    @cached_property
+    def axes(self) -> dict[str, int]:
+        """How many axes each coefficient has."""
+        blocks = [block for pair in zip(self.program.parts, self.tables, strict=True) for block in self.sizes(*pair)]
+        return {name: len(shape) for name, shape in blocks if name is not None}
 
     def widths(self, part: Part) -> list[tuple[int, int]]:
         """(rows, columns) of every weight of a dense part."""

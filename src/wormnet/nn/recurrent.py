@@ -408,10 +408,13 @@ class Recurrent(nn.Module):
         y, new = self(x.unsqueeze(time), state, dt)
         return (y.squeeze(time) if self.return_sequences else y), new
 
-    def stepper(self, batch: int | None = None) -> "Stepper":
+    def stepper(self, batch: int | None = None, *, per_row: bool = False) -> "Stepper":
         """Run sample by sample without torch, for a control loop: step(x, dt) -> y, reset(), state.
 
-        Args: batch: None for one sequence, or how many advance at once.
+        Args:
+            batch: None for one sequence, or how many advance at once.
+            per_row: let `stepper.update` give each row of the batch parameters of its own: a population.
+
         It computes what the layer computes, in evaluation mode and with the parameters that the layer has now.
 
         >>> stepper = Recurrent(Wiring(2, 3, pre=[0, 1], post=[2, 3]), "ltc").stepper()
@@ -444,6 +447,7 @@ class Recurrent(nn.Module):
                 tuple(plain(one) for one in self._initial(p)),
                 dtype=np.float64 if exact == torch.float64 else np.float32,
                 batch=batch,
+                per_row=per_row,
                 input_map=maps[0],
                 output_map=maps[1],
                 projection=projection,

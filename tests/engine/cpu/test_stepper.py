@@ -456,6 +456,152 @@ def test_options_that_do_not_exist_are_refused(options, text):
         Stepper(layout, values, initial, **{"dtype": np.float32, **options})
 
 
+# -- numbers of their own for each row ---------------------------------------------------------------------------------
+
+
+def of_each_row(case, rows, dtype=np.float32):
+    """Coefficients, initial states and maps with an axis of rows in front, all different."""
+    _, values, initial, maps = made(case, dtype)
+    generator = np.random.default_rng(2)
+
+    def varied(value):
+        return value * generator.uniform(0.5, 1.5, (rows, *value.shape)).astype(dtype)
+
+    coefficients = {name: varied(value) for name, value in values.items()}
+    own_maps = {name: tuple(varied(one) for one in pair) for name, pair in maps.items()}
+    outputs = len(maps["output_map"][0])
+    own_maps["projection"] = varied(np.ones((3, outputs), dtype)), varied(np.ones(3, dtype))
+    return coefficients, tuple(varied(one) for one in initial), own_maps
+
+
+def one_by_one(case, given, dtype=np.float32):
+    """A stepper for each row."""
+    coefficients, initial, maps = given
+    layout = made(case, dtype)[0]
+    return [
+        Stepper(
+            layout,
+            {name: value[row] for name, value in coefficients.items()},
+            tuple(one[row] for one in initial),
+            dtype=dtype,
+            **{name: tuple(one[row] for one in pair) for name, pair in maps.items()},
+        )
+        for row in range(len(initial[0]))
+    ]
+
+
+def per_row(case, given, dtype=np.float32):
+    """A stepper of all rows that has taken them by `update`."""
+    coefficients, initial, maps = given
+    stepper = build(
+        case,
+        len(initial[0]),
+        dtype,
+        per_row=True,
+        projection=(np.ones((3, maps["projection"][0].shape[-1])), np.zeros(3)),
+    )
+    stepper.update(coefficients, initial=initial, **maps)
+    stepper.reset()
+    return stepper
+
+
+def assert_rows_are(stepper, singles, xs, dts, tolerance):
+    """Every row does what a stepper of its own does."""
+    for x, dt in zip(xs, dts, strict=True):
+        y = stepper.step(x, dt)
+        wanted = [one.step(*given) for one, *given in zip(singles, x, dt, strict=True)]
+        np.testing.assert_allclose(y, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("case", "rows", "dtype"),
+    [
+        ("ltc-semi_implicit", 19, np.float32),
+        ("ctrnn", 16, np.float32),
+        ("cfc", 5, np.float32),
+        ("cfc-backbone", 17, np.float32),
+        ("cfc-memory", 18, np.float32),
+    ],
+)  # fmt: skip
+def test_rows_with_numbers_of_their_own_step_as_steppers_of_their_own(case, rows, dtype):
+    given = of_each_row(case, rows, dtype)
+    stepper, singles, xs = per_row(case, given, dtype), one_by_one(case, given, dtype), samples(case, 4, rows, dtype)
+    dts = np.random.default_rng(3).uniform(0.1, 0.9, (4, rows))
+    assert_rows_are(stepper, singles, xs[:2], dts[:2], TOLERANCE[dtype])
+    stepper.reset([1])
+    singles[1].reset()
+    assert_rows_are(stepper, singles, xs[2:], dts[2:], TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("case", ["cfc", "ltc-semi_implicit", "cfc-backbone", "cfc-memory"])
+def test_without_numba_too_rows_have_numbers_of_their_own(case, monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    given = of_each_row(case, 3)
+    dts = np.random.default_rng(3).uniform(0.1, 0.9, (2, 3))
+    assert_rows_are(per_row(case, given), one_by_one(case, given), samples(case, 2, 3), dts, TOLERANCE[np.float32])
+
+
+@pytest.mark.parametrize("case", ["ltc-semi_implicit", "cfc-memory"])
+def test_numbers_without_an_axis_of_rows_are_those_of_all_rows(case):
+    own, shared, (x, other) = build(case, 18, per_row=True), build(case, 18), samples(case, 2, 18)
+    np.testing.assert_array_equal(own.step(x), shared.step(x))
+    doubled = {name: value * 2 for name, value in made(case)[1].items()}
+    own.update(doubled), shared.update(doubled)
+    np.testing.assert_array_equal(own.step(other), shared.step(other))
+
+
+def test_some_coefficients_of_each_row_leave_the_others_and_the_state():
+    case, rows = "ltc-semi_implicit", 3
+    _, values, _, _ = made(case)
+    leaks = np.stack([values["leak"] * (1 + row) for row in range(rows)])
+    stepper, (x, other) = build(case, rows, per_row=True), samples(case, 2, rows)
+    singles = [build(case) for _ in range(rows)]
+    for one, row in zip(singles, x, strict=True):
+        one.step(row)
+    stepper.step(x)
+    stepper.update({"leak": leaks})
+    for one, leak in zip(singles, leaks, strict=True):
+        one.update({"leak": leak})
+    assert_rows_are(stepper, singles, [other], [[1.0] * rows], TOLERANCE[np.float32])
+
+
+def test_a_pickled_copy_keeps_the_numbers_of_each_row():
+    case = "cfc-memory"
+    stepper, xs = per_row(case, of_each_row(case, 3)), samples(case, 2, 3)
+    stepper.step(xs[0])
+    other = pickle.loads(pickle.dumps(stepper))
+    np.testing.assert_array_equal(other.step(xs[1]), stepper.step(xs[1]))
+    other.reset(), stepper.reset()
+    np.testing.assert_array_equal(other.state, stepper.state)
+
+
+def test_a_layer_gives_a_stepper_for_a_population():
+    rnn = wormnet.LTC(MIXED)
+    stepper, x = rnn.stepper(3, per_row=True), np.ones((3, N), np.float32)
+    np.testing.assert_allclose(stepper.step(x)[1], rnn.stepper().step(x[1]), rtol=5e-6)
+    with pytest.raises(ArgumentError, match="per_row is True with batch=None"):
+        rnn.stepper(per_row=True)
+
+
+def test_numbers_that_fit_no_rows_are_refused_and_nothing_changes():
+    case, rows = "cfc-pure", 3
+    stepper, same, (x,) = build(case, rows, per_row=True), build(case, rows), samples(case, 1, rows)
+    for wrong, text in (
+        ({"coefficients": {"A": np.ones((4, N))}}, r"coefficient A has shape \(4, 5\); .* rows in front are 3"),
+        ({"coefficients": {"A": np.ones((3, 4))}}, r"coefficient A as \(4,\); on this wiring it takes \(5,\)"),
+        ({"coefficients": {"A": np.ones((1, 3, N))}}, "coefficient A"),
+        ({"coefficients": {"A": 1.0}}, "coefficient A"),
+        ({"initial": (np.ones((4, N)),)}, r"initial v has shape \(4, 5\); it takes \(5,\), or \(3, 5\)"),
+        ({"input_map": (np.ones(N), np.ones((2, N)))}, r"it takes \(5,\), or \(3, 5\)"),
+        ({"projection": (np.ones((3, 1, 2)), np.ones((2, 1)))}, r"it takes \(1,\), or \(3, 1\)"),
+    ):
+        with pytest.raises(WormnetError, match=text):
+            stepper.update(**wrong)
+    np.testing.assert_array_equal(stepper.step(x), same.step(x))
+    with pytest.raises(ArgumentError, match=r"coefficient A as \(3, 5\); on this wiring it takes \(5,\)"):
+        same.update({"A": np.ones((3, N))})
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 

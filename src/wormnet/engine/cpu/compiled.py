@@ -173,12 +173,13 @@ class Kernel:
         self._known: set[Any] = set()
 
     def __call__(self, *arguments: Any) -> Any:
-        """Run it; the type of the first argument's numbers decides the code."""
-        if self._known and arguments[0].dtype in self._known:
+        """Run it; numbers and axes of the first argument decide the code."""
+        kind = arguments[0].dtype, arguments[0].ndim
+        if kind in self._known:
             return self.dispatcher(*arguments)
         with self._lock, _announced(self.name):
             result = self.dispatcher(*arguments)
-        self._known.add(arguments[0].dtype)
+        self._known.add(kind)
         return result
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "in_fours",
     "indices",
     "load",
+    "number_at",
     "pointer_to",
     "power_of_two",
     "same",
@@ -119,6 +120,16 @@ def pointer_to(context, builder, array_type, array, offset):
     return builder.bitcast(builder.gep(data, [offset]), kind.as_pointer()), array_type.dtype.bitwidth // 8
 
 
+def number_at(context, builder, array_type, array, place):
+    """The number at a place of an array, in every lane; each lane has its own in an array (places, LANES)."""
+    if array_type.ndim == 2:
+        first = builder.mul(place, ir.Constant(place.type, LANES))
+        pointer, align = pointer_to(context, builder, array_type, array, first)
+        return builder.load(pointer, align=align)
+    data = context.make_array(array_type)(context, builder, array).data
+    return broadcast(builder, builder.load(builder.gep(data, [place])))
+
+
 @intrinsic
 def load(typingctx, array, offset):
     """The sixteen numbers of a flat array from `offset` on."""
@@ -154,11 +165,10 @@ def all_lanes(typingctx, array, number):
 
 @intrinsic
 def same(typingctx, array, at):
-    """The number at a place of a flat array in every lane; unlike array[at] it does not ask if `at` is negative."""
+    """The number at a place of coefficients, see `number_at`."""
 
     def generate(context, builder, sig, args):
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return broadcast(builder, builder.load(builder.gep(data, [args[1]])))
+        return number_at(context, builder, sig.args[0], args[0], args[1])
 
     return Lanes(array.dtype)(array, types.intp), generate
 

@@ -13,7 +13,7 @@ from numba.core import config, types
 from numba.extending import intrinsic
 
 from wormnet.engine.cpu import LANES
-from wormnet.engine.cpu.lanes import Lanes, broadcast, indices, pointer_to
+from wormnet.engine.cpu.lanes import Lanes, indices, number_at, pointer_to
 
 __all__ = [
     "add_rows",
@@ -111,12 +111,11 @@ def store_rows(typingctx, array, at, places, blocks):
 
 @intrinsic
 def plus_numbers(typingctx, sums, array, offsets, shift, u):
-    """sums[k] + u x (the number at offsets[k] + shift of a flat array), for every k."""
+    """sums[k] + u x (the number at offsets[k] + shift of an array, see `number_at`), for every k."""
 
     def one(context, builder, sig, args, k):
-        data = context.make_array(sig.args[1])(context, builder, args[1]).data
         at = builder.add(builder.extract_value(args[2], k), args[3])
-        number = broadcast(builder, builder.load(builder.gep(data, [at])))
+        number = number_at(context, builder, sig.args[1], args[1], at)
         return _multiply_add(builder, number, args[4], builder.extract_value(args[0], k))
 
     return sums(sums, array, offsets, types.intp, u), _tuple_of(len(sums), one)

@@ -1,9 +1,10 @@
 # pyright: reportCallIssue=false, reportOperatorIssue=false, reportIndexIssue=false, reportArgumentType=false
 """The loop over time, forward and backward, for one block of sequences.
 
-All arrays are flat. Arguments that the kernels share:
+All arrays but p are flat. Arguments that the kernels share:
 
-    p, tables, sizes   the coefficients, and the numbers of `frame`
+    p, tables, sizes   the coefficients, (coefficients, LANES) if each sequence of the block has its own, which forward
+                       takes as well; and the numbers of `frame`
     call               (batch, time, span, extra): span is -1 to keep no history, `time` to keep all of it, or the
                        samples between two rows of states that are kept, from which the backward pass computes the rest
                        again; extra is 1 if a sample's first row is not the last of the sample before, since a sequence

@@ -28,6 +28,8 @@ class Stepper:
         dtype: of y, the state and all numbers: float32 or float64.
         batch: None for one sequence, x (inputs,) and y (outputs,); or the number of sequences that advance at once, row
             by row, x (batch, inputs) and y (batch, outputs).
+        per_row: whether each row of the batch may have numbers of its own: then coefficients, initial states, maps and
+            projection are taken with an axis (batch, ...) in front as well; without it they are those of all rows.
         input_map, output_map: None, or scale and shift of inputs and of the outputs.
         projection: None, or weight and bias of a linear map after the outputs.
         time_unit: how much of dt is one unit of the equation's time.
@@ -53,6 +55,7 @@ class Stepper:
         *,
         dtype: Any,
         batch: int | None = None,
+        per_row: bool = False,
         input_map: Pair | None = None,
         output_map: Pair | None = None,
         projection: Pair | None = None,
@@ -63,14 +66,18 @@ class Stepper:
             raise ArgumentError(f"dtype is {self._dtype}; the stepper takes float32 or float64.")
         if batch is not None and (isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1):
             raise ArgumentError(f"batch is {batch!r}; it takes None, or how many sequences advance at once, 1 or more.")
-        self.batch, self._layout = None if batch is None else int(batch), layout
+        if not isinstance(per_row, bool) or (per_row and batch is None):
+            raise ArgumentError(
+                f"per_row is {per_row!r} with batch={batch}; it takes True or False, True with a batch."
+            )
+        self.batch, self.per_row, self._layout = None if batch is None else int(batch), per_row, layout
         wiring = layout.wiring
         rows = () if self.batch is None else (self.batch,)
         self._shape, self._state_shape = (*rows, wiring.n_inputs), (*rows, wiring.n_neurons)
         self._time_unit = _number("time_unit", time_unit, "it takes one number")
         if not 0 < self._time_unit < math.inf:
             raise ArgumentError(f"time_unit is {time_unit!r}; it takes one number, finite and > 0.")
-        self._engine: Engine = engine_for(layout, self._dtype, self.batch)
+        self._engine: Engine = engine_for(layout, self._dtype, self.batch, per_row=per_row)
         self._coefficients: dict[str, Array] = {}
         self._maps: dict[str, tuple[Array, Array] | None] = dict.fromkeys(("input_map", "output_map", "projection"))
         self._initial: tuple[Array, ...] = ()
@@ -113,7 +120,8 @@ class Stepper:
             )
         shape = (wiring.n_neurons,)
         starts = tuple(
-            self._array(f"initial {state.name}", one, shape) for state, one in zip(program.states, initial, strict=True)
+            self._of_rows(f"initial {state.name}", one, shape)
+            for state, one in zip(program.states, initial, strict=True)
         )
         pairs = {
             "input_map": self._pair("input_map", maps["input_map"], (wiring.n_inputs,)),
@@ -121,7 +129,7 @@ class Stepper:
             "projection": self._weight_and_bias(maps["projection"]),
         }
         with torch.no_grad():
-            p = self._layout.pack({name: torch.from_numpy(value) for name, value in coefficients.items()})
+            p = self._packed({name: torch.from_numpy(value) for name, value in coefficients.items()})
         one, zero = self._dtype.type(1), self._dtype.type(0)
         sides = {"input_map": wiring.n_inputs, "output_map": wiring.n_outputs}
         self._engine.take(
@@ -129,14 +137,30 @@ class Stepper:
         )
         self._coefficients, self._initial, self._maps = coefficients, starts, pairs
         self._projection = pairs["projection"] and (
-            np.ascontiguousarray(pairs["projection"][0].T),
+            np.ascontiguousarray(pairs["projection"][0].swapaxes(-1, -2)),
             pairs["projection"][1],
         )
 
+    def _packed(self, coefficients: dict[str, Any]) -> Any:
+        """p, or with numbers of their own for each row (batch, p)."""
+        import torch
+
+        if self.batch is None or not self.per_row:
+            return self._layout.pack(coefficients)
+        axes = self._layout.axes
+        rows = {
+            name: value if value.dim() > axes.get(name, 0) else value.expand(self.batch, *value.shape)
+            for name, value in coefficients.items()
+            if name in axes
+        }
+        return torch.vmap(self._layout.pack)(rows)
+
     def _coefficient(self, name: str, given: Any) -> Array:
-        """A copy of a coefficient; the layout looks at its shape."""
+        """A copy of a coefficient; the layout looks at the rest of its shape."""
         values = np.array(self._numbers(f"coefficient {name}", given))
         _check_finite(f"coefficient {name}", values)
+        if self.per_row and values.ndim > self._layout.axes.get(name, values.ndim) and len(values) != self.batch:
+            raise ShapeError(f"coefficient {name} has shape {values.shape}; the rows in front are {self.batch}.")
         return values
 
     def _pair(self, what: str, pair: Any, shape: tuple[int, ...]) -> tuple[Array, Array] | None:
@@ -144,19 +168,20 @@ class Stepper:
             return None
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise ArgumentError(f"{what} is {_shown(pair)}; it takes None, or a pair of arrays: scale and shift.")
-        return self._array(f"scale of {what}", pair[0], shape), self._array(f"shift of {what}", pair[1], shape)
+        return self._of_rows(f"scale of {what}", pair[0], shape), self._of_rows(f"shift of {what}", pair[1], shape)
 
     def _weight_and_bias(self, pair: Any) -> tuple[Array, Array] | None:
         if pair is None:
             return None
         outputs = self._layout.wiring.n_outputs
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or np.ndim(pair[0]) != 2:
+        axes = (2, 3) if self.per_row else (2,)
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or np.ndim(pair[0]) not in axes:
             raise ArgumentError(
                 f"projection is {_shown(pair)}; it takes None, or weight (size, {outputs}) and bias (size,)."
             )
-        size = np.shape(pair[0])[0]
-        weight = self._array("weight of projection", pair[0], (size, outputs))
-        return weight, self._array("bias of projection", pair[1], (size,))
+        size = np.shape(pair[0])[-2]
+        weight = self._of_rows("weight of projection", pair[0], (size, outputs))
+        return weight, self._of_rows("bias of projection", pair[1], (size,))
 
     # -- the state -----------------------------------------------------------------------------------------------------
 
@@ -169,7 +194,8 @@ class Stepper:
         Raises: ArgumentError, ShapeError; nothing is reset then.
         """
         states = self._engine.read()
-        states[:, self._rows(rows)] = np.stack(self._initial)[:, None]
+        chosen = self._rows(rows)
+        states[:, chosen] = np.stack([np.broadcast_to(one, states.shape[1:])[chosen] for one in self._initial])
         self._engine.write(states)
 
     def _rows(self, rows: Any) -> Any:
@@ -234,7 +260,8 @@ class Stepper:
         except Refused as refused:
             raise self._refusal(refused, x, dt) from None
         if self._projection is not None:
-            y = y @ self._projection[0] + self._projection[1]
+            weight, bias = self._projection
+            y = (y @ weight if weight.ndim == 2 else (y[:, None] @ weight)[:, 0]) + bias
         return y
 
     def _elapsed(self, dt: Any) -> Any:
@@ -282,6 +309,13 @@ class Stepper:
         with np.errstate(over="ignore"):  # what becomes infinite is refused as such
             return values.astype(dtype)
 
+    def _of_rows(self, what: str, given: Any, shape: tuple[int, ...]) -> Array:
+        """A copy of finite numbers of a shape, or if rows have their own of that shape for each row."""
+        if self.batch is None or not self.per_row:
+            return self._array(what, given, shape)
+        values, rows = self._numbers(what, given), (self.batch, *shape)
+        return self._array(what, values, rows if values.ndim == len(rows) else shape, f"{shape}, or {rows}")
+
     def _array(self, what: str, given: Any, shape: tuple[int, ...], takes: str | None = None) -> Array:
         """A copy of finite numbers of a shape."""
         values = self._numbers(what, given)
@@ -294,9 +328,9 @@ class Stepper:
 
     def __reduce__(self) -> tuple[Any, ...]:
         layout = self._layout
-        options = {"dtype": self._dtype.str, "batch": self.batch, "time_unit": self._time_unit, **self._maps}
+        options = {"dtype": self._dtype.str, "batch": self.batch, "per_row": self.per_row, "time_unit": self._time_unit}
         what = (layout.program.model, layout.program.memory, layout.wiring)
-        return _rebuilt, (*what, self._coefficients, self._initial, options, self.state)
+        return _rebuilt, (*what, self._coefficients, self._initial, options | self._maps, self.state)
 
     def __copy__(self) -> "Stepper":
         made, arguments = self.__reduce__()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wormnet.engine.cpu import LANES, unable
 from wormnet.engine.layout import Layout
-from wormnet.engine.reference import Reference
+from wormnet.engine.reference import Reference, States
 
 __all__ = ["Array", "Engine", "Maps", "Refused", "engine_for"]
 
@@ -37,7 +37,8 @@ class Engine(ABC):
 
     @abstractmethod
     def take(self, p: Array, maps: Maps) -> None:
-        """Use these coefficients, packed as the layout says, and these maps from now on."""
+        """Use these coefficients, packed as the layout says, and these maps from now on; all may have an axis of rows
+        in front if `engine_for` was told so."""
 
     @abstractmethod
     def read(self) -> Array:
@@ -55,14 +56,14 @@ class Engine(ABC):
         """
 
 
-def engine_for(layout: Layout, dtype: Any, batch: int | None) -> Engine:
-    """The fastest that can run a layout, compiled."""
+def engine_for(layout: Layout, dtype: Any, batch: int | None, *, per_row: bool = False) -> Engine:
+    """The fastest that can run a layout, compiled; per_row: with coefficients of their own for each row."""
     kind = torch.float64 if dtype == np.float64 else torch.float32
     if unable(layout.program, CPU, kind) is not None:
         return ReferenceRows(layout, dtype, batch)
     if batch is None and not any(part.dense for part in layout.program.parts):
         return Single(layout, dtype)
-    return Blocks(layout, dtype, batch)
+    return Blocks(layout, dtype, batch, per_row=per_row)
 
 
 class Single(Engine):
@@ -112,15 +113,14 @@ class Single(Engine):
 class _Rows(Engine):
     """Rows of numbers that are checked here, and advanced by `_advance`."""
 
+    _maps: Maps
+
     def __init__(self, layout: Layout, dtype: Any, batch: int | None, width: int):
         wiring, rows = layout.wiring, batch or 1
         self._alone, self._inputs, self._outputs = batch is None, wiring.n_inputs, wiring.output_index
         self._x = np.zeros((rows, width), dtype)
         self._dt = np.ones(rows, dtype)
         self._states = np.zeros((len(layout.program.states), rows, wiring.n_neurons), dtype)
-
-    def take(self, p: Array, maps: Maps) -> None:
-        self._p, self._maps = p, maps
 
     def read(self) -> Array:
         return self._states.copy()
@@ -158,7 +158,7 @@ def _check(what: str, good: Any) -> None:
 class Blocks(_Rows):
     """Rows through the kernel for whole sequences, as sequences of one sample."""
 
-    def __init__(self, layout: Layout, dtype: Any, batch: int | None):
+    def __init__(self, layout: Layout, dtype: Any, batch: int | None, *, per_row: bool):
         from wormnet.engine.cpu.frame import frame_of, history_blocks, names_of, width_of
         from wormnet.engine.cpu.sequence import kernels_of
 
@@ -170,16 +170,26 @@ class Blocks(_Rows):
         self._frame, self._call, self._none = (frame.tables, frame.sizes), (rows, 1, -1, 0), none
         self._order, self._keep = np.arange(rows, dtype=np.int32), np.empty(0, np.int64)
         self._room, self._history = np.zeros(max(history + forward_room, LANES), dtype), history
-        self._kernel = kernels_of(program).forward
-        self._p = np.zeros(layout.size, dtype)
+        self._kernel, self._blocks = kernels_of(program).forward, -(-rows // LANES)
+        self._p = [np.zeros((layout.size, LANES) if per_row else layout.size, dtype)] * self._blocks
         self._advance()  # compiled here
+
+    def take(self, p: Array, maps: Maps) -> None:
+        self._maps = maps
+        if p.ndim == 1:
+            self._p = [p] * self._blocks
+            return
+        # Lanes without a row repeat the last one's numbers.
+        whole = np.pad(p, ((0, self._blocks * LANES - len(p)), (0, 0)), mode="edge")
+        by_lane = whole.reshape(self._blocks, LANES, -1).transpose(0, 2, 1)
+        self._p = list(np.ascontiguousarray(by_lane))
 
     def _advance(self) -> Array:
         last, none = np.empty_like(self._states), self._none
-        given = (self._p, *self._frame, self._call, self._x.reshape(-1), self._dt, none, none, self._states.reshape(-1))
+        given = (*self._frame, self._call, self._x.reshape(-1), self._dt, none, none, self._states.reshape(-1))
         rest = (none, none, self._order, self._keep, none, last.reshape(-1), none)
-        for block in range(-(-len(self._dt) // LANES)):
-            self._kernel(*given, *rest, block, self._room, self._history)
+        for block, p in enumerate(self._p):
+            self._kernel(p, *given, *rest, block, self._room, self._history)
         return last
 
 
@@ -191,11 +201,18 @@ class ReferenceRows(_Rows):
         self._layout, self._engine = layout, Reference(layout)
 
     def take(self, p: Array, maps: Maps) -> None:
-        super().take(p, maps)
-        self._unpacked = self._layout.unpack(torch.from_numpy(p))
+        self._p, self._maps = torch.from_numpy(p), maps
 
     def _advance(self) -> Array:
         with torch.no_grad():
             states = tuple(torch.from_numpy(one) for one in self._states)
             x, dt = torch.from_numpy(self._x), torch.from_numpy(self._dt)[:, None]
-            return np.stack([one.numpy() for one in self._engine.step(self._unpacked, states, x, dt)])
+            if self._p.dim() == 1:
+                new = self._run(self._p, states, x, dt)
+            else:
+                alone = (self._p, tuple(one[:, None] for one in states), x[:, None], dt[:, None])
+                new = tuple(one[:, 0] for one in torch.vmap(self._run)(*alone))
+            return np.stack([one.numpy() for one in new])
+
+    def _run(self, p: torch.Tensor, states: States, x: torch.Tensor, dt: torch.Tensor) -> States:
+        return self._engine.step(self._layout.unpack(p), states, x, dt)

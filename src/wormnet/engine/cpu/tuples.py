@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from wormnet.engine.cpu.lanes import Lanes, broadcast, pointer_to
+from wormnet.engine.cpu.lanes import Lanes, number_at, pointer_to
 
 __all__ = ["adding", "as_blocks", "fetching", "loading", "repeating", "storing"]
 
@@ -73,17 +73,16 @@ def fetching(numbers, *, write=False):
 
 @cache
 def repeating(n):
-    """(array, at, stride) -> n numbers of a flat array, `stride` apart, each in every lane."""
+    """(array, at, stride) -> n coefficients, `stride` apart, each as `number_at` has it."""
 
     @intrinsic
     def several(typingctx, array, at, stride):
         kind = Lanes(array.dtype)
 
         def generate(context, builder, sig, args):
-            data = context.make_array(sig.args[0])(context, builder, args[0]).data
             found, place = [], args[1]
             for _ in range(n):
-                found.append(broadcast(builder, builder.load(builder.gep(data, [place]))))
+                found.append(number_at(context, builder, sig.args[0], args[0], place))
                 place = builder.add(place, args[2])
             return context.make_tuple(builder, sig.return_type, found)
 
