@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from wormnet._version import __version__
-from wormnet.cli import data, export, report, study, tap, tap_training, wiring
+from wormnet.cli import data, export, ordinary_circuits, replay, report, search, study, tap, tap_training, wiring
 from wormnet.errors import WormnetError
 
 __all__ = ["app", "main"]
@@ -21,6 +21,9 @@ app.add_typer(wiring.app, name="wiring")
 app.add_typer(study.app, name="study")
 app.command()(report.report)
 app.command()(export.export)
+app.command()(ordinary_circuits.ordinary_circuits)
+app.command()(replay.replay)
+app.command()(search.search)
 app.command()(tap.tap)
 app.command()(tap_training.tap_training)
 

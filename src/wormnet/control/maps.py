@@ -1,7 +1,7 @@
 """What a policy feels and does: quantities onto sensory cells, motor neurons onto actions, as two small kernels.
 
-Potentials are those of `Units()`: 0 is -70 mV, a cell at rest, and 1 is -20 mV, one that feels or does all it can. Pairs
-of cells are `SensoryMap` and `MotorMap` of `wormnet.wiring`; here are single cells and learned projections.
+Potentials are those of `Units()`: 0 is -70 mV, a cell at rest, and 1 is -20 mV, one that feels or does all it can.
+Pairs of cells are `SensoryMap` and `MotorMap` of `wormnet.wiring`; here are single cells and learned projections.
 
 Source: Hasani, Lechner, Amini, Rus & Grosu 2020, ICML, with its supplement ("paper") and published program ("code").
 """
@@ -227,7 +227,7 @@ class Motors:
 
 @njit(cache=True, nogil=True)
 def sense(observation, table, pick, weight, out):
-    """Potentials of the inputs, out (environments, vectors, inputs), of observations (vectors, environments, n).
+    """Potentials of the inputs, out (vectors, environments, inputs), of observations (vectors, environments, n).
 
     weight: (vectors, quantities, n) of a projection; without one (0, 0, 0).
     Returns: -1, or the flat place of the first number that is not finite; out is then not filled.
@@ -243,7 +243,7 @@ def sense(observation, table, pick, weight, out):
             for i in range(table.shape[0]):
                 quantity = int(table[i, 0])
                 if quantity < 0:
-                    out[e, p, i] = table[i, 5]
+                    out[p, e, i] = table[i, 5]
                     continue
                 if weight.shape[0]:
                     x = 0.0
@@ -251,7 +251,7 @@ def sense(observation, table, pick, weight, out):
                         x += weight[p, quantity, k] * observation[p, e, k]
                 else:
                     x = observation[p, e, pick[quantity]]
-                out[e, p, i] = min(max(x * table[i, 1] + table[i, 2], table[i, 3]), table[i, 4])
+                out[p, e, i] = min(max(x * table[i, 1] + table[i, 2], table[i, 3]), table[i, 4])
     return -1
 
 

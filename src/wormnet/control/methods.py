@@ -56,15 +56,18 @@ class Method(ABC):
 class Cma(Method):
     """The covariance matrix adaptation evolution strategy of the package `cma`; boundaries by its transformation.
 
+    Its first generation is spread by a share of the bounds, and by .25 where a number has none.
+
     Source: Hansen & Ostermeier 2001, Evol. Comput. 9, 159; `cma` 4.
     """
 
-    def __init__(self, *arguments: Any, sigma: float = 0.25):
+    def __init__(self, *arguments: Any, spread: float = 0.08):
         super().__init__(*arguments)
         cma = need("cma", "cma", "the search by CMA-ES", extra="control")
         low = [0.0 if bounded else None for bounded in self.scale.bounded]
         high = [1.0 if bounded else None for bounded in self.scale.bounded]
         options: dict[str, Any] = {"seed": np.nan, "verbose": -9, "verb_log": 0, "verb_disp": 0}
+        options["CMA_stds"] = np.where(self.scale.bounded, spread, 0.25)
         options["randn"] = lambda *shape: self.rng.standard_normal(shape)
         if self.scale.bounded.any():
             options["bounds"] = [low, high]
@@ -73,7 +76,7 @@ class Cma(Method):
         # It starts on no boundary, where its transformation has no slope.
         z = self.scale.shares(self.start)
         z = np.where(self.scale.bounded, np.clip(z, 0.01, 0.99), z)
-        self._strategy = cma.CMAEvolutionStrategy(z, sigma, options)
+        self._strategy = cma.CMAEvolutionStrategy(z, 1.0, options)
         self._asked: list[Any] = []
 
     def ask(self) -> Array:

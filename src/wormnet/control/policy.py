@@ -13,7 +13,7 @@ from wormnet.control import policy_files
 from wormnet.control.maps import Feels, Motors, Moves, Projection, Senses
 from wormnet.control.parameters import numbers_of, proved
 from wormnet.control.population import Population, Runner, observed
-from wormnet.control.tasks import Task, task
+from wormnet.control.tasks import Task
 from wormnet.errors import ArgumentError, DataError, shown
 from wormnet.nn.recurrent import Recurrent
 from wormnet.paths import checked, printable
@@ -91,7 +91,12 @@ class Policy:
 
     @classmethod
     def from_bnn(
-        cls, path: str | os.PathLike[str], task: str | Task = "mountain_car", *, mode: str = "code"
+        cls,
+        path: str | os.PathLike[str],
+        task: str | Task = "mountain_car",
+        *,
+        mode: str = "code",
+        neurons: Sequence[str] | None = None,
     ) -> "Policy":
         """A published circuit, `.bnn`, as a policy in its task.
 
@@ -99,6 +104,7 @@ class Policy:
             path: the file. Where the task has projections they are `w_in` and `w_out` of the `.npz` file beside it.
             task: a name of `TASKS`, the id of its environment, or a `Task`.
             mode: "code" as the published program computed, with which all published circuits were trained, or "paper".
+            neurons: names of the cells in the file's order; None for that of the published files.
 
         Raises: what `read_bnn` raises; DataError without an `.npz` that a task needs; ArgumentError for another task.
         """
@@ -107,7 +113,9 @@ class Policy:
         found = task if isinstance(task, Task) else tasks.task(task, mode)
         inputs = [name for one in found.sense for name in _cells(one)]
         outputs = [name for one in found.move for name in _cells(one)]
-        circuit = read_bnn(path, names=found.neurons, inputs=inputs, outputs=outputs, gaps="one_way")
+        circuit = read_bnn(
+            path, names=found.neurons if neurons is None else neurons, inputs=inputs, outputs=outputs, gaps="one_way"
+        )
         maps = dict(found.maps)
         if isinstance(found.sense[0], Projection):
             w_in, w_out = _projections(checked(path).with_suffix(".npz"))
@@ -120,7 +128,7 @@ class Policy:
 
     # -- acting --------------------------------------------------------------------------------------------------------
 
-    def act(self, observation: ArrayLike) -> NDArray[np.float64]:
+    def act(self, observation: Any) -> NDArray[np.float64]:
         """The action (m,) for an observation (n,), or (E, m) for E environments side by side, (E, n).
 
         Potentials go on from one call to the next.
@@ -129,9 +137,9 @@ class Policy:
             number of environments than before (`reset` first). Nothing has moved then.
         """
         runner = self._runner
-        if runner is not None and self._alone and type(observation) is np.ndarray:
-            if observation.dtype == np.float64 and observation.shape == (self.numbers.senses.observations,):
-                return runner.act(observation[None, None])[0, 0]
+        plain = type(observation) is np.ndarray and observation.dtype == np.float64
+        if plain and self._alone and runner and observation.shape == (self.numbers.senses.observations,):
+            return runner.act(observation[None, None])[0, 0]
         given = observation if type(observation) is np.ndarray else np.asarray(observation, np.float64)
         alone = given.ndim == 1
         n = 1 if alone else len(given)
@@ -142,7 +150,7 @@ class Policy:
                 raise ArgumentError(
                     f"observation has shape {given.shape} and the policy is in {before}; others take a reset()."
                 )
-            self._runner, self._alone = self._new_runner(n), alone
+            self._runner, self._alone = self._new_runner(n, 1 if alone else 2), alone
         action = self._runner.act(rows)[0]
         return action[0] if alone else action
 
@@ -191,8 +199,8 @@ class Policy:
             self._crowd = Population(self, vectors, environments)
         return self._crowd
 
-    def _new_runner(self, environments: int) -> Runner:
-        runner = Runner(self.numbers, 1, environments, self.warmup)
+    def _new_runner(self, environments: int, axes: int) -> Runner:
+        runner = Runner(self.numbers, 1, environments, self.warmup, axes)
         runner.take(self.numbers.rows(self._theta[None]))
         return runner
 

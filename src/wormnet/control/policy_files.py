@@ -32,7 +32,8 @@ OPTIONS = ("observe", "observations", "dt", "steps", "warmup")
 
 def save(policy: "Policy", path: str | os.PathLike[str]) -> None:
     """Write a policy; see `Policy.save`."""
-    network, tensors = policy.network, {"theta": policy.vector()}
+    network: Any = policy.network
+    tensors: dict[str, Any] = {"theta": policy.vector()}
     head: dict[str, Any] = {"format": FORMAT, "version": VERSION}
     if isinstance(network, Biophysical):
         head |= {"wiring": to_json(network.wiring), "held": {k: float(v) for k, v in network.held.items()}}

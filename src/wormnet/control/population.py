@@ -1,6 +1,5 @@
 """Many parameter vectors, each in many environments, through one call of the engine."""
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from wormnet.control.maps import make, sense
 from wormnet.control.parameters import CircuitNumbers, LayerNumbers, Rows, proved
 from wormnet.engine.cpu.stepper import Stepper
-from wormnet.engine.layout import layout_of
-from wormnet.engine.program import program_of
 from wormnet.errors import ArgumentError, ShapeError, shown
-from wormnet.wiring.core import Wiring
 
 if TYPE_CHECKING:
     from wormnet.control.policy import Policy
@@ -25,8 +21,7 @@ Array = NDArray[Any]
 class Population:
     """P parameter vectors of one policy, each in E environments of its own.
 
-    The P networks lie side by side in one wiring without a synapse between them, and the environments are the rows of
-    its stepper, so a step is one call of the engine that every policy runs on.
+    They are the rows of one stepper, each with parameters of its own, so a step is one call of the engine.
 
     Args:
         policy: a `Policy`; all vectors are its own until `set`.
@@ -74,44 +69,53 @@ class Population:
 class Runner:
     """The networks of P vectors in E environments, and their maps; what is given has been checked."""
 
-    def __init__(self, numbers: CircuitNumbers | LayerNumbers, vectors: int, environments: int, warmup: int):
+    def __init__(
+        self, numbers: CircuitNumbers | LayerNumbers, vectors: int, environments: int, warmup: int, axes: int = 3
+    ):
+        self._axes = axes  # of observations as the caller gives them, for messages
         self.shape, self.warmup, self._numbers = (vectors, environments), warmup, numbers
-        wiring, motors = numbers.layout.wiring, numbers.motors
-        self._x = np.zeros((environments, vectors * wiring.n_inputs))
-        self._felt = self._x.reshape(environments, vectors, wiring.n_inputs)
-        self._action = np.zeros((vectors, environments, motors.actions))
-        self._steppers: list[Stepper] = []
+        wiring, rows = numbers.layout.wiring, vectors * environments
+        self._felt = np.zeros((vectors, environments, wiring.n_inputs))
+        self._x = self._felt[0, 0] if rows == 1 else self._felt.reshape(rows, wiring.n_inputs)
+        self._stepper: Stepper | None = None
         self.starting, self.fresh = np.ones((vectors, environments), bool), True
 
     def take(self, rows: Rows) -> None:
         """Other numbers; everything starts over."""
         self._rows = rows
-        apart = any(part.dense for part in self._numbers.layout.program.parts)
-        chosen = [slice(i, i + 1) for i in range(self.shape[0])] if apart else [slice(None)]
-        for k, one in enumerate(chosen):
-            given = _flat(rows, one)
-            if len(self._steppers) == len(chosen):
-                self._steppers[k].update(given.pop("coefficients"), **given)
-            else:
-                self._steppers.append(self._stepper(given, 1 if apart else self.shape[0]))
+        given = {
+            "coefficients": {name: self._of_rows(value) for name, value in rows.coefficients.items()},
+            "initial": tuple(self._of_rows(value) for value in rows.initial),
+        }
+        for name in ("input_map", "output_map", "projection"):
+            pair = getattr(rows, name)
+            given[name] = None if pair is None else tuple(self._of_rows(value) for value in pair)
+        if self._stepper is None:
+            vectors, n = self.shape[0], self.starting.size
+            unit = self._numbers.layer.time_unit if isinstance(self._numbers, LayerNumbers) else 1.0
+            more: dict[str, Any] = {"dtype": next(iter(rows.coefficients.values())).dtype, "time_unit": unit}
+            more |= {"batch": n, "per_row": vectors > 1} if n > 1 else {}
+            self._stepper = Stepper(self._numbers.layout, **given, **more)
+        else:
+            self._stepper.update(given.pop("coefficients"), **given)
         self.reset()
+
+    def _of_rows(self, value: Array) -> Array:
+        """Numbers of the vectors as those of the stepper's rows."""
+        return value[0] if self.shape[0] == 1 else np.repeat(value, self.shape[1], axis=0)
 
     def reset(self, mask: ArrayLike | None = None) -> None:
         """Start over where mask is true, or everywhere."""
+        assert self._stepper is not None
         if mask is None:
-            for one in self._steppers:
-                one.reset()
+            self._stepper.reset()
             self.starting[:] = self.fresh = True
             return
         which = np.asarray(mask)
         if which.dtype != bool or which.shape != self.shape:
             raise ShapeError(f"mask has shape {which.shape} of {which.dtype}; it takes booleans {self.shape}.")
         if which.any():
-            # Of the stepper's rows all vectors share one; the states are put together from old and new ones.
-            old = self._states()
-            for one in self._steppers:
-                one.reset()
-            self._mix(which, self._states(), old)
+            self._stepper.reset(None if self.starting.size == 1 else which.reshape(-1))
             self.starting |= which
             self.fresh = True
 
@@ -121,132 +125,32 @@ class Runner:
         place = sense(observation, numbers.senses.table, numbers.senses.pick, self._rows.sense, self._felt)
         if place >= 0:
             index = tuple(int(i) for i in np.unravel_index(place, observation.shape))
-            where = index[-1:] if self.shape == (1, 1) else index
+            where = index[3 - self._axes :]
             raise ArgumentError(
                 f"observation[{', '.join(map(str, where))}] is {observation[index]}; a policy takes finite numbers. "
                 "Nothing has moved."
             )
+        stepper: Any = self._stepper
         if self.fresh:
-            self._warm()
-        y = self._step()
-        action = np.empty_like(self._action)
-        make(y, numbers.motors.table, self._rows.move, action)
+            self._warm(stepper)
+        y = stepper.step(self._x, numbers.dt)
+        action = np.empty((*self.shape, numbers.motors.actions))
+        make(y.reshape(*self.shape, -1), numbers.motors.table, self._rows.move, action)
         return action
 
-    def _warm(self) -> None:
-        """Let networks that start see their first observation for some steps; others wait."""
-        waiting = None if not self.warmup or self.starting.all() else self._states()
+    def _warm(self, stepper: Any) -> None:
+        """Let networks that start see their first observation for some steps; the others wait."""
+        others = ~self.starting.reshape(-1)
+        before = stepper.state if self.warmup and others.any() else None
         for _ in range(self.warmup):
-            self._step()
-        if waiting is not None:
-            self._mix(self.starting, self._states(), waiting)
+            stepper.step(self._x, self._numbers.dt)
+        if before is not None:
+            several = isinstance(before, tuple)
+            after = stepper.state if several else (stepper.state,)
+            waited = before if several else (before,)
+            mixed = tuple(np.where(others[:, None], old, new) for old, new in zip(waited, after))
+            stepper.state = mixed if several else mixed[0]
         self.starting[:] = self.fresh = False
-
-    def _step(self) -> Array:
-        """Outputs (P, E, outputs) after a step with the potentials that are felt."""
-        environments = self.shape[1]
-        if len(self._steppers) == 1:
-            x = self._x if environments > 1 else self._x[0]
-            y = self._steppers[0].step(x, self._numbers.dt)
-            y = y.reshape(environments, self.shape[0], -1).transpose(1, 0, 2)
-        else:
-            felt = self._felt if environments > 1 else self._felt[0]
-            y = np.stack([one.step(felt[..., p, :], self._numbers.dt) for p, one in enumerate(self._steppers)])
-            y = y.reshape(*self.shape, -1)
-        if self._rows.projection is not None:
-            weight, bias = self._rows.projection
-            y = np.einsum("peo,pso->pes", y, weight) + bias[:, None]
-        return y
-
-    # -- states (states, P, E, neurons) --------------------------------------------------------------------------------
-
-    def _states(self) -> Array:
-        vectors, environments = self.shape
-        parts = []
-        for one in self._steppers:
-            state = one.state if isinstance(one.state, tuple) else (one.state,)
-            found = np.stack(state).reshape(len(state), environments, vectors // len(self._steppers), -1)
-            parts.append(found.transpose(0, 2, 1, 3))
-        return np.concatenate(parts, axis=1)
-
-    def _mix(self, which: Array, new: Array, old: Array) -> None:
-        mixed = np.where(which[None, :, :, None], new, old)
-        each = self.shape[0] // len(self._steppers)
-        for k, one in enumerate(self._steppers):
-            part = mixed[:, k * each : (k + 1) * each].transpose(0, 2, 1, 3)
-            part = part.reshape(len(mixed), self.shape[1], -1)
-            part = part if self.shape[1] > 1 else part[:, 0]
-            one.state = tuple(part) if len(part) > 1 else part[0]
-
-    def _stepper(self, given: dict[str, Any], copies: int) -> Stepper:
-        layout, environments = self._numbers.layout, self.shape[1]
-        if copies > 1:
-            program = program_of(layout.program.model, memory=layout.program.memory)
-            layout = layout_of(program, beside(layout.wiring, copies))
-        unit = self._numbers.layer.time_unit if isinstance(self._numbers, LayerNumbers) else 1.0
-        first = next(iter(given["coefficients"].values()))
-        return Stepper(
-            layout,
-            given["coefficients"],
-            given["initial"],
-            dtype=first.dtype,
-            batch=environments if environments > 1 else None,
-            input_map=given["input_map"],
-            output_map=given["output_map"],
-            time_unit=unit,
-        )
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Runner":
-        new = copy.copy(self)
-        new._x = self._x.copy()
-        new._felt = new._x.reshape(self._felt.shape)
-        new._steppers, new.starting = copy.deepcopy(self._steppers), self.starting.copy()
-        return new
-
-
-def beside(wiring: Wiring, copies: int) -> Wiring:
-    """Copies of a wiring in one, cell after cell: all numbers of the first come before those of the second.
-
-    >>> beside(Wiring(1, 1, pre=[0], post=[1]), 2).cells
-    ('0 in0', '1 in0', '0 n0', '1 n0')
-    """
-    inputs, neurons = wiring.n_inputs, wiring.n_neurons
-    shift = np.arange(copies)[:, None]
-
-    def moved(cell: Array) -> Array:
-        there = copies * inputs - inputs + shift * neurons
-        return np.where(cell[None] < inputs, cell[None] + shift * inputs, cell[None] + there).reshape(-1)
-
-    return Wiring(
-        [f"{i} {name}" for i in range(copies) for name in wiring.inputs],
-        [f"{i} {name}" for i in range(copies) for name in wiring.neurons],
-        roles=wiring.roles * copies,
-        outputs=[f"{i} {name}" for i in range(copies) for name in wiring.outputs],
-        layers=np.tile(wiring.layers, copies),
-        pre=moved(wiring.pre),
-        post=moved(wiring.post),
-        kind=np.tile(wiring.kind, copies),
-        sign=np.tile(wiring.sign, copies),
-        count=np.tile(wiring.count, copies),
-    )
-
-
-def _flat(rows: Rows, chosen: slice) -> dict[str, Any]:
-    """Rows as the numbers of networks side by side."""
-
-    def flat(value: Array) -> Array:
-        value = value[chosen]
-        return value[0] if len(value) == 1 else value.reshape(-1)
-
-    def pair(both: tuple[Array, Array] | None) -> Any:
-        return None if both is None else tuple(flat(one) for one in both)
-
-    return {
-        "coefficients": {name: flat(value) for name, value in rows.coefficients.items()},
-        "initial": tuple(flat(one) for one in rows.initial),
-        "input_map": pair(rows.input_map),
-        "output_map": pair(rows.output_map),
-    }
 
 
 def observed(observation: Any, shape: tuple[int, ...], numbers: CircuitNumbers | LayerNumbers) -> Array:

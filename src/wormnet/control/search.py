@@ -22,7 +22,7 @@ __all__ = ["Search", "replay", "search", "worst_of"]
 Array = NDArray[np.float64]
 STARTS = ("policy", "random")
 TRIAL, FINAL = 1, 2
-"""Which episodes a seed stands for: those of a trial of the best, and those of `replay`, are not those of the search."""
+"""What a seed's episodes are for, besides the search: a trial of its best, and `replay`. None are the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,7 @@ def search(
     budget: int = 1000,
     candidates: int | None = None,
     start: str = "policy",
+    spread: float | None = None,
     target: float | None = None,
     trial: int = 50,
     seed: int = 0,
@@ -109,6 +110,7 @@ def search(
         budget: how many vectors are tried at most, besides those of trials.
         candidates: of one generation; None for the method's own: 4 + 3 log K of "cma", 16 of "ars", 1 of "filtered".
         start: "policy", its own vector; "random", uniform within bounds, where a number has them.
+        spread: of the first generation of "cma", as a share of the bounds; None for .08.
         target: stop as soon as the best of a generation earns so much in the mean of `trial` more episodes.
         seed: same seed, same search, whatever `workers` is.
         resume: a file that the search is written into as it goes, and goes on from if it is there. What was killed and
@@ -128,7 +130,7 @@ def search(
     ...         return np.zeros((self.rows, 1))
     ...     def step(self, action):
     ...         return np.zeros((self.rows, 1)), -abs(action[:, 0] - 1), np.zeros(self.rows, bool)
-    >>> policy = Policy(wormnet.CTRNN(wormnet.dense(1, 1)))
+    >>> policy = Policy(wormnet.LTC(wormnet.dense(1, 1)))
     >>> found = search(policy, Home, episodes=1, worst=1, budget=80)
     >>> bool(found.objective > -0.5)
     True
@@ -149,9 +151,13 @@ def search(
     if start == "random":
         drawn = scale.vectors(np.random.default_rng([_count("seed", seed, 0), 0]).uniform(size=len(first)))
         first = np.where(scale.bounded, drawn, first)
-    way = check_method(method)(first, scale, policy.numbers.blocks, candidates, _count("seed", seed, 0) + 1)
+    more = {} if spread is None else {"spread": _share_of("spread", spread, method)}
+    made: Any = check_method(method)
+    way = made(first, scale, policy.numbers.blocks, candidates, _count("seed", seed, 0) + 1, **more)
     digest = hashlib.sha256(first.tobytes() + repr(policy.numbers.blocks).encode()).hexdigest()
-    log = _Log(resume, {"env": world.name, "method": method, "seed": seed, "policy": digest, **options})
+    log = _Log(
+        resume, {"env": world.name, "method": method, "seed": seed, "policy": digest, "spread": spread, **options}
+    )
     with _Crew(policy, env, workers, episodes) as crew:
         return _run(policy, way, log, crew, budget, seed, worst, target, trial, told)
 
@@ -171,7 +177,9 @@ def _run(
             entry = {"objective": objective.tolist(), "trial": None}
             k = int(np.argmax(objective))
             if target is not None and objective[k] >= target:
-                entry["trial"] = float(crew.returns(vectors[k : k + 1], seeds_of(seed, TRIAL, generation, n=trial)).mean())
+                entry["trial"] = float(
+                    crew.returns(vectors[k : k + 1], seeds_of(seed, TRIAL, generation, n=trial)).mean()
+                )
             log.add(entry)
         objective = np.array(entry["objective"], np.float64)
         if objective.shape != (len(vectors),):
@@ -211,7 +219,7 @@ class _Log:
             held = json.loads(read_text(path, 2**28))
             head, self._entries = held["search"], list(held["generations"])
             for one in self._entries:
-                np.array(one["objective"], np.float64), one["trial"]
+                np.array([*one["objective"], one["trial"] or 0.0], np.float64)
         except (ValueError, KeyError, TypeError, RecursionError):
             raise DataError(f"{self.name} holds no search; give another file, or delete it.") from None
         for key, value in self._head.items():
@@ -258,7 +266,7 @@ class _Crew:
         if self._pool is not None:
             self._pool.__exit__(*error)
 
-    def returns(self, vectors: Array, seeds: Array) -> Array:
+    def returns(self, vectors: Array, seeds: Any) -> Array:
         """Returns (vectors, seeds)."""
         if self._pool is None:
             rows = len(vectors) * len(seeds)
@@ -269,17 +277,26 @@ class _Crew:
         return np.concatenate(self._pool(self._call(self.policy, self.env, part, seeds) for part in parts))
 
 
-def _share(policy: Any, env: Env, vectors: Array, seeds: Array) -> Array:
+def _share(policy: Any, env: Env, vectors: Array, seeds: Any) -> Array:
     return _returns(policy, world_of(env, len(vectors) * len(seeds)), vectors, seeds)
 
 
-def _returns(policy: Any, world: Any, vectors: Array, seeds: Array) -> Array:
+def _returns(policy: Any, world: Any, vectors: Array, seeds: Any) -> Array:
     """Returns (vectors, seeds)."""
     prove_fit(policy, world)
     shape = (len(vectors), len(seeds))
     crowd = policy.population(*shape)
     crowd.set(vectors)
     return episodes(crowd.act, world, shape, seeds)
+
+
+def _share_of(name: str, given: Any, method: str) -> float:
+    number = isinstance(given, (int, float, np.number)) and not isinstance(given, bool)
+    if method != "cma" or not number or not 0 < given <= 1:
+        raise ArgumentError(
+            f"{name} is {shown(given)} for {shown(method)}; it takes a share of 1, > 0, and is of 'cma'."
+        )
+    return float(given)
 
 
 def _count(name: str, given: Any, least: int) -> int:

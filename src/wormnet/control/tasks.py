@@ -64,7 +64,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             about="the wider map of the position that tw-optimized.bnn was searched with",
         ),
         "mountain_car_rllab": Task(
-            "", observe=(0, 1), observations=2, **_pairs(0.8, 1.5, 1.0), about="rllab's mountain car, position and speed"
+            "", observe=(0, 1), observations=2, **_pairs(0.8, 1.5, 1.0), about="rllab's mountain car: position, speed"
         ),
         "inverted_pendulum": Task(
             "InvertedPendulum-v5", observe=(1, 0), observations=4, **_pairs(0.12, 1.0, 0.3),
@@ -103,7 +103,7 @@ def task(name: str, mode: str = "paper") -> Task:
     """
     if not isinstance(mode, str) or mode not in MODES:
         raise ArgumentError(unknown("mode", mode, MODES))
-    by_id = {one.environment: key for key, one in reversed(TASKS.items()) if one.environment}
+    by_id = {one.environment: key for key, one in reversed(list(TASKS.items())) if one.environment}
     key = by_id.get(name, name) if isinstance(name, str) else name
     if not isinstance(key, str) or key not in TASKS:
         raise ArgumentError(unknown("task", name, [*TASKS, *by_id]))

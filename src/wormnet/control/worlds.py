@@ -5,7 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wormnet.errors import ArgumentError, need, shown
 
-__all__ = ["WORLDS", "InvertedPendulum", "MountainCar", "World", "world_of"]
+__all__ = ["WORLDS", "InvertedPendulum", "MountainCar", "MountainCarProgress", "World", "world_of"]
 
 Array = NDArray[Any]
 
@@ -29,7 +29,7 @@ class World(ABC):
         limit: after how many steps an episode ends at the latest.
     """
 
-    name: ClassVar[str]
+    name: str
     observations: int
     actions: int
     limit: int
@@ -76,10 +76,41 @@ class MountainCar(World):
         return self._state, 100.0 * ended - 0.1 * a**2, ended
 
 
+class MountainCarProgress(MountainCar):
+    """MountainCar whose reward also tells how far a search has come: 50 times the share of the energy still missing
+    for the goal at the start that the car has had at its best.
+
+        energy = speed^2 / 2 + 0.0025 / 3 sin(3 place)
+
+    Without it nothing is earned short of the goal, and standing still earns most.
+    """
+
+    name = "MountainCarContinuous-v0 with progress"
+
+    def reset(self, seeds: Array) -> Array:
+        """As `MountainCar`."""
+        seen = super().reset(seeds)
+        self._first = self._best = self._energy()
+        return seen
+
+    def step(self, action: Array) -> tuple[Array, Array, Array]:
+        """As `MountainCar`, with its reward and that for progress."""
+        seen, reward, ended = super().step(action)
+        best = np.maximum(self._best, self._energy())
+        missing = 0.0025 / 3 * math.sin(3 * 0.45) - self._first
+        progress = (np.minimum(best - self._first, missing) - np.minimum(self._best - self._first, missing)) / missing
+        self._best = best
+        return seen, reward + 50.0 * progress, ended
+
+    def _energy(self) -> Array:
+        return self._state[:, 1] ** 2 / 2 + 0.0025 / 3 * np.sin(3 * self._state[:, 0])
+
+
 class InvertedPendulum(World):
     """The plant of Gymnasium's InvertedPendulum-v5, MuJoCo's equations of this one cart and pole written out.
 
-        (M + m) x'' + m l cos q q'' = F + m l sin q q'^2 - x' + rail,   m l cos q x'' + (I + m l^2) q'' = m g l sin q - q'
+        (M + m) x'' + m l cos q q'' = F + m l sin q q'^2 - x' + rail
+        m l cos q x'' + (I + m l^2) q'' = m g l sin q - q'
 
     by the classical Runge-Kutta step of .02 s, two for each action; the rail ends softly at -1 and 1, as MuJoCo's
     limits of joints do. It needs no MuJoCo, and agrees with it to 1e-6 over an episode's first 50 steps.
@@ -159,7 +190,9 @@ def _swing(state, action):
         state[r, 0], state[r, 1], state[r, 2], state[r, 3] = x, q, dx, dq
 
 
-WORLDS: Mapping[str, type[World]] = MappingProxyType({one.name: one for one in (MountainCar, InvertedPendulum)})
+WORLDS: Mapping[str, type[World]] = MappingProxyType(
+    {one.name: one for one in (MountainCar, MountainCarProgress, InvertedPendulum)}
+)
 """Environments of Gymnasium that are computed here, by their ids."""
 
 
