@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from wormnet._version import __version__
-from wormnet.cli import data, drive, export, report, study, tap, tap_training, wiring, zoo
+from wormnet.cli import (
+    data,
+    drive,
+    export,
+    ordinary_circuits,
+    replay,
+    report,
+    search,
+    study,
+    tap,
+    tap_training,
+    wiring,
+    zoo,
+)
 from wormnet.errors import WormnetError
 
 __all__ = ["app", "main"]
@@ -23,6 +36,9 @@ app.add_typer(zoo.app, name="zoo")
 app.command()(report.report)
 app.command()(export.export)
 app.command()(drive.drive)
+app.command()(ordinary_circuits.ordinary_circuits)
+app.command()(replay.replay)
+app.command()(search.search)
 app.command()(tap.tap)
 app.command()(tap_training.tap_training)
 

@@ -8,6 +8,7 @@ from wormnet.plot.drives import crashes, film, strip
 from wormnet.plot.matrix import adjacency, degrees
 from wormnet.plot.network import wiring
 from wormnet.plot.saliency import saliency
+from wormnet.plot.search import search
 from wormnet.plot.style import ROLE_COLOURS, SIGN_COLOURS, save
 from wormnet.plot.traces import traces
 from wormnet.wiring.layout import LAYOUTS
@@ -22,6 +23,7 @@ __all__ = [
     "film",
     "saliency",
     "save",
+    "search",
     "strip",
     "traces",
     "wiring",

@@ -1,0 +1,330 @@
+"""What a policy feels and does: quantities onto sensory cells, motor neurons onto actions, as two small kernels.
+
+Potentials are those of `Units()`: 0 is -70 mV, a cell at rest, and 1 is -20 mV, one that feels or does all it can.
+Pairs of cells are `SensoryMap` and `MotorMap` of `wormnet.wiring`; here are single cells and learned projections.
+
+Source: Hasani, Lechner, Amini, Rus & Grosu 2020, ICML, with its supplement ("paper") and published program ("code").
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from wormnet.errors import ArgumentError, shown, unknown
+from wormnet.wiring import MotorMap, SensoryMap
+from wormnet.wiring.biophysics import MODES, Units
+from wormnet.wiring.core import Wiring
+
+__all__ = ["FEELS", "MOVES", "MotorCell", "Motors", "Projection", "Senses", "SensoryCell", "make", "sense"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SensoryCell:
+    """One sensory cell that feels one quantity x.
+
+        v = -70 + 50 (x - low) / (high - low)   (mV)
+
+    Attributes:
+        cell: its name.   low, high: the values of x at which it is at -70 and at -20 mV.
+        mode: "paper", v stays between the two; "code", it may leave them, as in the published program.
+
+    >>> SensoryCell("PVD", low=0.0, high=1.0)
+    SensoryCell(cell='PVD', low=0.0, high=1.0, mode='paper')
+    """
+
+    cell: str
+    low: float
+    high: float
+    mode: str = "paper"
+
+    def __post_init__(self):
+        _check_cell(self.cell, self.low, self.high, self.mode)
+
+
+@dataclass(frozen=True)
+class MotorCell:
+    """One motor neuron that makes one action y.
+
+        y = low + (high - low) s(v),   s(v) = (v - rest) / (-20 - rest), kept between 0 and 1
+
+    Attributes:
+        cell: its name.   low, high: the actions at rest and at -20 mV.
+        mode: "paper", rest = -70 mV; "code", rest = -60 mV, as in the published program.
+
+    >>> MotorCell("FWD", low=0.0, high=1.0).mode
+    'paper'
+    """
+
+    cell: str
+    low: float
+    high: float
+    mode: str = "paper"
+
+    def __post_init__(self):
+        _check_cell(self.cell, self.low, self.high, self.mode)
+
+
+class Projection:
+    """A linear map that is learned with the circuit: first among the senses, or last among the moves.
+
+    Among senses it makes the quantities that the maps behind it feel of `width` observations; among moves it makes
+    `width` actions of the numbers that the maps before it give. It has no bias, as published.
+
+    Args:
+        width: of the side to the world.
+        weight: None, or (quantities, width) among senses and (width, numbers) among moves; by default drawn from a
+            normal distribution of variance 1, as published.
+        seed: of that draw.
+
+    >>> Projection(17)
+    Projection(17)
+    """
+
+    def __init__(self, width: int, weight: ArrayLike | None = None, *, seed: int = 0):
+        if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
+            raise ArgumentError(f"width is {shown(width)}; a projection takes 1 or more.")
+        self.width, self.seed = int(width), seed
+        self.weight = None if weight is None else np.array(weight, np.float64)
+
+    def __repr__(self) -> str:
+        return f"Projection({self.width})"
+
+    def start(self, shape: tuple[int, int]) -> Array:
+        """The weight at the start, of a shape that the maps beside it ask for."""
+        if self.weight is None:
+            return np.random.default_rng(self.seed).normal(size=shape)
+        if self.weight.shape != shape or not np.isfinite(self.weight).all():
+            raise ArgumentError(f"the projection's weight has shape {self.weight.shape}; it takes finite {shape}.")
+        return self.weight.copy()
+
+
+Feels = SensoryMap | SensoryCell | Projection
+Moves = MotorMap | MotorCell | Projection
+FEELS: Mapping[str, type] = {"SensoryMap": SensoryMap, "SensoryCell": SensoryCell, "Projection": Projection}
+MOVES: Mapping[str, type] = {"MotorMap": MotorMap, "MotorCell": MotorCell, "Projection": Projection}
+
+
+@dataclass(frozen=True, eq=False)
+class Senses:
+    """The senses of a policy as arrays.
+
+    Attributes:
+        table: (inputs, 6): for each input of the wiring which quantity it feels (-1 for none), scale, shift, least and
+            most of scale x + shift, and its potential if it feels none.
+        pick: (quantities,) which observation each quantity is; empty with a projection.
+        weight: (quantities, observations) of the projection at the start; (0, 0) without.
+        observations: how many numbers an observation has, None for "at least those that are picked".
+    """
+
+    table: Array
+    pick: NDArray[np.int64]
+    weight: Array
+    observations: int | None
+
+    @classmethod
+    def of(
+        cls,
+        wiring: Wiring,
+        maps: Iterable[Feels] | None,
+        observe: Sequence[int] | None,
+        observations: int | None,
+        held: Mapping[str, float],
+    ) -> "Senses":
+        """Of maps onto the inputs of a wiring; None feels input after input as it is."""
+        table = np.zeros((wiring.n_inputs, 6))
+        table[:, 0] = -1
+        fed: list[int] = []
+
+        def feed(name: str, quantity: int, scale: float, shift: float, least: float, most: float) -> None:
+            place = _place("input", name, wiring.inputs)
+            fed.append(place)
+            table[place, :5] = quantity, scale, shift, least, most
+
+        projection = None
+        if maps is None:
+            for i, name in enumerate(wiring.inputs):
+                feed(name, i, 1.0, 0.0, -math.inf, math.inf)
+            n = wiring.n_inputs
+        else:
+            given = _listed("sense", maps, FEELS)
+            projection = given.pop(0) if given and isinstance(given[0], Projection) else None
+            for i, one in enumerate(given):
+                if isinstance(one, Projection):
+                    raise ArgumentError("sense has a projection behind maps; it takes one, first.")
+                most = 1.0 if one.mode == "paper" else math.inf
+                if isinstance(one, SensoryMap):
+                    feed(one.positive, i, 1.0 / one.high, 0.0, 0.0, most)
+                    feed(one.negative, i, 1.0 / one.low, 0.0, 0.0, most)
+                else:
+                    width = one.high - one.low
+                    least = 0.0 if one.mode == "paper" else -math.inf
+                    feed(one.cell, i, 1.0 / width, -one.low / width, least, most)
+            n = len(given)
+            for name, potential in held.items():
+                place = _place("held input", name, wiring.inputs)
+                fed.append(place)
+                table[place, 5] = Units().potential(potential)
+        for place, name in enumerate(wiring.inputs):
+            if fed.count(place) != 1:
+                what = "no map feeds it" if place not in fed else "it is fed more than once"
+                raise ArgumentError(f"input {name!r} has no one potential: {what}. Each takes one map, or is held.")
+        if projection is not None:
+            if observe is not None:
+                raise ArgumentError("observe picks observations, and a projection reads all: give one of the two.")
+            return cls(table, np.zeros(0, np.int64), projection.start((n, projection.width)), projection.width)
+        pick = _picked(observe, n, observations)
+        if observations is None and observe is None:
+            observations = n
+        return cls(table, pick, np.zeros((0, 0)), observations)
+
+
+@dataclass(frozen=True, eq=False)
+class Motors:
+    """The moves of a policy as arrays.
+
+    Attributes:
+        table: (numbers, 6): output that pulls up, output that pulls down (-1 for none), high, low, what is added, and
+            the potential that means 0 (NaN: the output as it is).
+        weight: (actions, numbers) of the projection at the start; (0, 0) without.
+        actions: how many numbers an action has.
+    """
+
+    table: Array
+    weight: Array
+    actions: int
+
+    @classmethod
+    def of(cls, wiring: Wiring, maps: Iterable[Moves] | None, outputs: int) -> "Motors":
+        """Of the outputs of a wiring; None does output after output as it is."""
+        given = [] if maps is None else _listed("move", maps, MOVES)
+        projection = given.pop() if given and isinstance(given[-1], Projection) else None
+        rows: list[tuple[float, ...]] = []
+        if not given:
+            rows = [(i, -1, 1.0, 0.0, 0.0, math.nan) for i in range(outputs)]
+        for one in given:
+            if isinstance(one, Projection):
+                raise ArgumentError("move has a projection before maps; it takes one, last.")
+            if outputs != wiring.n_outputs:
+                raise ArgumentError("the layer projects its outputs (proj_size), so no move can name a neuron.")
+            zero = float(Units().potential(MODES[one.mode]))
+            if isinstance(one, MotorMap):
+                up, down = (_place("output", name, wiring.outputs) for name in (one.positive, one.negative))
+                rows.append((up, down, one.high, one.low, 0.0, zero))
+            else:
+                rows.append((_place("output", one.cell, wiring.outputs), -1, one.high - one.low, 0.0, one.low, zero))
+        table = np.array(rows, np.float64).reshape(-1, 6)
+        if projection is None:
+            return cls(table, np.zeros((0, 0)), len(table))
+        return cls(table, projection.start((projection.width, len(table))), projection.width)
+
+
+@njit(cache=True, nogil=True)
+def sense(observation, table, pick, weight, out):
+    """Potentials of the inputs, out (vectors, environments, inputs), of observations (vectors, environments, n).
+
+    weight: (vectors, quantities, n) of a projection; without one (0, 0, 0).
+    Returns: -1, or the flat place of the first number that is not finite; out is then not filled.
+    """
+    vectors, environments, n = observation.shape
+    for p in range(vectors):
+        for e in range(environments):
+            for i in range(n):
+                if not np.isfinite(observation[p, e, i]):
+                    return (p * environments + e) * n + i
+    for p in range(vectors):
+        for e in range(environments):
+            for i in range(table.shape[0]):
+                quantity = int(table[i, 0])
+                if quantity < 0:
+                    out[p, e, i] = table[i, 5]
+                    continue
+                if weight.shape[0]:
+                    x = 0.0
+                    for k in range(n):
+                        x += weight[p, quantity, k] * observation[p, e, k]
+                else:
+                    x = observation[p, e, pick[quantity]]
+                out[p, e, i] = min(max(x * table[i, 1] + table[i, 2], table[i, 3]), table[i, 4])
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _share(v, zero):
+    return min(max((v - zero) / (1.0 - zero), 0.0), 1.0)
+
+
+@njit(cache=True, nogil=True)
+def make(outputs, table, weight, out):
+    """Actions, out (vectors, environments, actions), of outputs (vectors, environments, outputs).
+
+    weight: (vectors, actions, numbers) of a projection; without one (0, 0, 0).
+    """
+    vectors, environments, actions = out.shape
+    for p in range(vectors):
+        for e in range(environments):
+            if weight.shape[0]:
+                out[p, e] = 0.0
+            for a in range(table.shape[0]):
+                up, down, zero = int(table[a, 0]), int(table[a, 1]), table[a, 5]
+                if np.isnan(zero):
+                    y = outputs[p, e, up] * 1.0
+                else:
+                    y = table[a, 4] + table[a, 2] * _share(outputs[p, e, up], zero)
+                    if down >= 0:
+                        y += table[a, 3] * _share(outputs[p, e, down], zero)
+                if weight.shape[0]:
+                    for m in range(actions):
+                        out[p, e, m] += weight[p, m, a] * y
+                else:
+                    out[p, e, a] = y
+
+
+def _place(what: str, name: str, among: Sequence[str]) -> int:
+    if name not in among:
+        raise ArgumentError(unknown(what, name, among))
+    return list(among).index(name)
+
+
+def _listed(what: str, maps: Any, kinds: Mapping[str, type]) -> list[Any]:
+    if isinstance(maps, str) or not isinstance(maps, Iterable):
+        raise ArgumentError(f"{what} is {shown(maps)}; it takes a list of {', '.join(kinds)}.")
+    given = list(maps)
+    for one in given:
+        if not isinstance(one, tuple(kinds.values())):
+            raise ArgumentError(f"{what} holds {shown(one)}; it takes {', '.join(kinds)}.")
+    return given
+
+
+def _picked(observe: Sequence[int] | None, n: int, observations: int | None) -> NDArray[np.int64]:
+    """Which observation each quantity is."""
+    if observe is None:
+        return np.arange(n)
+    try:
+        pick = np.array(observe)
+    except ValueError:
+        pick = np.zeros(0)
+    most = math.inf if observations is None else observations
+    if pick.shape != (n,) or pick.dtype.kind not in "iu" or (pick < 0).any() or (pick >= most).any():
+        upto = "" if observations is None else f" below {observations}"
+        raise ArgumentError(f"observe is {shown(observe)}; it takes {n} places of an observation, from 0{upto}.")
+    return pick.astype(np.int64)
+
+
+def _check_cell(cell: object, low: object, high: object, mode: object) -> None:
+    if not isinstance(cell, str):
+        raise ArgumentError(f"cell is {shown(cell)}; it takes the name of a cell.")
+    if not isinstance(mode, str) or mode not in MODES:
+        raise ArgumentError(unknown("mode", mode, MODES))
+    for bound in (low, high):
+        number = isinstance(bound, (int, float, np.integer, np.floating)) and not isinstance(bound, bool)
+        if not number or not math.isfinite(bound):  # pyright: ignore[reportArgumentType]
+            raise ArgumentError(f"low is {shown(low)} and high {shown(high)}; it takes two finite numbers.")
+    if low == high:
+        raise ArgumentError(f"low and high are both {shown(low)}; it takes two different numbers.")

@@ -1,0 +1,185 @@
+"""The tap withdrawal circuit in the tasks of its paper, beside null circuits and plain networks of equal size.
+
+Every run is a search by CMA-ES from a random start with the same budget. Runs are recorded one by one, and those that
+a file holds are not run again.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wormnet.atomic import write_whole
+from wormnet.control.plain import Lstm, Mlp
+from wormnet.control.policy import Policy
+from wormnet.control.search import replay, search
+from wormnet.control.tasks import task
+from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
+from wormnet.paths import checked, printable, read_text
+from wormnet.wiring import nulls, tap
+from wormnet.wiring.biophysics import Biophysical
+from wormnet.wiring.circuits import tap_withdrawal
+from wormnet.wiring.core import CHEMICAL, GAP, Wiring
+
+__all__ = ["KINDS", "TESTS", "Test", "run", "table"]
+
+
+@dataclass(frozen=True)
+class Test:
+    """A task as it is searched and judged.
+
+    Attributes:
+        task: a name of `TASKS`.   world: what is searched in.   target: the mean return there that counts as solved.
+        needed: the mean return that it takes in the environment itself.   budget: vectors.
+        episodes, worst: of the objective.   start, spread, candidates: of the search.
+    """
+
+    task: str
+    world: str
+    target: float
+    needed: float
+    budget: int
+    episodes: int
+    worst: int
+    start: str
+    spread: float
+    candidates: int | None
+
+
+TESTS = {
+    "mountain_car": Test(
+        "mountain_car", "MountainCarContinuous-v0 with progress", 140.0, 90.0, 640, 4, 2, "random", 0.25, 32
+    ),
+    "inverted_pendulum": Test(
+        "inverted_pendulum", "InvertedPendulum-v5", 1000.0, 1000.0, 2500, 6, 3, "policy", 0.08, None
+    ),
+}
+KINDS = ("worm", "rewired", "signs", "mlp", "lstm")
+"""The circuit; another one of equal degrees for each start; the circuit with shuffled signs; plain networks."""
+HIDDEN = {"mlp": 18, "lstm": 3}
+"""Units that give 73 and 76 numbers; the circuit has 75."""
+TRIAL = 50
+
+
+def run(
+    path: str | os.PathLike[str],
+    *,
+    tests: Iterable[str] = tuple(TESTS),
+    kinds: Iterable[str] = KINDS,
+    starts: int = 12,
+    seconds: float = float("inf"),
+    tell: Callable[[str], None] = print,
+) -> list[dict[str, Any]]:
+    """Run what the file lacks, start after start over all kinds, and return all rows.
+
+    Args: path: a JSON file of rows.   seconds: begin no run after so many.
+    Raises: ArgumentError for an unknown test or kind; DataError if the file holds something else.
+    """
+    tests, kinds = list(tests), list(kinds)
+    for what, given, known in (("test", tests, TESTS), ("kind", kinds, KINDS)):
+        for one in given:
+            if one not in known:
+                raise ArgumentError(unknown(what, one, known))
+    rows, began = _read(path), time.monotonic()
+    done = {(row["test"], row["kind"], row["start"]) for row in rows}
+    for start in range(starts):
+        for name in tests:
+            for kind in kinds:
+                if (name, kind, start) in done or time.monotonic() - began > seconds:
+                    continue
+                row = one_run(name, kind, start)
+                rows = [*_read(path), row]
+                write_whole(path, "[\n" + ",\n".join(json.dumps(one) for one in rows) + "\n]\n")
+                tell(f"{name} {kind} {start}: {'solved' if row['solved'] else 'not solved'} after {row['evaluations']}")
+    return rows
+
+
+def one_run(name: str, kind: str, start: int) -> dict[str, Any]:
+    """One search and its row."""
+    test = TESTS[name]
+    policy, began = _network(kind, test.task, start), time.process_time()
+    found = search(
+        policy, test.world, start=test.start, spread=test.spread if kind not in HIDDEN else None,
+        candidates=test.candidates, seed=start, target=test.target, budget=test.budget,
+        episodes=test.episodes, worst=test.worst, trial=TRIAL,
+    )  # fmt: skip
+    seconds = time.process_time() - began
+    environment = task(test.task).environment
+    earned = replay(found.policy, environment, episodes=TRIAL, seed=1, exact=False)
+    row = {"test": name, "kind": kind, "start": start, "solved": bool(earned.mean() >= test.needed)}
+    row |= {"mean": round(float(earned.mean()), 3), "least": round(float(earned.min()), 3)}
+    row |= {"evaluations": int(found.evaluations[-1]), "episodes": found.episodes, "cpu_seconds": round(seconds, 2)}
+    try:
+        exact = round(float(replay(found.policy, environment, episodes=5, seed=2).mean()), 3) if row["solved"] else None
+    except WormnetError:  # no MuJoCo here
+        exact = None
+    return {**row, "numbers": policy.numbers.size, "gymnasium_mean_of_5": exact}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table: for each test and kind how many starts were solved, and after how many vectors."""
+    lines = [
+        "| test | network | numbers | starts | solved | 95 % interval | vectors until solved, median | CPU-s a run |"
+    ]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for name in TESTS:
+        for kind in KINDS:
+            some = [row for row in rows if (row["test"], row["kind"]) == (name, kind)]
+            if some:
+                solved = [row["evaluations"] for row in some if row["solved"]]
+                low, high = _wilson(len(solved), len(some))
+                median = f"{np.median(solved):.0f}" if solved else "-"
+                cost = np.mean([row["cpu_seconds"] for row in some])
+                lines.append(
+                    f"| {name} | {kind} | {some[0]['numbers']} | {len(some)} | {len(solved)} | {low:.0%} to {high:.0%} "
+                    f"| {median} | {cost:.1f} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def _network(kind: str, of: str, start: int) -> Any:
+    found = task(of)
+    if kind in HIDDEN:
+        scale = [one.high for one in found.sense]  # pyright: ignore[reportAttributeAccessIssue]
+        size = found.move[0].high  # pyright: ignore[reportAttributeAccessIssue]
+        made = {"mlp": Mlp, "lstm": Lstm}[kind]
+        return made(HIDDEN[kind], found.observe or (), scale, found.observations, size, seed=start)
+    wiring = tap_withdrawal()
+    if kind != "worm":
+        wiring = next(iter(nulls(wiring, {"rewired": "rewire", "signs": "signs"}[kind], 1, seed=start)))
+    return Policy(random_circuit(wiring, start), **found.maps)
+
+
+def random_circuit(wiring: Wiring, seed: int) -> Biophysical:
+    """A circuit on a wiring with the signs of its synapses: conductances uniform between 0 and 2 S, as the published
+    random circuits have them, and the published default membranes and slopes."""
+    plain, rng = tap.tw_pure().values, np.random.default_rng(seed)
+    like = {name: np.full(wiring.n_neurons, plain[name][0]) for name in ("capacitance", "leak", "v_leak")}
+    sign = wiring.sign[wiring.of_kind(CHEMICAL)]
+    like |= {name: np.full(len(sign), plain[name][0]) for name in ("slope", "midpoint")}
+    like |= {"reversal": np.where(sign > 0, 0.0, -90.0), "conductance": rng.uniform(0.0, 2.0, len(sign))}
+    like |= {"gap_conductance": rng.uniform(0.0, 2.0, len(wiring.of_kind(GAP)))}
+    return Biophysical(wiring, like)
+
+
+def _wilson(k: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of Wilson of a share k of n."""
+    z = 1.959964
+    middle, half = (k + z * z / 2) / (n + z * z), z * np.sqrt(k * (n - k) / n + z * z / 4) / (n + z * z)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    if not checked(path).exists():
+        return []
+    try:
+        rows = json.loads(read_text(path, 2**26))
+        for row in rows:
+            row["test"], row["kind"], row["start"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise DataError(f"{printable(checked(path))} holds no rows of these runs; give another file.") from None
+    return rows

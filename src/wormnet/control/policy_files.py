@@ -1,0 +1,99 @@
+"""A policy in one safetensors file. Nothing is ever unpickled."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from wormnet import nn
+from wormnet.atomic import write_whole
+from wormnet.control.maps import FEELS, MOVES, Projection
+from wormnet.errors import DataError, WormnetError, shown
+from wormnet.nn.recurrent import Recurrent
+from wormnet.paths import printable, prove_file
+from wormnet.wiring.biophysics import Biophysical
+from wormnet.wiring.files import from_json, to_json
+from wormnet.wiring.plain_json import few_values
+
+if TYPE_CHECKING:
+    from wormnet.control.policy import Policy
+
+__all__ = ["load", "save"]
+
+FORMAT, VERSION = "wormnet-policy", 1
+OPTIONS = ("observe", "observations", "dt", "steps", "warmup")
+
+
+def save(policy: "Policy", path: str | os.PathLike[str]) -> None:
+    """Write a policy; see `Policy.save`."""
+    network: Any = policy.network
+    tensors: dict[str, Any] = {"theta": policy.vector()}
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    if isinstance(network, Biophysical):
+        head |= {"wiring": to_json(network.wiring), "held": {k: float(v) for k, v in network.held.items()}}
+        tensors |= {f"circuit.{name}": np.array(value) for name, value in network.values.items()}
+    else:
+        # A layer's own file, whole: one reader proves it, here and alone.
+        with tempfile.TemporaryDirectory() as folder:
+            nn.save(network, Path(folder) / "layer")
+            tensors["layer"] = np.frombuffer((Path(folder) / "layer").read_bytes(), np.uint8)
+    head |= {"sense": _written(policy.sense), "move": _written(policy.move)}
+    head |= {name: getattr(policy, name) for name in OPTIONS}
+    content = safetensors.numpy.save(tensors, metadata={"wormnet": json.dumps(head, default=_number)})
+    write_whole(path, content)
+
+
+def load(path: str | os.PathLike[str]) -> "Policy":
+    """Read a policy; see `Policy.load`."""
+    from wormnet.control.policy import Policy
+
+    path = prove_file(path)
+    name = printable(path)
+    try:
+        with safetensors.safe_open(str(path), framework="np") as file:
+            head = (file.metadata() or {}).get("wormnet")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"{name} cannot be read as a safetensors file: {shown(str(error), 300)[1:-1]}.") from None
+    try:
+        head = json.loads(few_values(head or ""))
+        if head["format"] != FORMAT or head["version"] != VERSION:
+            raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {FORMAT!r} {VERSION}")
+        if "wiring" in head:
+            values = {key.partition(".")[2]: value for key, value in tensors.items() if key.startswith("circuit.")}
+            network: Any = Biophysical(from_json(head["wiring"]), values, head["held"])
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / "layer").write_bytes(tensors["layer"].tobytes())
+                network = nn.load(Path(folder) / "layer")
+            if not isinstance(network, Recurrent):
+                raise ValueError("its layer is not recurrent")
+        maps = {"sense": _read(head["sense"], FEELS), "move": _read(head["move"], MOVES)}
+        policy = Policy(network, **maps, **{name: head[name] for name in OPTIONS})
+        policy.set_vector(tensors["theta"])
+    except (WormnetError, KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+        raise DataError(f"{name} holds no valid policy: {reason[:1000]}") from None
+    return policy
+
+
+def _written(maps: tuple[Any, ...] | None) -> Any:
+    if maps is None:
+        return None
+    return [[type(one).__name__, {"width": one.width} if isinstance(one, Projection) else dataclasses.asdict(one)]
+            for one in maps]  # fmt: skip
+
+
+def _read(maps: Any, kinds: Any) -> Any:
+    return None if maps is None else [kinds[kind](**values) for kind, values in maps]
+
+
+def _number(value: Any) -> int | float:
+    """An option given as a NumPy number."""
+    return value.item()

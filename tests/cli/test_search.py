@@ -1,0 +1,73 @@
+"""`wormnet replay` and `wormnet search` do what the library does, and say in one line what is wrong."""
+
+import pytest
+
+from wormnet.cli import main
+from wormnet.control import Policy, replay, task
+from wormnet.wiring import tap
+
+pytest.importorskip("cma")
+pytest.importorskip("gymnasium")
+CAR = "MountainCarContinuous-v0"
+
+
+def ended(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    return end.value.code, capsys.readouterr()
+
+
+def test_a_search_writes_its_policy_and_figure_goes_on_and_is_replayed(tmp_path, capsys):
+    out, log, figure = tmp_path / "policy.safetensors", tmp_path / "log.json", tmp_path / "search.svg"
+    arguments = [
+        "search",
+        "--env",
+        "InvertedPendulum-v5",
+        "--out",
+        str(out),
+        "--log",
+        str(log),
+        "--figure",
+        str(figure),
+    ]
+    arguments += ["--episodes", "2", "--worst", "1", "--method", "filtered", "--quiet", "--budget"]
+    for budget in ("5", "9"):
+        code, said = ended([*arguments, budget], capsys)
+        assert code == 0, said.err
+        assert f"{budget} vectors, {2 * int(budget)} episodes: objective" in said.out
+    assert figure.read_text().startswith("<?xml")
+    policy = Policy.load(out)
+    assert replay(policy, "InvertedPendulum-v5", episodes=2, exact=False).min() >= 1
+    before = out.read_bytes()
+    code, said = ended([*arguments[:-1], "--seed", "4", "--budget", "5"], capsys)
+    assert code == 2
+    assert "is of a search with seed 0, this one has 4; give it a file of its own." in said.err
+    assert len(out.read_bytes()) == len(before)
+
+
+def test_replay_prints_what_the_library_returns(tmp_path, capsys):
+    policy = Policy(tap.tw_pure(), **task(CAR).maps)
+    policy.save(tmp_path / "car.safetensors")
+    code, said = ended(["replay", str(tmp_path / "car.safetensors"), "--env", CAR, "--episodes", "2"], capsys)
+    assert code == 0, said.err
+    returns = replay(policy, CAR, episodes=2)
+    assert said.out.splitlines() == [
+        f"episode 0: {returns[0]:.2f}",
+        f"episode 1: {returns[1]:.2f}",
+        f"{CAR}, 2 episodes: mean {returns.mean():.2f}, sd {returns.std():.2f}, {returns.min():.2f} to "
+        f"{returns.max():.2f}",
+    ]
+
+
+def test_what_is_wrong_is_one_line(tmp_path, capsys):
+    Policy(tap.tw_pure(), **task("inverted_pendulum").maps).save(tmp_path / "pole.safetensors")
+    for arguments, message in (
+        (["replay", str(tmp_path / "pole.safetensors"), "--env", CAR], "gives 2 observations and takes 1 actions"),
+        (["replay", str(tmp_path / "none.bnn"), "--env", CAR], "no such file"),
+        (["replay", str(tmp_path / "none.bnn"), "--env", "Pong-v0"], "unknown task 'Pong-v0'"),
+        (["search", "--env", CAR, "--out", str(tmp_path / "o"), "--method", "cmaes", "--quiet"], "did you mean 'cma'?"),
+    ):
+        code, said = ended(arguments, capsys)
+        assert code == 2
+        assert message.lower() in said.err.lower()
+        assert said.err.count("\n") == 1
