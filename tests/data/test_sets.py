@@ -68,7 +68,8 @@ def test_all_streams_of_a_length_can_be_asked_for_and_not_one_more(length):
         ({"length": 1}, "length is 1; it takes 2 to 63 bits"),
         ({"length": 64}, "length is 64"),
         ({"n_test": 0}, "each takes at least 1"),
-        ({"n_train": 0}, "n_train is 0; it takes at least 1"),
+        ({"n_train": 0}, "n_train, n_valid, n_test are 0, 2000, 2000; each takes at least 1"),
+        ({"length": 4, "n_train": 9}, "ask for .* different streams of 4 bits; there are only 16"),
         ({"shortest": 1}, "shortest is 1; it takes 2 to 32 bits"),
         ({"shortest": 33}, "shortest is 33; it takes 2 to 32 bits"),
         ({"protocol": "published", "shortest": 3}, r"leave length, n_\* and shortest away"),
@@ -82,27 +83,37 @@ def test_sizes_that_cannot_be_are_refused(options, text):
 
 
 @given(st.integers(8, 20), st.integers(2, 8), st.integers(0, 5))
-def test_train_has_streams_of_all_lengths_and_none_of_those_to_test(length, shortest, seed):
+def test_streams_have_all_lengths_and_none_to_test_is_in_train(length, shortest, seed):
     shortest = min(shortest, length - 1)
     dense, event = (xor(length, code, **SMALL, seed=seed, shortest=shortest) for code in ("dense", "event"))
-    lengths = dense.train.lengths
-    assert lengths is not None
-    counts = np.bincount(lengths, minlength=length + 1)[shortest:]
-    assert counts.sum() == 40
+    assert list(dense.apart) == [f"exactly {length} bits"]
+    assert {name: len(part) for name, part in dense.parts.items()} == dict(zip(dense.parts, (40, 10, 14, 14)))
+    counts = np.bincount(dense.train.lengths, minlength=length + 1)[shortest:]
     assert np.ptp(counts) <= 1
-    for part in (dense.train, dense.valid, dense.test):
+    streams = {}
+    for name, part in dense.parts.items():
+        lengths = np.full(len(part), length) if part.lengths is None else part.lengths
         np.testing.assert_array_equal(part.x.sum((1, 2)) % 2, part.y)
         assert abs(2 * part.y.sum() - len(part)) <= 1
-    assert dense.test.lengths is None  # all of the full length
-    full = [{x.tobytes() for x in part.x} for part in (dense.train.take(lengths == length), dense.valid, dense.test)]
-    assert not full[0] & full[1]
-    assert not full[0] & full[2]
-    assert not full[1] & full[2]
-    train, runs = dense.train, event.train
-    for i, k in enumerate(lengths):
-        m = runs.lengths[i]  # pyright: ignore[reportOptionalSubscript]
-        bits = np.repeat(runs.x[i, :m, 0], runs.dt[i, :m].astype(int))  # pyright: ignore[reportOptionalSubscript]
-        np.testing.assert_array_equal(bits, train.x[i, :k, 0])
+        assert lengths.min() >= shortest
+        streams[name] = [part.x[i, :k].tobytes() for i, k in enumerate(lengths)]
+        runs = event.parts[name]
+        for i, (k, m) in enumerate(zip(lengths, runs.lengths)):
+            bits = np.repeat(runs.x[i, :m, 0], runs.dt[i, :m].astype(int))
+            np.testing.assert_array_equal(bits, part.x[i, :k, 0])
+    (exact,) = dense.apart
+    assert set(map(len, streams[exact])) == {4 * length}
+    held = [*streams["valid"], *streams["test"], *streams[exact]]
+    assert len(held) == len(set(held)) == 38
+    assert not set(held) & set(streams["train"])
+
+
+def test_an_eighth_of_the_short_streams_is_held_out_for_each_of_valid_and_test():
+    dataset = xor(12, n_train=3000, n_valid=600, n_test=600)
+    for part in (dataset.valid, dataset.test):
+        counts = np.bincount(part.lengths)
+        assert counts[:8].tolist() == [0, 0, 0, 1, 2, 4, 8, 16]
+        assert counts.sum() == 600
 
 
 def published_by_the_book(n, seed):
@@ -187,6 +198,27 @@ def test_japanese_vowels_is_the_archive_up_to_one_shift_and_scale_per_channel(no
     raw, mine = np.concatenate([a.T for a in x]), part.x[part.mask]
     for channel in range(12):
         assert np.corrcoef(raw[:, channel], mine[:, channel])[0, 1] == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "inputs", "classes"), [("basic_motions", 6, 4), ("italy_power_demand", 1, 2)])
+def test_sets_of_the_archive_come_from_the_wheel_in_disjoint_folds(no_network, name, inputs, classes):
+    pytest.importorskip("aeon")
+    folds = [data.load(name, fold=fold) for fold in range(5)]
+    every = [len(part) for part in (folds[0].train, folds[0].valid, folds[0].test)]
+    assert sum(every) == sum(len(one.test) for one in folds) == {"basic_motions": 80, "italy_power_demand": 1096}[name]
+    assert (folds[0].n_inputs, folds[0].n_outputs) == (inputs, classes)
+    shares = np.array([np.bincount(one.test.y) / len(one.test) for one in folds])
+    assert np.ptp(shares, 0).max() < 0.02
+    # Counting which of all sequences are tested: up to the scale of their fold, no two are the same.
+    shapes = [tuple(np.argsort(x[:, 0])) for one in folds for x in one.test.x]
+    assert len(set(shapes)) > 0.9 * len(shapes)
+
+
+def test_the_motions_are_told_by_a_linear_model_and_the_months_by_the_shape_of_the_day():
+    motions, power = data.load("basic_motions").baselines, data.load("italy_power_demand").baselines
+    assert motions["logistic regression on mean and std"] > 0.9
+    assert power["logistic regression on mean and std"] < 0.6  # each day has mean 0 and deviation 1
+    assert power["logistic regression on all samples"] > 0.9
 
 
 def test_digits_are_the_images_row_by_row_and_the_test_set_is_always_the_same():

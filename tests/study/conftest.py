@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wormnet.data import Dataset, Sequences
-from wormnet.study import Plan, Robustness, Training
+from wormnet.study import Measures, Plan, Training, jobs
 
 
 def part(n: int, seed: int, uneven: bool = True) -> Sequences:
@@ -27,8 +27,19 @@ def even_dataset() -> Dataset:
 def plan(dataset) -> Plan:
     return Plan(
         datasets=[dataset],
-        networks=["ncp-ltc", "random-ltc", "lstm", "gru-5"],
+        networks=["ncp-ltc", "ncp-ltc/random", "lstm", "gru-5"],
         seeds=2,
         training=Training(epochs=2, batch=16, neurons=8),
-        robustness=Robustness(noise=[0.5], drop=[0.3]),
+        measures=Measures(noise=[0.5], drop=[0.3], rate=[0.5]),
     )
+
+
+@pytest.fixture
+def ready():
+    """The folds of a plan on one data set, as the workers get them: ready(dataset, networks, **fields of the plan)."""
+
+    def ready(dataset, networks=("gru-6",), **fields):
+        plan = Plan([dataset], list(networks), **fields)
+        return plan, list(jobs.preparations(plan))
+
+    return ready

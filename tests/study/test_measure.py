@@ -3,20 +3,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from wormnet.data import Dataset, Sequences
 from wormnet.errors import ArgumentError
-from wormnet.study import fit, measure
-from wormnet.study.networks import Network, Shape
-from wormnet.study.plan import Training
+from wormnet.study import Measures, measure
+from wormnet.study.network import build
 
 SEEDS = st.integers(0, 2**31 - 1)
 
 
 @st.composite
 def parts(draw) -> Sequences:
-    n, steps, inputs = draw(st.integers(1, 5)), draw(st.integers(1, 6)), draw(st.integers(1, 3))
+    n, steps, inputs = draw(st.integers(1, 5)), draw(st.integers(2, 6)), draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(SEEDS))
     lengths = rng.integers(1, steps + 1, n) if draw(st.booleans()) else None
     dt = draw(st.sampled_from([None, rng.uniform(0.1, 3, n), rng.uniform(0.1, 3, (n, steps))]))
@@ -28,6 +26,44 @@ def clock(part: Sequences) -> np.ndarray:
     n, steps = part.x.shape[:2]
     dt = np.ones((n, 1)) if part.dt is None else part.dt.reshape(n, -1)
     return np.cumsum(np.where(part.mask, np.broadcast_to(dt, (n, steps)), 0), 1)
+
+
+@given(parts(), st.floats(0, 0.95), SEEDS)
+def test_what_nobody_is_told_of_loses_the_same_samples_and_no_time(part, rate, seed):
+    told, blind = (measure.drop_samples(part, rate, seed, told=one) for one in (True, False))
+    assert np.array_equal(told.x, blind.x)
+    assert (blind.dt is None) == (part.dt is None)
+    if blind.dt is not None and blind.dt.ndim == 2:
+        known = {float(value) for value in part.dt[part.mask]}
+        assert {float(value) for value in blind.dt[blind.mask]} <= known
+
+
+@given(parts(), st.sampled_from([1 / 3, 0.5, 2, 3]))
+def test_another_rate_keeps_the_time_and_the_newest_sample(part, factor):
+    found = measure.at_rate(part, factor)
+    before, after = clock(part), clock(found)
+    for i in range(len(part)):
+        n, m = int(part.mask[i].sum()), int(found.mask[i].sum())
+        assert m == (-(-n // round(1 / factor)) if factor < 1 else round(factor) * (n - 1) + 1)
+        np.testing.assert_array_equal(found.x[i, m - 1], part.x[i, n - 1])
+        np.testing.assert_allclose(after[i, m - 1], before[i, n - 1], rtol=1e-5)
+        if part.per == "step":
+            assert found.y[i, m - 1] == part.y[i, n - 1]
+
+
+def test_a_straight_line_is_the_same_line_at_twice_the_rate():
+    part = Sequences(np.arange(5.0).reshape(1, 5, 1), y=np.arange(5.0).reshape(1, 5, 1), dt=np.full((1, 5), 0.2))
+    found = measure.at_rate(part, 2)
+    np.testing.assert_allclose(found.x[0, :, 0], np.arange(9) / 2)
+    np.testing.assert_allclose(found.dt[0], [0.2] + [0.1] * 8)
+    np.testing.assert_allclose(found.y[0, :, 0], np.ceil(np.arange(9) / 2))
+    np.testing.assert_allclose(measure.at_rate(found, 0.5).x, part.x)
+
+
+@pytest.mark.parametrize("factor", [0, -1, 0.3, 1.5, float("nan")])
+def test_rates_that_are_no_whole_number_are_refused(factor):
+    with pytest.raises(ArgumentError, match="it takes a whole number, or one over a whole number"):
+        measure.at_rate(Sequences(np.zeros((1, 3, 1)), [0]), factor)
 
 
 @settings(max_examples=60)
@@ -79,100 +115,46 @@ def test_noise_has_the_deviation_asked_for_and_follows_the_seed():
     np.testing.assert_allclose(measure.add_noise(part, 1.0, 7).x, 2 * noise, rtol=1e-6)
 
 
-def test_channels_are_standardised_by_the_real_steps_of_the_train_part():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((30, 6, 2)) * [2, 5] + [1, -3]
-    x[:, :, 1] = 4.0  # a constant channel has no deviation to divide by
-    train = Sequences(x, np.zeros(30, int), rng.integers(1, 7, 30))
-    test = Sequences(np.ones((2, 6, 2)), [0, 1])
-    scaled, _, other = measure.standardised(Dataset("d", train, test, test))
-    real = scaled.x[scaled.mask]
-    np.testing.assert_allclose(real.mean(0), [0, 0], atol=1e-6)
-    np.testing.assert_allclose(real.std(0), [1, 0], atol=1e-6)
-    inside = x[train.mask][:, 0]
-    np.testing.assert_allclose(other.x[0, 0, 0], (1 - inside.mean()) / inside.std(), rtol=1e-5)
-
-
-class Constant(nn.Module):
-    def forward(self, x, state=None, dt=None, lengths=None):
-        return torch.zeros(*x.shape[:2], 1), None
-
-
-@pytest.mark.parametrize("per", ["sequence", "step"])
-def test_a_constant_network_scores_as_the_commonest_class(per):
-    rng = np.random.default_rng(0)
-    size = (300,) if per == "sequence" else (300, 4)
-    part = Sequences(rng.standard_normal((300, 4, 2)), rng.choice(3, size, p=[0.2, 0.5, 0.3]), rng.integers(1, 5, 300))
-    dataset = Dataset("d", part, part, part)
-    network = Network(Constant(), 1, measure.shape_of(dataset))
-    with torch.no_grad():
-        network.read_out.bias.copy_(torch.tensor([0.0, 1.0, 0.5]))
-    assert fit.score(network, part) == pytest.approx(dataset.baselines["majority"])
-
-
-def test_a_constant_network_scores_as_the_mean():
-    rng = np.random.default_rng(0)
-    part = Sequences(rng.standard_normal((300, 4, 2)), rng.normal(5, 3, (300, 2)))
-    dataset = Dataset("d", part, part, part)
-    network = Network(Constant(), 1, measure.shape_of(dataset))
-    with torch.no_grad():
-        network.read_out.bias.copy_(torch.tensor(part.y.mean(0)))
-    assert fit.score(network, part) == pytest.approx(dataset.baselines["mean"], rel=1e-5)
-
-
-def test_one_class_alone_is_always_right():
-    part = Sequences(np.zeros((5, 3, 1)), [0] * 5)
-    dataset = Dataset("d", part, part, part)
-    network = Network(Constant(), 1, measure.shape_of(dataset))
-    with torch.no_grad():
-        network.read_out.bias.copy_(torch.tensor([1.0, 0.0]))
-    assert fit.score(network, part) == 1.0
-
-
-def test_saved_bytes_are_those_that_the_formulas_need():
-    x = torch.randn(10, 7, requires_grad=True)
-    # sigmoid saves its result; the second product saves both its factors, one of which is that result.
-    assert measure.saved_bytes(lambda: torch.sigmoid(x).sum()) == 4 * 70
-    assert measure.saved_bytes(lambda: (torch.sigmoid(x) * x).sum()) == 4 * 140
-    # A view shares the storage of what it looks at.
-    assert measure.saved_bytes(lambda: (x[0] * x[1]).sum()) == 4 * 70
-    assert measure.saved_bytes(lambda: x.sum()) == 0
-
-
-@pytest.mark.parametrize("name", ["ncp-ltc", "gru"])
-def test_memory_grows_with_the_steps(name):
-    def memory(steps: int) -> float:
-        part = Sequences(np.zeros((8, steps, 2)), np.zeros(8, int))
-        shape = Shape(2, 2, neurons=8)
-        return measure.prices([name], shape, part, Training(batch=8), repeats=1)[name]["memory_bytes"]
-
-    short, middle, long = (memory(steps) for steps in (10, 20, 40))
-    assert long - middle == pytest.approx(2 * (middle - short), rel=0.05)
-
-
-def test_prices_are_measured_of_every_network_and_change_nothing_global():
-    part = Sequences(np.random.default_rng(0).standard_normal((6, 4, 2)), [0, 1] * 3, dt=np.full((6, 4), 2.0))
-    before, threads = torch.get_rng_state(), torch.get_num_threads()
-    found = measure.prices(["ncp-cfc", "lstm-4"], Shape(2, 2, irregular=True, neurons=8), part, Training(), repeats=3)
-    assert list(found) == ["ncp-cfc", "lstm-4"]
-    for row in found.values():
-        assert 0 < row["step_low_ms"] <= row["step_ms"] <= row["step_high_ms"]
-        assert 0 < row["latency_low_ms"] <= row["latency_ms"] <= row["latency_high_ms"]
-        assert row["parameters"] == row["core"] + row["read_out"]
-    assert torch.equal(before, torch.get_rng_state())
-    assert torch.get_num_threads() == threads
-
-
-def test_dt_that_never_varies_is_not_irregular():
-    y = [0, 1]
-    for dt, irregular in ((None, False), ([2.0, 2.0], False), ([2.0, 1.0], True)):
-        part = Sequences(np.zeros((2, 3, 1)), y, dt=dt)
-        assert measure.shape_of(Dataset("d", part, part, part)).irregular is irregular
-
-
 def test_a_sequence_of_length_0_stays_one_when_samples_are_dropped():
     part = Sequences.from_list([np.zeros((0, 1)), np.ones((5, 1))], y=[0, 1])
     short = measure.drop_samples(part, 0.5, seed=0)
     assert short.lengths is not None
     assert short.lengths[0] == 0
     assert short.lengths[1] >= 1
+
+
+def test_each_condition_of_a_plan_is_a_score_of_the_disturbed_test_part(dataset, ready):
+    apart = {"short": dataset.test.take([0, 1, 2])}
+    extra = Dataset("mine", dataset.train, dataset.valid, dataset.test, apart=apart, unfamiliar={"a": dataset.test})
+    _, (data,) = ready(extra, folds=0)
+    torch.manual_seed(0)
+    network = build("gru-4", data.shape)
+    wanted = Measures(noise=[0.5], drop=[0.3], rate=[0.5, 2])
+    found = measure.conditions(network, data, wanted, seed=3)
+    kinds = [(one["kind"], one["level"]) for one in found]
+    assert kinds == [
+        *(("noise", 0.5), ("drop", 0.3), ("drop_blind", 0.3), ("rate", 0.5), ("rate", 2)),
+        *(("apart", "short"), ("unfamiliar", "a")),
+    ]
+    from wormnet.study import fit
+
+    noisy = data.view.told(measure.add_noise(data.test, 0.5, 3))
+    assert found[0]["scores"] == fit.scores_of(network, noisy, data.metrics)
+    assert np.array_equal(noisy.x[..., 2:], data.view.told(data.test).x[..., 2:])  # no noise on dt
+    assert found[-1]["scores"] == fit.scores_of(network, data.view.told(data.test), data.metrics)
+    assert measure.conditions(network, data, Measures(noise=[], drop=[], rate=[], unfamiliar=False), 3) == found[5:6]
+
+
+def test_dynamics_are_those_of_all_neurons_but_the_motor_ones(dataset, ready):
+    _, (data,) = ready(dataset, folds=0)
+    torch.manual_seed(0)
+    for name in ("ncp-ltc", "gru-4"):
+        network = build(name, data.shape)
+        part = data.view.told(data.test)
+        states = measure.hidden_states(network, torch.tensor(part.x), torch.tensor(part.dt), torch.tensor(part.lengths))
+        width = 4 if name == "gru-4" else network.wiring.n_neurons - network.wiring.n_outputs
+        assert states.shape == (32, 6, width)
+        found = measure.states_of(network, data)
+        assert 0 < found["pc1"] <= 1
+        assert len(found["l_max_sorted"]) == width
+        assert found["l_max"] == pytest.approx(np.mean(found["l_max_sorted"]), rel=1e-4)

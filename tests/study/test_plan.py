@@ -6,9 +6,9 @@ import tomllib
 import pytest
 
 from wormnet.errors import ArgumentError, DataError
-from wormnet.study import Plan, Robustness, Training, Tuning
+from wormnet.study import Measures, Metric, Network, Plan, Training, Tuning
 
-GOOD = 'datasets = ["digits", "xor_event"]\nnetworks = ["ncp-ltc", "random-ltc", "lstm"]\n'
+GOOD = 'datasets = ["digits", "xor_event"]\nnetworks = ["ncp-ltc", "ncp-ltc/random", "lstm"]\n'
 
 
 def from_text(tmp_path, text: str) -> Plan:
@@ -33,35 +33,67 @@ def test_the_plan_survives_json(tmp_path):
 def test_the_plan_that_ships_holds_what_the_library_promises():
     plan = Plan.default()
     assert plan.dataset_names == ("japanese_vowels", "digits", "xor_event")
-    assert {"ncp-ltc", "ncp-cfc", "random-ltc", "ctrnn", "lstm", "gru", "lstm-64", "gru-64"} == set(plan.networks)
-    assert plan.seeds == (0, 1, 2)
+    assert {"ncp-ltc", "ncp-ltc-repaired", "ncp-ltc-repaired/rewire", "cook2019-ltc", "cook2019-ltc/rewire"} <= set(
+        plan.network_names
+    )
+    assert {"ctrnn", "lstm", "gru"} <= set(plan.network_names)
     assert plan.tuning.trials == 0
 
 
 def test_quick_is_quick_once():
     plan = Plan.default()
     quick = plan.quick()
-    assert quick.seeds == (0,)
+    assert (quick.folds, quick.seeds) == (min(plan.folds, 1), (0,))
     assert quick.training_on("digits").epochs == plan.training_on("digits").epochs // 4
     assert quick.quick() == quick
 
 
-def test_every_network_meets_the_reference_and_every_worm_its_null():
-    plan = Plan(["digits"], ["ncp-ltc", "ncp-cfc", "random-ltc", "lstm", "gru"])
+def test_every_network_meets_the_reference_and_its_nulls():
+    plan = Plan(["digits"], ["ncp-ltc", "ncp-cfc", "ncp-ltc/random", "lstm", "gru"])
     assert plan.reference_network == "lstm"
     assert set(plan.comparisons()) == {
         ("ncp-ltc", "lstm"),
         ("ncp-cfc", "lstm"),
-        ("random-ltc", "lstm"),
+        ("ncp-ltc/random", "lstm"),
         ("gru", "lstm"),
-        ("ncp-ltc", "random-ltc"),
+        ("ncp-ltc", "ncp-ltc/random"),
     }
+
+
+def test_sizes_are_networks_beside_the_others_and_compared_with_none():
+    plan = Plan(
+        ["digits", "xor_event"], ["lstm", "lstm-7", "cook2019-ltc"], measures_of={"digits": Measures(sizes=[7, 9])}
+    )
+    assert plan.network_names == ("lstm", "lstm-7", "cook2019-ltc", "lstm-9")
+    assert [one.name for one in plan.networks_on("digits")] == ["lstm", "lstm-7", "cook2019-ltc", "lstm-9"]
+    assert [one.name for one in plan.networks_on("xor_event")] == ["lstm", "lstm-7", "cook2019-ltc"]
+    assert set(plan.comparisons()) == {("lstm-7", "lstm"), ("cook2019-ltc", "lstm")}
+
+
+def test_all_the_data_are_always_among_the_shares():
+    assert Measures(shares=[0.1, 0.5]).shares == (1.0, 0.5, 0.1)
+
+
+def test_folds_are_as_many_as_asked_for_or_as_there_are():
+    plan = Plan(["gesture", "digits", "xor_event"], ["lstm"], folds=5)
+    assert [plan.folds_of(source) for source in plan.sources] == [(0, 1, 2), (0, 1, 2, 3, 4), (0, 1, 2, 3, 4)]
+    own = plan.changed(folds=0)
+    assert [own.folds_of(source) for source in own.sources] == [(None,)] * 3
+
+
+def test_networks_and_metrics_of_ones_own_are_taken_as_they_are():
+    mine = Network("mine", lambda shape, seed: None)
+    worst = Metric("worst", -1, (0.0, 1.0), lambda scores, y: 0.0, "classify")
+    plan = Plan(["digits"], [mine, "lstm"], metrics={"digits": [worst, "accuracy"]})
+    assert plan.network_names == ("mine", "lstm")
+    assert plan.metrics_on("digits", "classify")[0] is worst
+    assert plan.to_dict()["networks"] == ["mine", "lstm"]
 
 
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ("epoch = 3", r"my.toml: unknown key 'epoch'.*Known: name, datasets, networks"),
+        ("epoch = 3", r"my.toml: unknown key 'epoch'.*Known: name, datasets, networks, folds"),
         ("[trainin]\nepochs = 3", "my.toml: unknown key 'trainin'; did you mean 'training'"),
         ("[training]\nepoch = 3", "my.toml: training: unknown key 'epoch'; did you mean 'epochs'"),
         ("[training]\nepochs = 0", "my.toml: training: epochs is 0; it takes a whole number, 1 or more"),
@@ -83,12 +115,29 @@ def test_every_network_meets_the_reference_and_every_worm_its_null():
         ("accelerator = 'tpu'", "unknown accelerator 'tpu'.*Known: cpu, auto, gpu"),
         ("name = 3", "name is 3; it takes text"),
         ("[tuning]\ntrials = -1", "tuning: trials is -1; it takes a whole number, 0 or more"),
-        ("[tuning]\nlearning_rate = [0.1, 0.01]", "learning_rate is .*; it takes two numbers > 0, the smaller first"),
         (
-            "[robustness]\ndrop = [1.0]",
-            "robustness: drop is .*; it takes a list of shares, more than 0 and less than 1",
+            "[tuning.space]\nlearning_rate = [0.1, 0.01]",
+            "tuning: space is .*; it takes fields of training .*smaller first",
         ),
-        ("[robustness]\nnoise = 0.5", "robustness: noise is 0.5; it takes a list of numbers > 0"),
+        ("[tuning.space]\nepoch = [1, 2]", "tuning: space is .*; it takes fields of training"),
+        ("[tuning]\nlearning_rate = [0.1, 0.01]", "tuning: unknown key 'learning_rate'"),
+        ("[training]\nschedule = 'cosin'", "schedule is 'cosin'; it takes one of cosine, constant"),
+        ("[training]\nwarm_up = 1", "warm_up is 1; it takes a share, 0 or more and less than 1"),
+        ("[training]\nclass_weights = 1", "class_weights is 1; it takes true or false"),
+        ("[measures]\ndrop = [1.0]", "measures: drop is .*; it takes a list of shares, more than 0 and less than 1"),
+        ("[measures]\nnoise = 0.5", "measures: noise is 0.5; it takes a list of numbers > 0"),
+        ("[measures]\nrate = [0.3]", "measures: rate is .*; it takes a list of whole numbers, or of one over them"),
+        ("[measures]\nshares = [0]", "measures: shares is .*; it takes a list of shares"),
+        ("[measures]\nsizes = [0]", "measures: sizes is .*; it takes a list of whole numbers"),
+        ("[measures.digits]\nnois = [0.5]", "measures.digits: unknown key 'nois'; did you mean 'noise'"),
+        ("[measures.digit]\nnoise = [0.5]", "measures: unknown data set of this plan 'digit'; did you mean 'digits'"),
+        ("[metrics]\ndigits = ['acuracy']", "metrics.digits: unknown metric 'acuracy'; did you mean 'accuracy'"),
+        ("[metrics]\ndigits = []", r"metrics.digits: metrics is \[\]; it takes a list of metrics"),
+        ("[metrics]\nx = ['mse']", "metrics: unknown data set of this plan 'x'"),
+        ("folds = -1", r"folds is -1; it takes a whole number, 0 \(the own split\) or more"),
+        ("[factorial]\nfactors = ['tua']", "factorial: unknown factor of ncp 'tua'; did you mean 'tau'"),
+        ("[factorial]\nbase = 'ncp'", "factorial: factors is missing"),
+        ("[robustness]\nnoise = [0.5]", "unknown key 'robustness'"),
     ],
 )
 def test_a_bad_plan_gets_one_line_with_the_place(tmp_path, more, text):
@@ -101,8 +150,13 @@ def test_a_bad_plan_gets_one_line_with_the_place(tmp_path, more, text):
     ("plan", "text"),
     [
         ('datasets = ["digit"]\nnetworks = ["lstm"]', "datasets: unknown data set 'digit'; did you mean 'digits'"),
-        ('datasets = ["digits"]\nnetworks = ["lstmm"]', "networks: unknown network 'lstmm'.*Known: ncp-ltc, ncp-cfc"),
+        (
+            'datasets = ["digits"]\nnetworks = ["lstmm"]',
+            "networks: unknown network 'lstmm'.*Known: ncp-ltc, ncp-ltc-repaired",
+        ),
         ('datasets = ["digits"]\nnetworks = ["lstm-0"]', "unknown network 'lstm-0'"),
+        ('datasets = ["digits"]\nnetworks = ["ncp-ltc/rewird"]', "networks: unknown null of ncp-ltc 'rewird'"),
+        ('datasets = ["mine"]\nnetworks = ["lstm"]', r"unknown data set 'mine'.*give its file in \[data.mine\]"),
         ('datasets = ["digits"]\nnetworks = [3]', "unknown network 3"),
         ('datasets = ["digits"]', "networks is missing"),
         ('datasets = []\nnetworks = ["lstm"]', r"datasets is \[\]; it takes a list of data sets, at least one"),
@@ -130,10 +184,10 @@ def test_a_bad_option_of_a_data_set_is_told_before_training():
     with pytest.raises(
         ArgumentError, match=r"data.xor_event: unknown option of xor_event 'lenght'; did you mean 'length'"
     ):
-        plan.load()
+        plan.load(plan.sources[0], 0)
     plan = Plan(["xor_event"], ["lstm"], options={"xor_event": {"length": "8"}})
     with pytest.raises(ArgumentError, match=r"data.xor_event: "):
-        plan.load()
+        plan.load(plan.sources[0], 0)
 
 
 def test_options_do_not_apply_to_ones_own_data(dataset):
@@ -142,15 +196,15 @@ def test_options_do_not_apply_to_ones_own_data(dataset):
 
 
 def test_lists_become_read_only():
-    assert Robustness(noise=[1.0]).noise == (1.0,)
-    assert Tuning(learning_rate=[0.1, 0.2]).learning_rate == (0.1, 0.2)
+    assert Measures(noise=[1.0]).noise == (1.0,)
+    assert Tuning(space={"learning_rate": [0.1, 0.2]}).space == {"learning_rate": (0.1, 0.2)}
 
 
 def test_the_plan_that_ships_is_an_example_of_every_section():
     from importlib.resources import files
 
     content = tomllib.loads(files("wormnet.study").joinpath("default.toml").read_text())
-    assert {"training", "data", "tuning", "robustness", "datasets", "networks", "seeds", "reference"} <= set(content)
+    assert {"training", "data", "metrics", "tuning", "measures", "folds", "seeds", "reference"} <= set(content)
 
 
 def test_a_missing_package_is_one_sentence_with_the_command():

@@ -11,12 +11,15 @@ from strategies import SEEDS, wirings
 from wormnet import WiringError, auto_ncp, connectome, nulls, random
 from wormnet.wiring import (
     CHEMICAL,
+    CURRENT,
     GAP,
     KINDS,
     Wiring,
     erdos_renyi,
     permute_neurons,
+    reachable,
     reciprocity,
+    register_null,
     rewire,
     shuffle_counts,
     shuffle_signs,
@@ -213,6 +216,50 @@ def test_nulls_differ_and_are_the_same_for_any_number(kind):
     assert len(set(drawn)) == 6
     assert list(nulls(wiring, kind, 4, seed=3)) == drawn[:4]
     assert not set(nulls(wiring, kind, 6, seed=4)) & set(drawn)
+
+
+@pytest.mark.parametrize("inputs", [1, 8, 60])
+def test_the_dense_null_connects_all_with_as_nearly_the_number_of_synapses_as_whole_neurons_allow(inputs):
+    wiring = auto_ncp(inputs=inputs, neurons=40, outputs=3)
+    dense = next(nulls(wiring, "dense", 1))
+    n = dense.n_neurons
+    assert dense.n_synapses == (inputs + n) * n
+    assert dense.inputs == wiring.inputs
+    assert dense.n_outputs == min(n, 3)
+    for other in (n - 1, n + 1):
+        assert abs(dense.n_synapses - wiring.n_synapses) <= abs((inputs + other) * other - wiring.n_synapses)
+
+
+def test_the_dense_null_of_a_driven_worm_has_its_currents_and_its_junctions_twice():
+    worm = connectome("cook2019").drive({"a": ["ASEL", "ASER", "AWCL"], "b": "ASHL"})
+    dense = next(nulls(worm, "dense", 1))
+    assert len(dense.of_kind(CURRENT)) == 4
+    assert len(dense.of_kind(CHEMICAL)) == dense.n_neurons**2
+    assert dense.n_neurons == round((3709 + 2 * 1091) ** 0.5)
+
+
+def test_the_random_null_has_the_count_and_no_neuron_without_input():
+    wiring = auto_ncp(inputs=3, neurons=60, outputs=3, sparsity=0.9)
+    for null in nulls(wiring, "random", 5):
+        assert null.n_synapses == wiring.n_synapses
+        assert reachable(null).all()
+        assert (null.cells, null.outputs) == (wiring.cells, wiring.outputs)
+    with pytest.raises(WiringError, match="random draws chemical synapses alone; erdos_renyi keeps"):
+        list(nulls(connectome_like(), "random", 1))
+
+
+def test_a_null_of_ones_own_is_known_everywhere_under_its_name():
+    try:
+        register_null("turned", lambda wiring, seed: wiring.replace(sign=-wiring.sign))
+        wiring = auto_ncp(inputs=3, neurons=9, outputs=1)
+        assert np.array_equal(next(nulls(wiring, "turned", 1)).sign, -wiring.sign)
+        with pytest.raises(WiringError, match="there is a null model 'turned' already"):
+            register_null("turned", rewire)
+    finally:
+        NULLS.pop("turned")
+    for name, null in (("a b", rewire), (3, rewire), ("mine", 3)):
+        with pytest.raises(WiringError, match="it takes a Python name and a function"):
+            register_null(name, null)
 
 
 def test_nulls_name_their_origin():

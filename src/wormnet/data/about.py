@@ -61,7 +61,7 @@ class About:
         classes: Sequence[str] = (),
         **extras: Any,
     ) -> Dataset:
-        """The data set made of its train, valid and test part; extras: redraw, unfamiliar, recordings."""
+        """The data set made of its train, valid and test part; extras: redraw, apart, unfamiliar, recordings."""
         train, valid, test = parts
         extras |= {"source": self.source, "licence": self.licence, "citation": self.citation}
         extras |= {"protocol": protocol, "measure": measure, "residual": self.residual}

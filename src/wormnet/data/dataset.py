@@ -28,7 +28,8 @@ class Dataset:
         residual: whether the target is the input one sample later, in its units, so that a network may learn the
             change instead.
         redraw: (number of an epoch) -> train anew: other windows of the same recordings, other lost samples.
-        unfamiliar: further parts, by name, that are unlike everything in train; scored and reported apart.
+        apart: further parts, by name, that are scored and reported apart.
+        unfamiliar: likewise, of a regime that is unlike everything in train.
         recordings: (sequences of valid,) from which recording each is, so that the best epoch can be chosen by the
             median over the recordings.
 
@@ -56,14 +57,15 @@ class Dataset:
     measure: Callable[["Dataset"], dict[str, float]] | None = None
     residual: bool = False
     redraw: Callable[[int], Sequences] | None = None
+    apart: Mapping[str, Sequences] = field(default_factory=dict)
     unfamiliar: Mapping[str, Sequences] = field(default_factory=dict)
     recordings: Sequence[int] | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "unfamiliar", dict(self.unfamiliar))
+        for extra in ("apart", "unfamiliar"):
+            object.__setattr__(self, extra, dict(getattr(self, extra)))
         self._check_extras()
-        parts = {"train": self.train, "valid": self.valid, "test": self.test, **self.unfamiliar}
-        for part, given in parts.items():
+        for part, given in self.parts.items():
             if not isinstance(given, Sequences):
                 raise ArgumentError(f"{self.name}: {part} is {given!r}; it takes Sequences.")
             for what in ("n_inputs", "task", "per"):
@@ -85,7 +87,7 @@ class Dataset:
             object.__setattr__(self, "classes", ())
             return
         self._share_classes()
-        largest = max(int(part.y.max()) for part in (self.train, self.valid, self.test, *self.unfamiliar.values()))
+        largest = max(int(part.y.max()) for part in self.parts.values())
         classes = tuple(self.classes) or tuple(str(label) for label in range(largest + 1))
         if largest >= len(classes):
             raise DataError(f"{self.name}: label {largest} occurs, but there are {len(classes)} classes.")
@@ -130,6 +132,11 @@ class Dataset:
             f"Dataset({self.name!r}, {parts} sequences, {self.n_inputs} inputs, {self.n_outputs} outputs, "
             f"{self.task} per {self.per}, {self.protocol})"
         )
+
+    @property
+    def parts(self) -> dict[str, Sequences]:
+        """All parts by name: train, valid, test, and those that are reported apart."""
+        return {"train": self.train, "valid": self.valid, "test": self.test, **self.apart, **self.unfamiliar}
 
     @property
     def task(self) -> Literal["classify", "regress"]:

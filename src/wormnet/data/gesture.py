@@ -1,5 +1,6 @@
 """Gesture phases: what the hands of three people do while they tell a story, frame by frame."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from wormnet.data.dataset import Dataset, guess
 from wormnet.data.download import fetch
 from wormnet.data.files import columns, matrix
 from wormnet.data.sequences import Sequences
-from wormnet.data.windows import cuts, fold_of, read_length
+from wormnet.data.windows import cuts, fold_of, read_length, windowed
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["ABOUT", "baselines", "load"]
@@ -94,7 +95,8 @@ def load(protocol: str = "clean", seed: int = 0, *, length: int = _LENGTH, fold:
     for names, stride in ((train, max(1, length // 2)), ([_VALID[fold]], None), (test, None)):
         windows = [(recordings[name], one) for name in names for one in cuts(len(recordings[name][1]), length, stride)]
         parts.append(Sequences.from_list([x[one] for (x, _), one in windows], [y[one] for (_, y), one in windows]))
-    return ABOUT.dataset(parts, protocol, baselines, _CLASSES)
+    redraw = partial(windowed, [recordings[name] for name in train], length, max(1, length // 2))
+    return ABOUT.dataset(parts, protocol, baselines, _CLASSES, redraw=redraw)
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -1,6 +1,7 @@
 """HalfCheetah: the next state of a simulated runner, from recordings of a trained controller."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,8 @@ def load(
         length: steps in a window, 1 to 999; published 32.
         fold: None: the published files; 0 to 4: a fifth of the 29 recordings of a running runner to test, 3 others for
             validation.
-        fallen: test on recordings 1 and 2 instead, which are unlike everything in train.
+        fallen: test on recordings 1 and 2 instead, which are unlike everything in train; otherwise they are the
+            `unfamiliar` parts of the clean data set.
 
     Raises:
         ArgumentError: for a length or fold that cannot be.
@@ -126,7 +128,14 @@ def load(
         _windows([traces[i] for i in valid], length, stride),
         _windows([traces[i] for i in (_FALLEN if fallen else test)], length, stride),
     ]
-    return ABOUT.dataset(parts, protocol, baselines)
+    if published:
+        return ABOUT.dataset(parts, protocol, baselines)
+    return ABOUT.dataset(
+        *(parts, protocol, baselines),
+        redraw=partial(_windows, [traces[i] for i in train], length, _STRIDE),
+        unfamiliar={} if fallen else {f"recording {i}": _windows([traces[i]], length, stride) for i in _FALLEN},
+        recordings=np.repeat(valid, len(parts[1]) // len(valid)).tolist(),
+    )
 
 
 def _split(fold: int | None) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
@@ -146,9 +155,12 @@ def _read(path: Path) -> NDArray[np.float32]:
     return trace
 
 
-def _windows(traces: list[NDArray[np.float32]], length: int, stride: int) -> Sequences:
-    """Windows of `length` steps, one every `stride` steps, and the states that follow."""
-    cuts = [(t, start) for t in traces for start in range(0, len(t) - length, stride)]
+def _windows(traces: list[NDArray[np.float32]], length: int, stride: int, epoch: int = 0) -> Sequences:
+    """Windows of `length` steps, one every `stride` steps, and the states that follow; each epoch begins elsewhere."""
+    rng, cuts = np.random.default_rng(epoch), []
+    for trace in traces:
+        first = int(rng.integers(min(stride, len(trace) - length))) if epoch else 0
+        cuts += [(trace, start) for start in range(first, len(trace) - length, stride)]
     x = np.stack([trace[start : start + length] for trace, start in cuts])
     y = np.stack([trace[start + 1 : start + length + 1] for trace, start in cuts])
     return Sequences(x, y)

@@ -1,6 +1,7 @@
 """Occupancy: is somebody in the office? One threshold on the light answers it; a control, not a contest."""
 
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from wormnet.data.dataset import Dataset, guess
 from wormnet.data.download import fetch
 from wormnet.data.files import columns, matrix
 from wormnet.data.sequences import Sequences
-from wormnet.data.windows import cuts, fold_of, read_length
+from wormnet.data.windows import cuts, fold_of, read_length, windowed
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["ABOUT", "baselines", "load"]
@@ -86,7 +87,8 @@ def load(protocol: str = "clean", seed: int = 0, *, length: int | None = None, f
         _windows([(x[:_DAY], y[:_DAY])], length, None),
         _windows(tests if fold is None else [tests[fold]], length, None),
     ]
-    return ABOUT.dataset(parts, protocol, baselines, ("empty", "occupied"))
+    redraw = partial(windowed, [(x[_DAY:], y[_DAY:])], length, max(1, length // 2))
+    return ABOUT.dataset(parts, protocol, baselines, ("empty", "occupied"), redraw=redraw)
 
 
 def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

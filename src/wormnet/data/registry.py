@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wormnet.data import (
+    archive,
     digits,
     download,
     gesture,
@@ -30,9 +31,11 @@ _SETS: MappingProxyType[str, tuple[About, Callable[..., Dataset]]] = MappingProx
     {
         about.name: (about, loader)
         for about, loader in (
+            (archive.BASIC_MOTIONS, partial(archive.load, archive.BASIC_MOTIONS)),
             (digits.ABOUT, digits.load),
             (gesture.ABOUT, gesture.load),
             (halfcheetah.ABOUT, halfcheetah.load),
+            (archive.ITALY_POWER_DEMAND, partial(archive.load, archive.ITALY_POWER_DEMAND)),
             (japanese_vowels.ABOUT, japanese_vowels.load),
             (lidar.ABOUT, lidar.load),
             (occupancy.ABOUT, occupancy.load),
@@ -89,7 +92,7 @@ def names() -> list[str]:
     """All data sets.
 
     >>> names()
-    ['digits', 'gesture', 'halfcheetah', 'japanese_vowels', 'lidar', 'occupancy', 'traffic', 'walker2d', 'xor', ...]
+    ['basic_motions', 'digits', 'gesture', 'halfcheetah', 'italy_power_demand', 'japanese_vowels', 'lidar', ...]
     """
     return list(_sets())
 
@@ -126,7 +129,7 @@ def load(name: str, *, protocol: str = "clean", seed: int = 0, **options: Any) -
     Dataset('xor', 100/20/20 sequences, 1 inputs, 2 outputs, classify per sequence, clean)
     >>> load("digit")
     Traceback (most recent call last):
-    wormnet.errors.ArgumentError: unknown data set 'digit'; did you mean 'digits'? Known: digits, gesture, ...
+    wormnet.errors.ArgumentError: unknown data set 'digit'; did you mean 'digits'? Known: basic_motions, ...
     """
     about = info(name)
     if protocol not in about.protocols:

@@ -14,7 +14,7 @@ from wormnet.data.dataset import Dataset, guess
 from wormnet.data.download import fetch
 from wormnet.data.files import columns, matrix
 from wormnet.data.sequences import Sequences
-from wormnet.data.windows import cuts, fold_of, read_length
+from wormnet.data.windows import cuts, fold_of, read_length, windowed
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["ABOUT", "load"]
@@ -105,7 +105,8 @@ def load(protocol: str = "clean", seed: int = 0, *, length: int = _LENGTH, fold:
         windows = [slice(first + one.start, first + one.stop) for one in cuts(last - first, length, stride)]
         parts.append(Sequences.from_list(*([array[one] for one in windows] for array in (x, y, dt))))
     scores = _tables(rows, y[:, 0], test, end)
-    return ABOUT.dataset(parts, protocol, partial(baselines, tables=scores))
+    redraw = partial(windowed, [(x[:valid], y[:valid], dt[:valid])], length, max(1, length // 4))
+    return ABOUT.dataset(parts, protocol, partial(baselines, tables=scores), redraw=redraw)
 
 
 def _bounds(hours: int, fold: int | None) -> tuple[int, int, int]:

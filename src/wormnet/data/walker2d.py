@@ -1,5 +1,6 @@
 """Walker2d: the next state of a simulated walker, of which every tenth sample is lost."""
 
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -86,9 +87,17 @@ def load(protocol: str = "clean", seed: int = 0, *, length: int = _LENGTH, fold:
         return ABOUT.dataset(
             [_cut(rollouts, rows, lost, length, length // 4, published=True) for rows in parts], protocol, baselines
         )
-    train = _cut(rollouts, parts[0], np.random.default_rng(seed), length, max(1, length // 4))
+    train = _train([rollouts[row] for row in parts[0]], length, seed)
     valid, test = (_cut(rollouts, rows, lost, length, None) for rows in parts[1:])
-    return ABOUT.dataset([train, valid, test], protocol, baselines)
+    redraw = partial(_train, [rollouts[row] for row in parts[0]], length, seed)
+    return ABOUT.dataset([train, valid, test], protocol, baselines, redraw=redraw)
+
+
+def _train(rollouts: list[NDArray[np.float32]], length: int, seed: int, epoch: int = 0) -> Sequences:
+    """The train part; each epoch has losses of its own, and windows that begin elsewhere."""
+    stride, rng = max(1, length // 4), np.random.default_rng([seed, epoch] if epoch else seed)
+    offset = int(rng.integers(stride)) if epoch else 0
+    return _cut(rollouts, np.arange(len(rollouts)), rng, length, stride, offset=offset)
 
 
 def _rollouts() -> list[NDArray[np.float32]]:
@@ -127,6 +136,7 @@ def _cut(
     length: int,
     stride: int | None,
     published: bool = False,
+    offset: int = 0,
 ) -> Sequences:
     x, y, dt = [], [], []
     for row in rows:
@@ -135,7 +145,7 @@ def _cut(
         kept = np.flatnonzero(lost.random(steps) < _KEPT)
         waited = np.diff(kept, prepend=-1)
         # The published loop leaves the window away that ends with the rollout.
-        for one in cuts(len(kept) - published, length, stride):
+        for one in cuts(len(kept) - published, length, stride, offset):
             at = kept[one]
             x.append(rollout[at])
             y.append(rollout[at + 1])

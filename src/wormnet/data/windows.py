@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.data.about import whole
+from wormnet.data.sequences import Sequences
 from wormnet.errors import ArgumentError
 
-__all__ = ["cuts", "deal", "fold_of", "read_length"]
+__all__ = ["cuts", "deal", "fold_of", "read_length", "windowed"]
 
 
-def cuts(steps: int, length: int, stride: int | None = None) -> list[slice]:
+def cuts(steps: int, length: int, stride: int | None = None, offset: int = 0) -> list[slice]:
     """Windows of a recording.
 
     Without `stride` they lie side by side and the last one is as short as it has to be: each step counts once. With
-    it one begins every `stride` steps, all of full length (a recording that is shorter than that is one window).
+    it one begins every `stride` steps from `offset` on, all of full length (a recording that is shorter than that is
+    one window).
 
     >>> cuts(7, 3)
     [slice(0, 3, None), slice(3, 6, None), slice(6, 7, None)]
@@ -24,7 +26,25 @@ def cuts(steps: int, length: int, stride: int | None = None) -> list[slice]:
     """
     if stride is None:
         return [slice(start, min(start + length, steps)) for start in range(0, steps, length)]
-    return [slice(start, min(start + length, steps)) for start in range(0, max(steps - length, 0) + 1, stride)]
+    last = max(steps - length, 0)
+    return [slice(start, min(start + length, steps)) for start in range(min(offset, last), last + 1, stride)]
+
+
+def windowed(
+    recordings: Sequence[tuple[NDArray[np.generic], ...]], length: int, stride: int, epoch: int = 0
+) -> Sequences:
+    """Windows of recordings (x, y) or (x, y, dt); in each epoch but 0 they begin elsewhere in each recording.
+
+    >>> part = windowed([(np.zeros((7, 1)), np.arange(7))], 3, 2, epoch=1)
+    >>> np.diff(part.y[:, 0])
+    array([2])
+    """
+    rng = np.random.default_rng(epoch)
+    pieces: list[tuple[NDArray[np.generic], ...]] = []
+    for arrays in recordings:
+        offset = int(rng.integers(stride)) if epoch else 0
+        pieces += [tuple(array[one] for array in arrays) for one in cuts(len(arrays[0]), length, stride, offset)]
+    return Sequences.from_list(*zip(*pieces))
 
 
 def fold_of(fold: object, folds: int) -> int | None:
@@ -47,13 +67,13 @@ def read_length(length: object, most: int, published: int | None = None) -> int:
     return steps
 
 
-def deal(labels: Sequence[object] | NDArray[np.generic], folds: int) -> list[NDArray[np.int64]]:
-    """Indices of `folds` disjoint parts with as nearly as possible the same share of every label; always the same.
+def deal(labels: Sequence[object] | NDArray[np.generic], folds: int, seed: int = 0) -> list[NDArray[np.int64]]:
+    """Indices of `folds` disjoint parts with as nearly as possible the same share of every label.
 
     >>> [part.tolist() for part in deal([0, 0, 0, 0, 1, 1], 2)]
     [[1, 2, 5], [0, 3, 4]]
     """
-    given, rng = np.asarray(labels), np.random.default_rng(0)
+    given, rng = np.asarray(labels), np.random.default_rng(seed)
     dealt, turn = np.empty(len(given), np.int64), 0
     for label in np.unique(given):
         rows = rng.permutation(np.flatnonzero(given == label))

@@ -1,5 +1,6 @@
 """Parity of a stream of bits, every bit a sample or only the changes, with time stamps."""
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,8 +23,8 @@ def _about(name: str, summary: str) -> About:
     return About(
         name=name,
         summary=summary,
-        split="random bit streams, as many of odd as of even parity; valid and test of the full length, none of them "
-        "in train, which has shorter ones too. Every seed is another test set",
+        split="random bit streams of all lengths, as many of odd as of even parity; those of valid and test are not in "
+        "train, nor those of exactly the full length that are kept apart. Every seed is another test set",
         source="generated",
         licence="none needed",
         citation=_CITATION,
@@ -59,9 +60,11 @@ def xor(
     previous sample, is the number of bits in the run. So 1 1 1 0 0 1 becomes x = 1, 0, 1 with dt = 3, 2, 1, and the
     parity is that of sum(x dt). The numbers of samples differ (`lengths`).
 
-    Clean: valid and test hold streams of exactly `length` bits, all different and none of them in train; train holds
-    streams of `shortest` to `length` bits, as many of each, since parity is learned from short streams or hardly at
-    all. Half of each part are odd (give or take one). With `shortest` equal to `length` all streams are different.
+    Clean: all parts hold streams of `shortest` to `length` bits, as many of each, since parity is learned from short
+    streams or hardly at all; those of valid and test are all different and none of them is in train. (Of the streams of
+    a few bits an eighth each is held out for valid and test, whose longer ones are so many more.) As many as in test,
+    of exactly `length` bits, are kept apart: `dataset.apart`. Half of each part are odd (give or take one). With
+    `shortest` equal to `length` all streams are of that length and different.
 
     Published: the streams of the authors' code, bit for bit (its generator and seeds), 2 to 31 bits long, 100,000 to
     train and 10,000 to test; of the first the last 10,000 are held out for validation, which the authors do not do.
@@ -103,7 +106,8 @@ def xor(
     else:
         encode = _dense if encoding == "dense" else _runs
         parts = [encode(part) for part in _mixed(length, shortest, (n_train, n_valid, n_test), seed)]
-    return about.dataset(parts, protocol, baselines, ("even", "odd"))
+    exact = {f"exactly {length} bits": part for part in parts[3:]}
+    return about.dataset(parts[:3], protocol, baselines, ("even", "odd"), apart=exact)
 
 
 def baselines(dataset: Dataset) -> dict[str, float]:
@@ -123,28 +127,73 @@ class _Streams(NamedTuple):
 
 
 def _mixed(length: int, shortest: int, sizes: tuple[int, int, int], seed: int) -> list[_Streams]:
-    """Train with streams of `shortest` to `length` bits; of `length` bits none is in two parts."""
+    """Train, valid, test with streams of `shortest` to `length` bits, and as many as in test of exactly `length`."""
     if not 2 <= length <= 63:
         raise ArgumentError(f"length is {length}; it takes 2 to 63 bits.")
     if not 2 <= shortest <= length:
         raise ArgumentError(f"shortest is {shortest}; it takes 2 to {length} bits.")
     if shortest == length:
         return _streams(length, sizes, seed)
-    n_train, n_valid, n_test = sizes
-    rng = np.random.default_rng([seed, shortest])
-    lengths = rng.permutation(shortest + np.arange(max(n_train, 0)) % (length - shortest + 1))
-    short = lengths[lengths < length]
-    long, valid, test = _streams(length, (max(1, n_train - len(short)), n_valid, n_test), seed)
-    if n_train < 1:
-        raise ArgumentError(f"n_train is {n_train}; it takes at least 1.")
-    real = np.arange(length) < short[:, None]
-    bits = rng.integers(0, 2, (len(short), length)) * real
-    odd = rng.permutation(np.arange(len(short)) < len(short) // 2)
-    wrong = bits.sum(1) % 2 != odd
-    bits[np.flatnonzero(wrong), short[wrong] - 1] ^= 1
-    order = rng.permutation(n_train)
-    every = np.concatenate([long.bits[: n_train - len(short)], bits])[order]
-    return [_Streams(every, np.concatenate([long.lengths[: n_train - len(short)], short])[order]), valid, test]
+    if min(sizes) < 1:
+        raise ArgumentError(f"n_train, n_valid, n_test are {', '.join(map(str, sizes))}; each takes at least 1.")
+    rng, lengths = np.random.default_rng([seed, shortest]), np.arange(shortest, length + 1)
+    # Of the short streams, of which there are few, an eighth each is held out for valid and for test.
+    eighth = (1 << np.minimum(lengths, 40)) >> 3
+    counts = [_dealt(n, len(lengths), most) for n, most in zip(sizes, (None, eighth, eighth))]
+    counts.append(np.where(lengths == length, sizes[2], 0))
+    # Half of each part are odd, and of each length as nearly as that allows.
+    odds = [np.diff((np.cumsum(count) + 1) // 2, prepend=0) for count in counts]
+    found: list[list[_Streams]] = [[] for _ in counts]
+    for k, bits in enumerate(lengths.tolist()):
+        wanted = [(int(count[k]), int(odd[k])) for count, odd in zip(counts, odds)]
+        for part, streams in zip(found, _of_length(rng, bits, length, wanted)):
+            part.append(streams)
+    return [_shuffled(rng, pieces) for pieces in found]
+
+
+def _dealt(n: int, lengths: int, most: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """How many streams of each length, as nearly equal as the limits allow; what is left goes to the longer ones."""
+    found = np.zeros(lengths, np.int64)
+    for k in range(lengths):
+        share = (n - int(found.sum())) // (lengths - k)
+        found[k] = share if most is None else min(share, int(most[k]))
+    return found
+
+
+def _of_length(rng: np.random.Generator, bits: int, width: int, wanted: list[tuple[int, int]]) -> Iterator[_Streams]:
+    """Streams of so many bits for each part, how many in all and odd: different ones but for train, the first part.
+
+    Of the full width all are different, train's too.
+    """
+    full = bits == width
+    drawn: list[list[NDArray[np.int64]]] = [[], []]
+    for parity in (0, 1):
+        each = [odd if parity else n - odd for n, odd in wanted]
+        total = sum(each) if full else sum(each[1:])
+        if total > 2 ** (bits - 1):
+            raise ArgumentError(
+                f"n_train, n_valid, n_test ask for {2 * total} or more different streams of {bits} bits; there are "
+                f"only {2**bits}, half of them odd."
+            )
+        held = rng.choice(2 ** (bits - 1), size=total, replace=False)
+        if not full:
+            free = rng.integers(0, 2 ** (bits - 1), each[0])
+            while np.any(taken := np.isin(free, held)):
+                free[taken] = rng.integers(0, 2 ** (bits - 1), int(taken.sum()))
+            held = np.concatenate([free, held])
+        drawn[parity] = np.split(held, np.cumsum(each)[:-1])
+    for even, odd in zip(*drawn):
+        codes, parity = np.concatenate([even, odd]), np.repeat([0, 1], [len(even), len(odd)])
+        stream = np.zeros((len(codes), width), np.int64)
+        stream[:, : bits - 1] = codes[:, None] >> np.arange(bits - 1) & 1
+        stream[:, bits - 1] = (stream.sum(1) + parity) % 2
+        yield _Streams(stream, np.full(len(codes), bits))
+
+
+def _shuffled(rng: np.random.Generator, pieces: list[_Streams]) -> _Streams:
+    bits, lengths = (np.concatenate(arrays) for arrays in zip(*pieces))
+    order = rng.permutation(len(bits))
+    return _Streams(bits[order], lengths[order])
 
 
 def _streams(length: int, sizes: tuple[int, int, int], seed: int) -> list[_Streams]:

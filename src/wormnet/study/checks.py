@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from wormnet.errors import ArgumentError, DataError, WiringError, shown, unknown
 
-__all__ = ["at", "check", "is_real", "list_of", "one_of", "real", "section", "takes", "truth", "whole"]
+__all__ = ["at", "check", "is_real", "list_of", "one_of", "plain", "real", "section", "takes", "truth", "whole"]
 
 T = TypeVar("T")
 Rule = tuple[str, Callable[[Any], bool]]
@@ -74,6 +74,12 @@ def section(kind: type[T], place: str, content: Mapping[str, Any]) -> T:
             raise ArgumentError(f"{place}: {unknown('key', key, known)}")
     with at(place):
         return kind(**content)
+
+
+def plain(section: Any) -> dict[str, Any]:
+    """A section as plain values that JSON and TOML can hold."""
+    values = {one.name: getattr(section, one.name) for one in dataclasses.fields(section)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 import pytorch_lightning as lightning
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.plugins.environments import LightningEnvironment  # pyright: ignore[reportPrivateImportUsage]
 from torch import Tensor, nn
 
 from wormnet.data import Sequences
@@ -33,7 +34,7 @@ __all__ = [
     "optimiser_of",
     "predictions",
     "scores_of",
-    "set_scale",
+    "set_view",
     "targets",
 ]
 
@@ -248,21 +249,22 @@ def _check_finite(loss: float, what: str) -> None:
         raise FloatingPointError(f"training diverged: {what} is {loss}; a smaller learning_rate, or clip, may help")
 
 
-def set_scale(network: Predictor, data: Prepared) -> None:
-    """Start a regression at the mean of the targets, or of the changes, in their units."""
-    if data.train.task != "regress":
-        return
-    y, view = torch.tensor(data.train.targets, dtype=torch.float64), data.view
-    if network.shape.residual:
-        outputs = y.shape[1]
-        mean, deviation = (torch.tensor(values[:outputs]) for values in (view.mean, view.deviation))
-        network.input_mean.copy_(mean)  # pyright: ignore[reportCallIssue]
-        network.input_scale.copy_(deviation)  # pyright: ignore[reportCallIssue]
-        last = data.train.x[data.train.mask] if data.train.per == "step" else _last(data.train)
-        y = y - (mean + deviation * torch.tensor(last[:, :outputs], dtype=torch.float64))
-    spread = y.std(0, correction=0)
-    network.shift.copy_(y.mean(0))  # pyright: ignore[reportCallIssue]
-    network.scale.copy_(torch.where(spread > 0, spread, 1.0))  # pyright: ignore[reportCallIssue]
+def set_view(network: Predictor, data: Prepared) -> None:
+    """Tell a network how its input was standardised, and start a regression at the mean of targets or changes."""
+    view = data.view
+    of_time = np.array(view.time).reshape(-1, 2)
+    buffers: dict[str, Any] = {"input_shift": view.mean, "input_scale": view.deviation}
+    buffers |= {"time_shift": of_time[:, 0], "time_scale": of_time[:, 1]}
+    if data.train.task == "regress":
+        y = data.train.targets.astype(np.float64)
+        if network.shape.residual:
+            outputs = y.shape[1]
+            newest = data.train.x[data.train.mask] if data.train.per == "step" else _last(data.train)
+            y = y - (view.mean[:outputs] + view.deviation[:outputs] * newest[:, :outputs])
+        spread = y.std(0)
+        buffers |= {"shift": y.mean(0), "scale": np.where(spread > 0, spread, 1.0)}
+    for name, values in buffers.items():
+        getattr(network, name).copy_(torch.as_tensor(values))
 
 
 def _last(part: Sequences) -> NDArray[np.float32]:
@@ -302,7 +304,7 @@ def fit(
     else:
         batches = Batches(data.train_of, training.batch, seed)
     valid = data.view.told(data.valid)
-    set_scale(network, data)
+    set_view(network, data)
     every = max(1, round(1 / share))
     steps = training.epochs * every * len(batches)
     module = Fit(network, data, training, steps, _class_weights(data, training))
@@ -313,6 +315,8 @@ def fit(
             accelerator=accelerator,
             devices=training.devices,
             strategy=training.strategy,
+            # One device is one process, also where a cluster's scheduler has started many.
+            plugins=[LightningEnvironment()] if training.devices == 1 else None,
             gradient_clip_val=training.clip or None,
             logger=False,
             enable_checkpointing=False,

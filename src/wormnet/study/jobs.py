@@ -2,7 +2,7 @@
 
 plan -> preparations(plan) -> Prepared, one for each data set and fold
      -> tunings, trainings, pricing(plan, prepared) -> Job, whose spec determines its result
-     -> execute(job) -> a record (plain values for JSON), and the weights of the best epoch
+     -> execute(job) -> a record (plain values for JSON), and the network as it was in its best epoch
 """
 
 import hashlib
@@ -11,20 +11,22 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from wormnet._version import __version__
-from wormnet.errors import WiringError
+from wormnet.errors import ArgumentError, WiringError, unknown
 from wormnet.study import network as networks
-from wormnet.study.checks import at
-from wormnet.study.network import Network
+from wormnet.study.checks import at, plain
+from wormnet.study.metrics import Metric
+from wormnet.study.metrics import metric as named_metric
+from wormnet.study.network import Network, Predictor, Shape
 from wormnet.study.plan import Measures, Plan, Training
 from wormnet.study.prepared import Prepared, prepare
-from wormnet.study.provenance import source
+from wormnet.study.sources import Source
 
 __all__ = [
     "FORMAT",
@@ -33,8 +35,10 @@ __all__ = [
     "check",
     "execute",
     "head",
+    "objects",
     "preparations",
     "pricing",
+    "rebuild",
     "trainings",
     "tunings",
 ]
@@ -59,8 +63,9 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Same spec, same id."""
-        return hashlib.sha256(json.dumps(self.spec, sort_keys=True).encode()).hexdigest()[:20]
+        """Same spec, same id, whatever the source: what changed source gives takes the place of what was there."""
+        spec = {key: value for key, value in self.spec.items() if key != "source"}
+        return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def preparations(plan: Plan) -> Iterator[Prepared]:
@@ -90,11 +95,23 @@ def check(plan: Plan, data: Prepared) -> None:
             raise WiringError(f"training.{data.name}: no {network.name} can be wired: {error}") from None
 
 
-def _spec(kind: str, plan: Plan, data: Prepared, chosen: Sequence[Network], training: Training) -> dict[str, Any]:
+def objects(plan: Plan) -> list[Any]:
+    """The functions and classes of a plan that may come from outside of the package, whose source matters too."""
+    found: list[Any] = []
+    for network in plan.all_networks:
+        found += [network.build, network.wiring, getattr(network.wiring, "null", None)]
+    found += [metric.of for given in plan.metrics.values() for metric in map(named_metric, given)]
+    found += [one for one in plan.datasets if callable(one)]
+    return [one for one in found if one is not None]
+
+
+def _spec(
+    kind: str, plan: Plan, data: Prepared, chosen: Sequence[Network], training: Training, source: Any
+) -> dict[str, Any]:
     return {
         "kind": kind,
         "format": FORMAT,
-        "source": source(),
+        "source": source,
         "wormnet": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -103,32 +120,40 @@ def _spec(kind: str, plan: Plan, data: Prepared, chosen: Sequence[Network], trai
         "data": data.digest,
         "metrics": [one.name for one in data.metrics],
         "network": " ".join(one.name for one in chosen),
-        "own": [digest for one in chosen if (digest := one.digest())],
-        "training": asdict(training),
+        "wirings": [digest for one in chosen if (digest := one.digest())],
+        "shape": asdict(data.shape),
+        "training": plain(training),
         "accelerator": plan.accelerator,
     }
 
 
-def tunings(plan: Plan, data: Prepared) -> Iterator[Job]:
-    """A search for each network's settings on this fold, if the plan has a budget for it."""
+def tunings(plan: Plan, data: Prepared, source: Any = None) -> Iterator[Job]:
+    """A search for each network's settings on this fold, if the plan has a budget for it.
+
+    Args: source: digests of the source, kept in the specs.
+    """
     if plan.tuning.trials:
         for network in plan.networks_on(data.name):
-            spec = _spec("tuning", plan, data, [network], plan.training_on(data.name))
+            spec = _spec("tuning", plan, data, [network], plan.training_on(data.name), source)
             yield Job({**spec, "seed": 0, "share": 1.0, "tuning": plan.tuning.to_dict()}, data, (network,))
 
 
-def trainings(plan: Plan, data: Prepared, tuned: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Job]:
+def trainings(
+    plan: Plan, data: Prepared, tuned: Mapping[str, Mapping[str, Any]] | None = None, source: Any = None
+) -> Iterator[Job]:
     """A training on this fold for each network, seed and share of the data.
 
-    Args: tuned: the settings found, by network: the `best` of the records of `tunings`.
+    Args:
+        tuned: the settings found, by network: the `best` of the records of `tunings`.
+        source: digests of the source, kept in the specs.
     """
     measures = plan.measures_on(data.name)
     for network in plan.networks_on(data.name):
         training = replace(plan.training_on(data.name), **(tuned or {}).get(network.name, {}))
-        for share in measures.shares if not network.size else (1.0,):
-            wanted = asdict(measures) if share == 1 else None
+        for share in measures.shares if network.name in plan.named else (1.0,):
+            wanted = plain(measures) if share == 1 else None
             for seed in plan.seeds:  # pyright: ignore[reportGeneralTypeIssues]
-                spec = _spec("run", plan, data, [network], training)
+                spec = _spec("run", plan, data, [network], training, source)
                 yield Job({**spec, "seed": seed, "share": share, "measures": _kept(wanted)}, data, (network,))
 
 
@@ -138,11 +163,17 @@ def _kept(measures: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def pricing(
-    plan: Plan, data: Prepared, names: Sequence[str], repeats: int, seconds: float, machine: Mapping[str, Any]
+    plan: Plan,
+    data: Prepared,
+    names: Sequence[str],
+    repeats: int,
+    seconds: float,
+    machine: Mapping[str, Any],
+    source: Any = None,
 ) -> Job:
     """The measurement of what the networks of these names cost on this machine, on this fold's sizes."""
     chosen = [one for one in plan.networks_on(data.name) if one.name in names]
-    spec = _spec("prices", plan, data, chosen, plan.training_on(data.name))
+    spec = _spec("prices", plan, data, chosen, plan.training_on(data.name), source)
     more = {"seed": 0, "share": 1.0, "repeats": repeats, "seconds": seconds, "machine": dict(machine)}
     return Job({**spec, **more}, data, tuple(chosen))
 
@@ -153,43 +184,65 @@ def head(job: Job) -> dict[str, Any]:
     return {"id": job.id, "spec": job.spec} | {key: job.spec[key] for key in keys}
 
 
-def execute(job: Job) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
+def execute(job: Job, journal: Path | None = None) -> tuple[dict[str, Any], Predictor | None]:
     """Do a job in this process. The global random state stays as it was.
 
-    Returns: its record; and of a run the network's state_dict in its best validation epoch, else None.
+    Args: journal: where a search keeps its trials, so that one that was stopped goes on; None: in memory.
+    Returns: its record; and of a run the network, on the CPU, as it was in its best validation epoch, else None.
     """
     from wormnet.study import fit  # noqa: F401  # pyright: ignore[reportUnusedImport] - its import is not the run's time
 
-    do = {"run": _train, "tuning": _search, "prices": _price}[job.spec["kind"]]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng():
             begin = time.perf_counter()
-            found, weights = do(job)
-            return {**head(job), **found, "seconds": time.perf_counter() - begin}, weights
+            network = None
+            if job.spec["kind"] == "run":
+                found, network = _train(job)
+            else:
+                found = _search(job, journal) if job.spec["kind"] == "tuning" else _price(job)
+            return {**head(job), **found, "seconds": time.perf_counter() - begin}, network
     finally:
         torch.set_num_threads(threads)
 
 
-def _drawn(job: Job) -> int:
-    return job.spec["fold"] * STRIDE + job.spec["seed"]
+def rebuild(plan: Plan, record: Mapping[str, Any]) -> Predictor:
+    """The network of a run as it was before training, for its weights to be loaded into.
+
+    Raises: ArgumentError if the plan has no such network.
+    """
+    spec = record["spec"]
+    found = [one for one in plan.all_networks if one.name == spec["network"]]
+    if not found:
+        raise ArgumentError(unknown("network of this plan", spec["network"], plan.network_names))
+    with torch.random.fork_rng(devices=[]):
+        return _fresh(found[0], Shape(**spec["shape"]), spec)
 
 
-def _fitted(job: Job, training: Training) -> tuple[Any, Any]:
+def _fresh(network: Network, shape: Shape, spec: Mapping[str, Any]) -> Predictor:
+    seed = _drawn(spec)
+    torch.manual_seed(seed)
+    return networks.build(network, shape, seed)
+
+
+def _drawn(spec: Mapping[str, Any]) -> int:
+    """The seed of what is drawn: another one in every fold."""
+    return spec["fold"] * STRIDE + spec["seed"]
+
+
+def _fitted(job: Job, training: Training) -> tuple[Predictor, Any]:
     from wormnet.study import fit
 
-    seed = _drawn(job)
-    torch.manual_seed(seed)
-    network = networks.build(job.networks[0], job.data.shape, seed)
+    seed, network = _drawn(job.spec), _fresh(job.networks[0], job.data.shape, job.spec)
     return network, fit.fit(network, job.data, training, seed, job.spec["accelerator"], job.spec["share"])
 
 
-def _train(job: Job) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _train(job: Job) -> tuple[dict[str, Any], Predictor]:
     from wormnet.study import fit, measure
     from wormnet.study.prices import operations
 
-    data, seed, wanted = job.data, _drawn(job), job.spec["measures"]
+    data, seed, wanted = job.data, _drawn(job.spec), job.spec["measures"]
     network, history = _fitted(job, Training(**job.spec["training"]))
     conditions, dynamics = [], {}
     if wanted is not None:
@@ -209,7 +262,7 @@ def _train(job: Job) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "functions": functions,
         "learned": _learned(data, history.valid_score[history.best]),
     }
-    return record, {name: value.detach().clone() for name, value in network.state_dict().items()}
+    return record, network.eval()
 
 
 def _learned(data: Prepared, score: float | None) -> bool:
@@ -226,31 +279,48 @@ def _learned(data: Prepared, score: float | None) -> bool:
     return not math.isfinite(least) or metric.better * score > metric.better * least
 
 
-def _search(job: Job) -> tuple[dict[str, Any], None]:
+def _search(job: Job, journal: Path | None) -> dict[str, Any]:
     import optuna
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import TrialState
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    training, tuning = Training(**job.spec["training"]), job.spec["tuning"]
+    training, tuning, seed = Training(**job.spec["training"]), job.spec["tuning"], job.spec["seed"]
     better, space = job.data.metrics[0].better, tuning["space"]
-    tried: list[dict[str, Any]] = []
+    storage = None if journal is None else optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+    study = optuna.create_study(
+        storage=storage,
+        study_name=job.id,
+        load_if_exists=True,
+        direction="maximize" if better > 0 else "minimize",
+    )
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)  # it was killed
+    # The plan's own settings are among those tried, so that tuning never ends below them on the validation part.
+    own = {name: _within(getattr(training, name), values) for name, values in space.items()}
 
-    def objective(trial: "optuna.Trial") -> float:
+    def done() -> list[Any]:
+        return [t for t in study.get_trials() if t.state == TrialState.COMPLETE or t.user_attrs.get("diverged")]
+
+    while (n := len(done())) < tuning["trials"]:
+        if n == 0:
+            study.enqueue_trial(own, skip_if_exists=True)
+        # A sampler for each trial, so that a search that goes on proposes what it would have proposed.
+        study.sampler = optuna.samplers.TPESampler(seed=int(np.random.SeedSequence((seed, n)).generate_state(1)[0]))
+        trial = study.ask()
         chosen = {name: _suggest(trial, name, values) for name, values in space.items()}
         try:
-            _, history = _fitted(job, replace(training, **chosen))
+            history = _fitted(job, replace(training, **chosen))[1]
             value = history.valid_score[history.best]
         except FloatingPointError:
             value = None
-        tried.append({"parameters": chosen, "valid_score": value})
-        return -better * math.inf if value is None else value
-
-    study = optuna.create_study(
-        direction="maximize" if better > 0 else "minimize", sampler=optuna.samplers.TPESampler(seed=job.spec["seed"])
-    )
-    # The plan's own settings are among those tried, so that tuning never ends below them on the validation part.
-    study.enqueue_trial({name: _within(getattr(training, name), values) for name, values in space.items()})
-    study.optimize(objective, n_trials=tuning["trials"])
-    return {"best": dict(study.best_params), "trials": tried}, None
+        if value is None:
+            trial.set_user_attr("diverged", True)
+        study.tell(trial, value, state=TrialState.FAIL if value is None else None)
+    tried = [{"parameters": dict(t.params), "valid_score": t.value} for t in done()]
+    if all(one["valid_score"] is None for one in tried):
+        raise FloatingPointError(f"none of {len(tried)} trials has a finite score; narrow the space of the tuning")
+    return {"best": dict(study.best_params), "trials": tried}
 
 
 def _is_range(values: Sequence[Any]) -> bool:
@@ -271,12 +341,12 @@ def _within(value: Any, values: Sequence[Any]) -> Any:
     return value if value in values else values[0]
 
 
-def _price(job: Job) -> tuple[dict[str, Any], None]:
+def _price(job: Job) -> dict[str, Any]:
     from wormnet.study.prices import prices
 
     training, spec = Training(**job.spec["training"]), job.spec
     found = prices(job.networks, job.data, training, repeats=spec["repeats"], seconds=spec["seconds"])
-    return {"prices": found}, None
+    return {"prices": found}
 
 
 # -- what is told of a study -------------------------------------------------------------------------------------------
@@ -284,13 +354,14 @@ def _price(job: Job) -> tuple[dict[str, Any], None]:
 
 def about_study(plan: Plan, ready: Sequence[Prepared]) -> dict[str, Any]:
     """The parts of study.json that follow from the plan and its data: plan, reference, comparisons, networks, datasets,
-    factorial."""
+    metrics, factorial."""
     return {
         "plan": plan.to_dict(),
         "reference": plan.reference_network,
         "comparisons": [list(pair) for pair in plan.comparisons()],
         "networks": {one.name: _about_network(one, ready[0]) for one in plan.all_networks},
-        "datasets": {name: _about_dataset([one for one in ready if one.name == name]) for name in plan.dataset_names},
+        "datasets": {one.name: _about_dataset(one, ready) for one in plan.sources},
+        "metrics": {one.name: _about_metric(one) for data in ready for one in data.metrics},
         "factorial": None if plan.factorial is None else _about_factorial(plan),
     }
 
@@ -308,14 +379,20 @@ def _about_network(network: Network, data: Prepared) -> dict[str, Any]:
     }
 
 
-def _about_dataset(folds: Sequence[Prepared]) -> dict[str, Any]:
+def _about_metric(metric: Metric) -> dict[str, Any]:
+    bounds = [end if math.isfinite(end) else None for end in metric.bounds]
+    return {"better": metric.better, "bounds": bounds, "unit": metric.unit, "about": metric.about}
+
+
+def _about_dataset(one: Source, ready: Sequence[Prepared]) -> dict[str, Any]:
     """That of the first fold, with the means over the folds of what differs."""
+    folds = [data for data in ready if data.name == one.name]
     first = dict(folds[0].about)
     every = [one.about["baselines"] for one in folds]
     first["baselines"] = {name: float(np.mean([one[name] for one in every])) for name in every[0]}
     for key in ("sequences", "targets"):
         first[key] = {part: round(float(np.mean([one.about[key][part] for one in folds]))) for part in first[key]}
-    return {**first, "folds": len(folds)}
+    return {**first, "folds": len(folds), "overlap": one.overlap and len(folds) > 1}
 
 
 def _about_factorial(plan: Plan) -> dict[str, Any]:

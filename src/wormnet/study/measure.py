@@ -39,9 +39,9 @@ def conditions(network: Predictor, data: Prepared, measures: "Measures", seed: i
         put("drop_blind", level, drop_samples(test, level, seed, told=False))
     for level in measures.rate:
         put("rate", level, at_rate(test, level))
-    if measures.unfamiliar:
-        for name, part in data.unfamiliar.items():
-            put("unfamiliar", name, part)
+    for kind, parts in (("apart", data.apart), ("unfamiliar", data.unfamiliar if measures.unfamiliar else {})):
+        for name, part in parts.items():
+            put(kind, name, part)
     return found
 
 

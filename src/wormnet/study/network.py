@@ -1,8 +1,6 @@
 """Networks by name, all with one contract: sequences in, scores out."""
 
-import hashlib
 import importlib
-import inspect
 import math
 import re
 import warnings
@@ -77,7 +75,7 @@ class Shape:
 class Predictor(nn.Module):
     """A recurrent core and a linear read-out, the same for all networks.
 
-        forward(x, dt, lengths) -> scores = shift + scale (W y + b [+ S x]) [+ x in the units of the target]
+        forward(x, dt, lengths) -> scores = shift + scale (W y + b [+ S x]) [+ the newest sample as it was recorded]
 
     Args:
         core: (x, state, dt, lengths) -> (y (batch, time, width), state).
@@ -86,7 +84,7 @@ class Predictor(nn.Module):
         skip: whether a linear map S of the newest input is added, which no bound of the core holds.
 
     The scores are (batch, outputs), read at the last sample of each sequence, or (batch, time, outputs) where the data
-    set has a target per step.
+    set has a target per step. x is standardised and tells dt where that varies; `seen` makes it of what was recorded.
     """
 
     def __init__(self, core: nn.Module, width: int, shape: Shape, wiring: Wiring | None = None, *, skip: bool = False):
@@ -94,8 +92,10 @@ class Predictor(nn.Module):
         self.core, self.shape, self.wiring = core, shape, wiring
         self.read_out = nn.Linear(width, shape.n_outputs)
         self.skip = nn.Linear(shape.n_inputs, shape.n_outputs, bias=False) if skip else None
-        for name, value in (("shift", 0.0), ("scale", 1.0), ("input_mean", 0.0), ("input_scale", 1.0)):
-            self.register_buffer(name, torch.full((shape.n_outputs,), value))
+        sizes = {"": shape.n_outputs, "input_": shape.channels, "time_": 2 * shape.irregular}
+        for name, size in sizes.items():
+            self.register_buffer(f"{name}shift", torch.zeros(size))
+            self.register_buffer(f"{name}scale", torch.ones(size))
 
     def forward(self, x: Tensor, dt: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Scores of sequences x (batch, time, inputs)."""
@@ -109,8 +109,19 @@ class Predictor(nn.Module):
         found = self.read_out(y) if self.skip is None else self.read_out(y) + self.skip(x)
         found = self.shift + self.scale * found  # pyright: ignore[reportOperatorIssue]
         if self.shape.residual:
-            found = found + self.input_mean + self.input_scale * x[..., : self.shape.n_outputs]  # pyright: ignore[reportOperatorIssue]
+            n = self.shape.n_outputs
+            shift, scale = self.input_shift[:n], self.input_scale[:n]  # pyright: ignore[reportIndexIssue]
+            found = found + shift + scale * x[..., :n]
         return found
+
+    def seen(self, x: Tensor, dt: Tensor | None = None) -> Tensor:
+        """Recorded samples x (batch, time, channels), and dt (batch, time), as the network was trained to see them."""
+        x = (x - self.input_shift) / self.input_scale  # pyright: ignore[reportOperatorIssue]
+        if not self.shape.irregular:
+            return x
+        units = x.new_ones(1, 1) if dt is None else dt.to(x) / self.shape.time_unit
+        told = torch.stack([units, units.log()], -1).expand(*x.shape[:2], 2)
+        return torch.cat([x, (told - self.time_shift) / self.time_scale], 2)  # pyright: ignore[reportOperatorIssue]
 
     def size(self) -> dict[str, int]:
         """How many trained numbers, in the core and in the read-out, and how many synapses.
@@ -189,13 +200,16 @@ class Network:
         return self.origin.name if self.origin else ""
 
     def null(self, kind: str) -> "Network":
-        """The same network on a null of its wiring. Raises ArgumentError where it has none, or for another kind."""
+        """The same network on a null of its wiring: one of `NULLS`, or `module:name` of one's own.
+
+        Raises: ArgumentError where it has no wiring, or for another kind.
+        """
         if self.wiring is None:
             raise ArgumentError(f"{self.name} has no wiring, so there is no {self.name}/{kind}.")
-        if kind not in NULLS:
+        if kind not in NULLS and ":" not in kind:
             raise ArgumentError(unknown(f"null of {self.name}", kind, NULLS))
         about = f"{self.name} on another wiring: null model {kind!r}"
-        wiring = _Null(self.wiring, kind)
+        wiring = _Null(self.wiring, NULLS[kind] if kind in NULLS else imported("null model", kind))
         return replace(
             self, name=f"{self.name}/{kind}", family="null", nulls=(), about=about, wiring=wiring, origin=self
         )
@@ -215,18 +229,11 @@ class Network:
         return replace(self, name=f"{self.name}-{size}", size=size, base=self.name)
 
     def digest(self) -> str:
-        """Of the code of a network of one's own; "" for those of this package, whose source has a digest itself."""
+        """Of the wiring that it was given, which no name tells; "" where its wiring is made for each data set."""
         first = self
         while first.origin:
             first = first.origin
-        parts = [first.wiring.wiring.digest] if isinstance(first.wiring, _Given) else []
-        for one in (first.build, first.wiring):
-            if not str(getattr(one, "__module__", "wormnet.")).startswith("wormnet."):
-                try:
-                    parts.append(inspect.getsource(one))  # pyright: ignore[reportArgumentType]
-                except (OSError, TypeError):
-                    parts.append(repr(one))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16] if parts else ""
+        return first.wiring.wiring.digest if isinstance(first.wiring, _Given) else ""
 
 
 NETWORKS: dict[str, Network] = {}
@@ -348,10 +355,10 @@ class _Null:
     """A null of a wiring."""
 
     of: Callable[[Shape, int], Wiring]
-    kind: str
+    null: Callable[[Wiring, int], Wiring]
 
     def __call__(self, shape: Shape, seed: int) -> Wiring:
-        return NULLS[self.kind](self.of(shape, seed), seed)
+        return self.null(self.of(shape, seed), seed)
 
 
 def wired(

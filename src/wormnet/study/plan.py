@@ -14,7 +14,7 @@ from wormnet.paths import checked, printable
 from wormnet.study import metrics as metric_registry
 from wormnet.study import network as network_registry
 from wormnet.study import plan_files
-from wormnet.study.checks import at, check, is_real, list_of, one_of, real, takes, truth, whole
+from wormnet.study.checks import at, check, is_real, list_of, one_of, plain, real, takes, truth, whole
 from wormnet.study.factorial import Factorial
 from wormnet.study.metrics import Metric
 from wormnet.study.network import Network
@@ -189,7 +189,8 @@ class Plan:
             the order of the training sequences, the noise and the samples dropped; never the data.
         reference: the network that the others are tested against; "" for the first standard one.
         training: how to train; training_of: the same for one data set by its name.
-        options: what a data set's loader is given, by the data set's name.
+        options: what a data set's loader is given, by the data set's name; of a name that is not registered, where its
+            table lies and what its columns are (`wormnet.study.tables.Table`).
         metrics: by the data set's name, metrics by name or as they are; the first one is what is compared.
         tuning, measures: see `Tuning`, `Measures`; measures_of: the same for one data set by its name.
         factorial: None, or a `Factorial` whose cells are networks of the plan too.
@@ -325,9 +326,13 @@ class Plan:
 
     def networks_on(self, dataset: str) -> tuple[Network, ...]:
         """The networks that run on a data set: all but those of sizes that it does not ask for."""
-        sizes = self.measures_on(dataset).sizes
-        named = {one.name if isinstance(one, Network) else one for one in self.networks}
+        sizes, named = self.measures_on(dataset).sizes, self.named
         return tuple(one for one in self.all_networks if not one.size or one.name in named or one.size in sizes)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Names of the networks that the plan names, without cells of the factorial and sizes."""
+        return frozenset(one.name if isinstance(one, Network) else one for one in self.networks)
 
     def load(self, source: Source, fold: int | None) -> Dataset:
         """A fold of a data set. Raises ArgumentError or DataError that names the data set at fault."""
@@ -345,10 +350,9 @@ class Plan:
         """
         reference = self.reference_network
         design = set(self.factorial.cells) if self.factorial else set()
-        plain = [one for one in self.all_networks if one.name not in design and not (one.base and one.origin is None)]
-        plain += [one for one in self.all_networks if one.base and one.name in self.networks and one not in plain]
-        pairs = [(one.name, reference) for one in plain if one.name != reference]
-        pairs += [(one.null_of, one.name) for one in plain if one.null_of in self.network_names]
+        named = [one for one in self.all_networks if one.name in self.named and one.name not in design]
+        pairs = [(one.name, reference) for one in named if one.name != reference]
+        pairs += [(one.null_of, one.name) for one in named if one.null_of in self.network_names]
         return tuple(dict.fromkeys(pairs))
 
     def quick(self) -> "Plan":
@@ -416,8 +420,8 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain values that JSON and TOML can hold; data sets and networks of your own by their names."""
 
-        def plain(shared: Any, own: Mapping[str, Any]) -> dict[str, Any]:
-            return dataclasses.asdict(shared) | {name: dataclasses.asdict(one) for name, one in own.items()}
+        def all_of(shared: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+            return plain(shared) | {name: plain(one) for name, one in own.items()}
 
         return {
             "name": self.name,
@@ -428,14 +432,14 @@ class Plan:
             "reference": self.reference,
             "accelerator": self.accelerator,
             "is_quick": self.is_quick,
-            "training": plain(self.training, self.training_of),
+            "training": all_of(self.training, self.training_of),
             "data": {name: dict(options) for name, options in self.options.items()},
             "metrics": {
                 name: [one.name if isinstance(one, Metric) else one for one in given]
                 for name, given in self.metrics.items()
             },
             "tuning": self.tuning.to_dict(),
-            "measures": plain(self.measures, self.measures_of),
+            "measures": all_of(self.measures, self.measures_of),
         } | ({} if self.factorial is None else {"factorial": self.factorial.to_dict()})
 
 

@@ -78,8 +78,15 @@ def arguments(content: Any, beside: Path | None = None) -> dict[str, Any]:
     for name, options in content.get("data", {}).items():
         if not isinstance(options, Mapping):
             raise ArgumentError(f"data.{name} is {shown(options)}; it takes a section, [data.{name}].")
-    found["options"] = dict(content.get("data", {}))
+    found["options"] = {name: _placed(options, beside) for name, options in content.get("data", {}).items()}
     return found
+
+
+def _placed(options: Mapping[str, Any], beside: Path | None) -> dict[str, Any]:
+    """The options of a data set; a file is named from the folder of the plan, and from then on in full."""
+    if not isinstance(options.get("file"), str):
+        return dict(options)
+    return {**options, "file": str((beside or Path()).absolute() / options["file"])}
 
 
 def _with_own(kind: type[Any], place: str, content: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -76,6 +76,7 @@ class Prepared:
     test: Sequences
     metrics: tuple[Metric, ...]
     """The first one is what epochs, settings and networks are chosen by."""
+    apart: Mapping[str, Sequences] = field(default_factory=dict)
     unfamiliar: Mapping[str, Sequences] = field(default_factory=dict)
     redraw: Callable[[int], Sequences] | None = None
     recordings: Sequence[int] | None = None
@@ -101,11 +102,11 @@ def prepare(
     """
     shape = shape_of(dataset, neurons, residual=residual)
     view = View.of(dataset.train, shape)
-    parts = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test, **dataset.unfamiliar}
-    scaled = {name: view.scaled(part) for name, part in parts.items()}
+    scaled = {name: view.scaled(part) for name, part in dataset.parts.items()}
     return Prepared(
-        *(dataset.name, fold, shape, view, scaled.pop("train"), scaled.pop("valid"), scaled.pop("test"), metrics),
-        unfamiliar=scaled,
+        *(dataset.name, fold, shape, view, scaled["train"], scaled["valid"], scaled["test"], metrics),
+        apart={name: scaled[name] for name in dataset.apart},
+        unfamiliar={name: scaled[name] for name in dataset.unfamiliar},
         redraw=dataset.redraw,
         recordings=dataset.recordings,
         about=_about(dataset, shape, metrics),
@@ -136,7 +137,7 @@ def shape_of(dataset: Dataset, neurons: int = 0, *, residual: bool = True) -> Sh
 def digest_of(dataset: Dataset) -> str:
     """Of all that a data set holds."""
     content = hashlib.sha256(f"{dataset.task} {dataset.n_outputs} {dataset.residual} {dataset.recordings}".encode())
-    parts = [dataset.train, dataset.valid, dataset.test, *dataset.unfamiliar.values()]
+    parts = list(dataset.parts.values())
     if dataset.redraw is not None:
         parts.append(dataset.redraw(1))
     for part in parts:
@@ -174,6 +175,7 @@ def _about(dataset: Dataset, shape: Shape, metrics: Sequence[Metric]) -> dict[st
         "time_unit": shape.time_unit,
         "residual": shape.residual,
         "redrawn": dataset.redraw is not None,
+        "apart": list(dataset.apart),
         "unfamiliar": list(dataset.unfamiliar),
         "source": dataset.source,
         "licence": dataset.licence,

@@ -97,7 +97,6 @@ def operations(network: Predictor) -> tuple[int, int]:
 def _of_layer(rnn: Recurrent) -> tuple[int, int]:
     total = np.zeros(2, np.int64)
     n, width = rnn.wiring.n_neurons, rnn.wiring.n_inputs + rnn.wiring.n_neurons
-    states = len(rnn._layout.program.states)
     for part, tables in zip(rnn._layout.program.parts, rnn._layout.tables, strict=True):
         update = part.update
         if isinstance(update, DenseUpdate):
@@ -105,8 +104,8 @@ def _of_layer(rnn: Recurrent) -> tuple[int, int]:
             total[0] += sum(a * b for a, b in pairwise(sizes))
             if update.activation is not None:
                 total += np.array(_count(update.activation, 1)) * update.units * len(update.hidden)
-            own = len(update.states) or states
-            total += n * np.array(_count(update.node, own + len(update.sums) + len(update.coefficients) + 1))
+            numbers = len(part.states) + len(update.sums) + len(update.coefficients) + 1
+            total += n * np.array(_count(update.node, numbers))
             continue
         rounds = part.unfolds * part.stages
         for edge, table in zip(update.edges, tables, strict=False):
@@ -114,7 +113,7 @@ def _of_layer(rnn: Recurrent) -> tuple[int, int]:
             from_inputs = int(np.sum(table.from_input))
             held = 1 if update.solver is not None else rounds
             total += each * (from_inputs * held + (len(table.post) - from_inputs) * rounds)
-        own = len(update.states) or states
+        own = len(part.states)
         numbers = own + len(update.sums) + len(update.coefficients) + (update.solver is None)
         total += n * rounds * np.array(_count(update.node, numbers))
         if update.solver is not None:
@@ -151,7 +150,7 @@ def prices(
         latency_ms, latency_low_ms, latency_high_ms: one sample of one sequence, state kept, no gradient, likewise;
         stepper_us, stepper_low_us, stepper_high_us: the same by the torch-free stepper, of wormnet's layers.
     """
-    from wormnet.study.fit import batch_of, loss_of, optimiser_of, set_scale, targets
+    from wormnet.study.fit import batch_of, loss_of, optimiser_of, set_view, targets
 
     part = data.view.told(data.train)
     batch = batch_of(part, np.arange(min(training.batch, len(part))))
@@ -161,7 +160,7 @@ def prices(
     def prepare(one: Network) -> None:
         torch.manual_seed(seed)
         network = build(one, data.shape, seed)
-        set_scale(network, data)
+        set_view(network, data)
         optimiser = optimiser_of(network, training)
 
         def forward() -> Tensor:
@@ -228,8 +227,11 @@ def _stepping(network: Predictor, x: Tensor) -> Callable[[], Any] | None:
     except BackendError:
         return None
     weight, bias = (p.detach().numpy() for p in network.read_out.parameters())
+    past = None if network.skip is None else network.skip.weight.detach().numpy()
     sample, unit = x.numpy(), core.time_unit
-    return lambda: weight @ stepper.step(sample, unit) + bias
+    if past is None:
+        return lambda: weight @ stepper.step(sample, unit) + bias
+    return lambda: weight @ stepper.step(sample, unit) + past @ sample + bias
 
 
 def _in_turns(

@@ -23,7 +23,7 @@ from wormnet.study import jobs
 from wormnet.study.jobs import Job
 from wormnet.study.plan import Plan
 from wormnet.study.prepared import Prepared
-from wormnet.study.provenance import environment, machine
+from wormnet.study.provenance import environment, machine, source
 
 __all__ = ["Outcome", "run"]
 
@@ -78,11 +78,14 @@ def run(
         prepared, about = _ready(plan, workers, bar)
         _open(out)
         _write(out / "plan.json", about["plan"])
-        searches = [job for data in prepared for job in jobs.tunings(plan, data)]
+        digest = source()
+        searches = [job for data in prepared for job in jobs.tunings(plan, data, digest)]
         counts = [_do(searches, folder, workers, bar, "tuning")]
         tuned = _tuned(searches, folder)
         trainings = [
-            job for data in prepared for job in jobs.trainings(plan, data, tuned.get((data.name, data.fold), {}))
+            job
+            for data in prepared
+            for job in jobs.trainings(plan, data, tuned.get((data.name, data.fold), {}), digest)
         ]
         counts.append(_do(trainings, folder, workers, bar, "training"))
         priced = _price_all(plan, prepared, _trained(trainings, folder), out / "prices", bar)

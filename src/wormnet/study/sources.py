@@ -8,6 +8,7 @@ from typing import Any, cast
 from wormnet import data
 from wormnet.data import Dataset
 from wormnet.errors import ArgumentError, shown, unknown
+from wormnet.study.checks import at
 from wormnet.study.network import imported
 
 __all__ = ["Source", "source_of"]
@@ -23,11 +24,13 @@ class Source:
         name: in plans, records and reports.
         folds: how many disjoint test parts it offers; 0: its own split alone.
         load: (fold, or None for the own split) -> Dataset.
+        overlap: whether the train parts of two folds share sequences, so that scores of folds depend on each other.
     """
 
     name: str
     folds: int
     load: Callable[[int | None], Dataset]
+    overlap: bool = True
 
 
 def source_of(given: Any, options: Mapping[str, Any] | None = None) -> Source:
@@ -37,7 +40,8 @@ def source_of(given: Any, options: Mapping[str, Any] | None = None) -> Source:
         given: a name of `wormnet.data.names()`; a Dataset, which is one fold; a list of Datasets of one name with
             disjoint test parts, one for each fold; a function (fold) -> Dataset, with as many folds as the plan asks
             for; `module:name` of one of these; or a Source.
-        options: of the loader of a registered data set. Of a generated one every fold is a seed of its own.
+        options: of the loader of a registered data set; or, for any other name, of a table in a file: see
+            `wormnet.study.tables.Table`. Of a generated one every fold is a seed of its own.
 
     Raises: ArgumentError for anything else.
 
@@ -49,10 +53,13 @@ def source_of(given: Any, options: Mapping[str, Any] | None = None) -> Source:
     if isinstance(given, str):
         if given in data.names():
             return _registered(given, dict(options or {}))
+        if options and "file" in options:
+            return _table(given, options)
         if ":" in given:
             found = source_of(imported("data set", given))
-            return Source(given, found.folds, found.load)
-        raise ArgumentError(unknown("data set", given, data.names()))
+            return Source(given, found.folds, found.load, found.overlap)
+        known = unknown("data set", given, data.names())
+        raise ArgumentError(f"{known} For a table of your own give its file in [data.{given}].")
     if isinstance(given, Dataset):
         return Source(given.name, 0, partial(_one, given))
     if isinstance(given, Sequence) and given and all(isinstance(one, Dataset) for one in given):
@@ -76,8 +83,16 @@ def _registered(name: str, options: dict[str, Any]) -> Source:
     if about.folds and "fold" not in options and options.get("protocol", "clean") == "clean":
         return Source(name, about.folds, partial(_fold, name, options))
     if about.source == "generated" and "seed" not in options and options.get("protocol", "clean") == "clean":
-        return Source(name, MOST_FOLDS, partial(_seed, name, options))
+        return Source(name, MOST_FOLDS, partial(_seed, name, options), overlap=False)
     return Source(name, 0, partial(_own_split, name, options))
+
+
+def _table(name: str, options: Mapping[str, Any]) -> Source:
+    from wormnet.study import tables
+
+    with at(f"data.{name}"):
+        given = tables.table(options)
+        return Source(name, given.folds, partial(tables.load, name, given))
 
 
 def _own_split(name: str, options: dict[str, Any], fold: int | None) -> Dataset:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.errors import WiringError, unknown
-from wormnet.wiring import atlas, chance, check
+from wormnet.wiring import atlas, chance, check, edit
 from wormnet.wiring.check import CHEMICAL, CURRENT, GAP, KINDS
 from wormnet.wiring.core import Wiring, prove_wiring
 
@@ -233,12 +233,13 @@ def densified(wiring: Wiring, seed: int = 0) -> Wiring:
     n = max(1, round((-sending + (sending**2 + 4 * total) ** 0.5) / 2))
     drawn = chance.dense(sending, n, min(n, wiring.n_outputs), seed=seed)
     if not sending and wiring.n_inputs:
-        senders = wiring.pre[current]
-        # A sender's receivers differ; it may have had more of them than there are neurons now.
-        pairs = [(i, j) for i in np.unique(senders) for j in rng.permutation(n)[: np.sum(senders == i)]]
-        drawn = drawn.drive(
-            {wiring.inputs[i]: [drawn.neurons[j] for k, j in pairs if k == i] for i in np.unique(senders)}
-        )
+        drawn = drawn.replace(inputs=wiring.inputs, pre=drawn.pre + wiring.n_inputs, post=drawn.post + wiring.n_inputs)
+        for sender in np.unique(wiring.pre[current]):
+            # It may have had more receivers than there are neurons now.
+            mine = current[wiring.pre[current] == sender][:n]
+            post = rng.permutation(n)[: len(mine)] + wiring.n_inputs
+            sent = np.full(len(mine), sender), post, CURRENT, wiring.sign[mine], wiring.count[mine]
+            drawn = edit.appended(drawn, *sent)
     return _as(wiring, drawn, "dense", seed)
 
 
@@ -256,11 +257,11 @@ def _as(wiring: Wiring, drawn: Wiring, what: str, seed: int) -> Wiring:
 
 NULLS: dict[str, Callable[[Wiring, int], Wiring]] = {
     "rewire": rewire,
-    "rewire_classes": rewire_classes,
     "signs": shuffle_signs,
     "counts": shuffle_counts,
     "erdos_renyi": erdos_renyi,
     "permute": permute_neurons,
+    "rewire_classes": rewire_classes,
     "random": randomised,
     "dense": densified,
 }
