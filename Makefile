@@ -3,6 +3,9 @@
 # make check: install, then run the checks and the tests that compile nothing: under a minute, before every commit.
 # make bench: install, then time the layers beside their peers, ncps under torch.compile too, which takes most of an hour
 #             to compile; $(BIN)/python benchmarks/run.py leaves that out and takes five minutes.
+# make docs:  install, then build the documentation site into $(SITE); a warning is an error.
+# make coverage: install, then say which lines the tests run; takes longer than the tests and is no part of them.
+# make dist:  install, then build wheel and sdist into dist, and prove the wheel in a fresh environment.
 # make lowest: install the lowest versions that pyproject.toml allows into $(LOWEST), and run the quick tests with them.
 # All need Python 3.11 or newer, make, gcc, about 4 GB of disk and a package index. See README.md.
 
@@ -11,10 +14,12 @@ VENV ?= .venv
 OUT ?= study
 BIN := $(VENV)/bin
 LOWEST ?= .venv-lowest
-QUICK := tests/test_errors.py tests/test_imports.py tests/models tests/testing tests/nn/test_arguments.py \
-    tests/wiring/test_core.py tests/wiring/test_edit.py src/wormnet/errors.py src/wormnet/models src/wormnet/wiring/core.py
+SITE ?= docs/_build
+QUICK := tests/test_errors.py tests/test_imports.py tests/test_repository.py tests/models/test_formulas.py \
+    tests/models/test_specs.py tests/testing tests/nn/test_arguments.py tests/wiring/test_core.py tests/wiring/test_edit.py \
+    src/wormnet/errors.py src/wormnet/models src/wormnet/wiring/core.py
 
-.PHONY: study test check lint bench lowest clean
+.PHONY: study test check lint quick bench docs coverage dist lowest clean
 .DELETE_ON_ERROR:
 
 study: $(VENV)/.installed
@@ -23,7 +28,11 @@ study: $(VENV)/.installed
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-check: lint
+# Side by side, each on a core of its own.
+check: $(VENV)/.installed
+	$(MAKE) --no-print-directory -j 2 lint quick
+
+quick: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m 'not slow and not gpu' $(QUICK)
 
 lint: $(VENV)/.installed
@@ -33,6 +42,15 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/run.py --compiled
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m sphinx -W -q -b html docs $(SITE)
+
+coverage: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow and not gpu' --cov --cov-report term --cov-report html
+
+dist: $(VENV)/.installed
+	$(BIN)/python scripts/dist.py
 
 # Warnings are no errors here: old packages warn of what they use of new ones.
 lowest:
@@ -44,7 +62,7 @@ lowest:
 	    --ignore tests/test_benchmarks.py --ignore tests/engine/gpu
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(OUT) dist
+	rm -rf $(VENV) $(LOWEST) $(OUT) dist htmlcov .coverage
 
 # Half an environment is worse than none: the mark is made last, and the next call starts over without it.
 $(VENV)/.installed: pyproject.toml constraints.txt

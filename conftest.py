@@ -14,6 +14,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The examples of the GPU kernels' modules are only looked for where Triton exists.
 collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/wormnet/engine/gpu/*"]
+# What the documentation site is built by, and into.
+collect_ignore_glob += ["docs/conf.py", "docs/examples/*", "docs/_build/*"]
 
 hypothesis.settings.register_profile("wormnet", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("wormnet")

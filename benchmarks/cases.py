@@ -1,24 +1,40 @@
 """The frozen cases: who runs what. A case's numbers compare over the years only while it stays as it is."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from networks import (
+    FORWARD,
+    INPUTS,
+    Runs,
+    alone,
+    beside,
+    first_call,
+    fly,
+    lrc,
+    mixed,
+    ncp,
+    padded,
+    peer_cfc,
+    peer_ltc,
+    random_layer,
+    seeded,
+    sequences,
+    sigmoids,
+    solver,
+    trained,
+    vanishing,
+)
+from torch import nn
 
 import wormnet
 
-INPUTS = 32
 REFERENCE_TEST = "tests/engine/cpu/test_against_reference.py"
 BOTH_WAYS = 2
 """A sigmoid of a synapse is computed on the way there and again on the way back."""
-
-Runs = dict[str, Callable[[], object]]
-"""What is timed, by name: "wormnet ..." is ours, the others are the peers."""
 
 
 @dataclass(frozen=True)
@@ -38,123 +54,10 @@ class Case:
     """runs whose peak memory is measured, each in a process of its own"""
     calls: int = 1
     """calls per timing: as many as make up for the clock"""
-
-
-def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
-    torch.manual_seed(0)
-    return make()
-
-
-def peer_ltc(wiring: str) -> nn.Module:
-    """An LTC of ncps on the wiring of a case."""
-    from ncps import wirings
-    from ncps.torch import LTC
-
-    made = {
-        "ncp": lambda: wirings.NCP(12, 6, 1, 6, 4, 6, 6, seed=0),
-        "dense": lambda: wirings.FullyConnected(64, 64),
-        "302": lambda: wirings.Random(302, 10, sparsity_level=1 - 3700 / 302**2, random_seed=0),
-    }[wiring]()
-    return _seeded(lambda: LTC(INPUTS, made, batch_first=True))
-
-
-def peer_cfc(wiring: str) -> nn.Module:
-    """A CfC of ncps."""
-    from ncps import wirings
-    from ncps.torch import CfC
-
-    if wiring == "ncp":
-        return _seeded(lambda: CfC(INPUTS, wirings.NCP(12, 6, 1, 6, 4, 6, 6, seed=0)))
-    return _seeded(lambda: CfC(INPUTS, 64, backbone_layers=1, backbone_units=128, backbone_dropout=0.0))
-
-
-def sigmoids(rnn: wormnet.Recurrent, batch: int, steps: int, *, ways: int = 1) -> int:
-    """How many sigmoids, tanhs and exps a call evaluates.
-
-    An LTC's: of inputs' synapses once a sample, of neurons' in every sub-step, anew on the way back. A CfC's: two tanhs
-    and a gate for each neuron, and its backbone's units, which the way back finds in the history.
-    """
-    if isinstance(rnn, wormnet.CfC):
-        options = rnn.model.options
-        return batch * steps * (3 * rnn.wiring.n_neurons + options["backbone_layers"] * options["backbone_units"])
-    from_inputs = int((rnn.wiring.pre < rnn.n_inputs).sum())
-    return ways * batch * steps * (from_inputs + rnn.model.options["unfolds"] * (rnn.wiring.n_synapses - from_inputs))
-
-
-def sequences(layer: nn.Module, batch: int, steps: int, *, backward: bool) -> Callable[[], object]:
-    """One call over a batch, and the way back unless it is forward only."""
-    x = torch.randn(batch, steps, INPUTS, generator=torch.Generator().manual_seed(0))
-    layer(x[:1, :1])[0].sum().backward()  # what a first call loads is not what a call costs
-
-    def both() -> None:
-        layer.zero_grad(set_to_none=True)
-        layer(x)[0].sum().backward()
-
-    def forward() -> None:
-        with torch.no_grad():
-            layer(x)
-
-    return both if backward else forward
-
-
-def beside(
-    peer: Callable[[], nn.Module], batch: int, steps: int, *, backward: bool = True, standard: bool = False
-) -> Runs:
-    """Ours made from the peer's, the peer, and torch's recurrent layers of 64 units."""
-    theirs = peer()
-    ours = wormnet.from_ncps(theirs)
-    theirs_y, ours_y = (one(torch.ones(2, 3, INPUTS))[0] for one in (theirs, ours))
-    torch.testing.assert_close(ours_y, theirs_y, rtol=1e-3, atol=1e-4)
-    layers = {"wormnet": ours, "ncps": theirs}
-    if standard:
-        layers["LSTM(64)"] = _seeded(lambda: nn.LSTM(INPUTS, 64, batch_first=True))
-        layers["GRU(64)"] = _seeded(lambda: nn.GRU(INPUTS, 64, batch_first=True))
-    return {name: sequences(layer, batch, steps, backward=backward) for name, layer in layers.items()}
-
-
-def alone(name: str) -> Runs:
-    """One sample after another, as in a control loop."""
-    ours = wormnet.from_ncps(peer_ltc("ncp"))
-    cell, lstm = _seeded(lambda: nn.LSTMCell(INPUTS, 64)), _seeded(lambda: nn.LSTM(INPUTS, 64, batch_first=True))
-    stepper, x = ours.stepper(), np.ones(INPUTS, np.float32)
-    row = torch.ones(1, INPUTS)
-
-    def without_gradients(call: Callable[[Tensor], object], sample: Tensor) -> Callable[[], None]:
-        def run() -> None:
-            with torch.no_grad():
-                call(sample)
-
-        return run
-
-    return {
-        "wormnet": (lambda: stepper.step(x)) if name == "stepper" else without_gradients(ours.step, row),
-        "LSTMCell(64)": without_gradients(cell, row),
-        "LSTM(64)": without_gradients(lstm, row[None]),
-    }
-
-
-def random_layer(n: int) -> wormnet.LTC:
-    """A random network of n synapses between neurons."""
-    neurons = max(32, int(np.sqrt(n / 0.1)))
-    chosen = np.random.default_rng(0).choice(neurons * neurons, n, replace=False)
-    wiring = wormnet.Wiring(
-        INPUTS, neurons, outputs=[0], pre=chosen % neurons + INPUTS, post=chosen // neurons + INPUTS
-    )
-    return _seeded(lambda: wormnet.LTC(wiring))  # pyright: ignore
-
-
-def first_call() -> Runs:
-    """A layer's first call in a new process whose code lies on the disk, without importing torch."""
-    code = (
-        "import time, torch, wormnet; rnn = wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=1));"
-        "x = torch.zeros(2, 3, 4); a = time.perf_counter(); rnn(x)[0].sum().backward(); print(time.perf_counter() - a)"
-    )
-
-    def run() -> float:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        return float(done.stdout)
-
-    return {"wormnet": run}
+    bounds: dict[str, float] = field(default_factory=dict)
+    """what share of another run's time ours may take; of "seconds", how many"""
+    since: bool = False
+    """whether an older revision cannot run it, so that there is none to compare with"""
 
 
 def _ltc(wiring: str, batch: int, steps: int, ways: int = BOTH_WAYS) -> Callable[[], int]:
@@ -165,20 +68,82 @@ def _cfc(wiring: str) -> Callable[[], int]:
     return lambda: sigmoids(wormnet.from_ncps(peer_cfc(wiring)), 64, 100)
 
 
+def _later_cases() -> list[Case]:
+    """What layers could not do, or did on the reference engine, before one source ran on every engine."""
+    found = [
+        Case(
+            f"mixed-{model}",
+            f"{model.upper() if model == 'ltc' else 'CfC'} with mixed memory, NCP 12-6-1, batch 64, 100 steps",
+            lambda model=model: mixed(model),
+            bounds={"LSTM(64)": 1.0},
+            since=True,
+        )
+        for model in ("ltc", "cfc")
+    ]
+    most = {"euler": 1.2, "exponential_euler": 1.5, "rk4": 4.5, "exponential_midpoint": None}
+    for name, bound in most.items():
+        found.append(
+            Case(
+                f"solver-{name.replace('_', '-')}",
+                f"LTC, NCP 12-6-1, solver {name}, beside semi-implicit",
+                lambda name=name: solver(name),
+                bounds={} if bound is None else {"semi-implicit": bound},
+                since=True,
+            )
+        )
+    found.append(Case("lrc-ncp", "LRC, NCP 12-6-1, batch 64, 100 steps", lrc, bounds={"LTC": 1.5}, since=True))
+    layers: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+        "ltc": ("LTC, NCP 12-6-1", lambda: wormnet.from_ncps(peer_ltc("ncp"))),
+        "cfc": ("CfC, NCP 12-6-1", lambda: wormnet.from_ncps(peer_cfc("ncp"))),
+        "cfc-dense": ("CfC, dense 64, backbone of 128", lambda: wormnet.from_ncps(peer_cfc("dense"))),
+        "ctrnn": ("CT-RNN, NCP 12-6-1", lambda: seeded(lambda: wormnet.CTRNN(ncp().wiring))),
+        "auto-ncp-64": (
+            "LTC, auto_ncp of 64",
+            lambda: seeded(lambda: wormnet.LTC(wormnet.auto_ncp(inputs=INPUTS, neurons=64, outputs=8, seed=0))),
+        ),
+    }
+    for name in ("ltc", "cfc", "cfc-dense"):
+        what, layer = layers[name]
+        found.append(
+            Case(
+                f"padded-{name}",
+                f"{what}, lengths of 1 to 100, half of 100 in the mean",
+                lambda layer=layer: padded(layer),
+                bounds={"full batch": 0.65},
+            )
+        )
+    for name in ("auto-ncp-64", "cfc", "cfc-dense", "ctrnn"):
+        what, layer = layers[name]
+        found.append(
+            Case(
+                f"vanishing-{name}",
+                f"{what}, batch 64, 150 steps, loss on the last output",
+                lambda layer=layer: vanishing(layer),
+                bounds={"all outputs": 1.05},
+            )
+        )
+    found.append(
+        Case("fly", "LTC, 139,000 neurons, 5 million synapses, batch 16, 5 steps", fly, memory=("wormnet",), since=True)
+    )
+    return found
+
+
 def all_cases() -> dict[str, Case]:
     """By name, in the order of the table."""
     cases = [
         Case(
             "ltc-ncp",
             "LTC, NCP 12-6-1, 32 inputs, batch 64, 100 steps",
-            lambda: beside(lambda: peer_ltc("ncp"), 64, 100, standard=True),
+            lambda: beside(lambda: peer_ltc("ncp"), 64, 100, standard=(64, 19)),
             sigmoids=_ltc("ncp", 64, 100),
+            bounds={"LSTM(64)": 1.0, "LSTM(19)": 1.0},
         ),
         Case(
             "ltc-ncp-forward",
             "the same, forward only",
-            lambda: beside(lambda: peer_ltc("ncp"), 64, 100, backward=False, standard=True),
+            lambda: beside(lambda: peer_ltc("ncp"), 64, 100, backward=False, standard=(64, 19)),
             sigmoids=_ltc("ncp", 64, 100, 1),
+            bounds={"LSTM(64)": 0.8},
         ),
         Case(
             "ltc-dense-64",
@@ -196,26 +161,27 @@ def all_cases() -> dict[str, Case]:
         Case(
             "ltc-302-forward",
             "the same, forward only",
-            lambda: {"wormnet": sequences(wormnet.from_ncps(peer_ltc("302")), 32, 10, backward=False)},
+            lambda: {"wormnet": sequences(wormnet.from_ncps(peer_ltc("302")), 32, 10, what=FORWARD)},
             sigmoids=_ltc("302", 32, 10, 1),
         ),
         Case(
             "ltc-302-long",
             "LTC, 302 neurons, 3,700 synapses, batch 32, 100 steps",
-            lambda: {"wormnet": sequences(wormnet.from_ncps(peer_ltc("302")), 32, 100, backward=True)},
+            lambda: trained(wormnet.from_ncps(peer_ltc("302")), 32, 100),
             sigmoids=_ltc("302", 32, 100),
             memory=("wormnet",),
         ),
         Case(
             "cfc-ncp",
             "CfC, NCP 12-6-1, batch 64, 100 steps",
-            lambda: beside(lambda: peer_cfc("ncp"), 64, 100, standard=True),
+            lambda: beside(lambda: peer_cfc("ncp"), 64, 100, standard=(64, 19)),
             sigmoids=_cfc("ncp"),
         ),
         Case(
             "cfc-dense",
             "CfC, dense 64, backbone of 128, batch 64, 100 steps",
-            lambda: beside(lambda: peer_cfc("dense"), 64, 100, standard=True),
+            lambda: beside(lambda: peer_cfc("dense"), 64, 100, standard=(64,)),
+            bounds={"LSTM(64)": 1.0},
             gate=(f"{REFERENCE_TEST}::test_a_wide_backbone_is_computed_like_the_reference",),
             sigmoids=_cfc("dense"),
         ),
@@ -234,7 +200,8 @@ def all_cases() -> dict[str, Case]:
             sigmoids=_ltc("ncp", 1, 1, 1),
             calls=50,
         ),
-        Case("first-call", "first call in a new process, code on the disk", first_call),
+        Case("first-call", "first call in a new process, code on the disk", first_call, bounds={"seconds": 0.5}),
+        *_later_cases(),
     ]
     for n in (10**3, 10**4, 10**5, 10**6):
         steps = max(1, 30_000 // n)
@@ -242,7 +209,7 @@ def all_cases() -> dict[str, Case]:
             Case(
                 f"synapses-1e{len(str(n)) - 1}",
                 f"LTC, {n:,} synapses, batch 32: time per synapse, sub-step and sequence",
-                lambda n=n, steps=steps: {"wormnet": sequences(random_layer(n), 32, steps, backward=True)},
+                lambda n=n, steps=steps: {"wormnet": sequences(random_layer(n), 32, steps)},
                 sigmoids=lambda n=n, steps=steps: sigmoids(random_layer(n), 32, steps, ways=BOTH_WAYS),
                 per=n * 6 * steps * 32,
             )
@@ -258,17 +225,17 @@ def ceiling() -> Callable[[], object]:
     from wormnet.engine.cpu.lanes import load, store
     from wormnet.engine.cpu.threads import run_tasks
 
-    @kernel
     def pure(x, y, times):
         for _ in range(times):
             for i in range(0, len(x), LANES):
                 store(y, i, sigmoid(load(x, i)))
 
+    compiled = kernel(pure, "sigmoid_ceiling")
     threads = torch.get_num_threads()
     x = np.linspace(-3, 3, 4096, dtype=np.float32)
     y = np.empty((threads, 4096), np.float32)
-    pure(x, y[0], 1)
-    return lambda: run_tasks(threads, threads, lambda task, _: pure(x, y[task], 1024))
+    compiled(x, y[0], 1)
+    return lambda: run_tasks(threads, threads, lambda task, _: compiled(x, y[task], 1024))
 
 
 def seconds(run: Callable[[], object], calls: int) -> float:

@@ -3,8 +3,8 @@
 Each case first runs its correctness tests, and is not timed while they fail. Then all networks of a case take turns
 (A B C A B C ...), each timed right after an untimed run of its own, and what counts is the median over the rounds of
 the ratio within a round: whatever else the machine does then hits both. With --base, the same case of another revision,
-in a throw-away worktree, takes turns with this one. Prints a table in Markdown and writes its numbers, with machine and
-commit, to benchmarks/results/; --table FILE prints the table of such a file.
+in a throw-away worktree, takes turns with this one, each in a process of its own. Prints a table in Markdown and writes
+its numbers, with machine and commit, to benchmarks/results/; --table FILE prints the table of such a file.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> None:
             record["cases"][name] = {"refused": list(case.gate)}
             continue
         record["cases"][name] = found = _measure(case, arguments)
-        if arguments.base:
+        if arguments.base and not case.since:
             found["base"] = _against(arguments.base, name, arguments)
         print(_row(case, found), file=sys.stderr, flush=True)
         if not arguments.quick:
@@ -71,7 +71,8 @@ def _write(record: dict[str, Any]) -> None:
     from wormnet.atomic import write_whole
 
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"cpu-{record['commit'][:12]}.json"
+    threads = "" if record["machine"]["threads"] == os.cpu_count() else f"-threads-{record['machine']['threads']}"
+    path = RESULTS / f"cpu-{record['commit'][:12]}{threads}.json"
     write_whole(path, json.dumps(record, indent=1) + "\n")
     print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
 
@@ -140,6 +141,7 @@ def _measure(case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
         for name, theirs in times.items()
         if name not in ("wormnet", "ceiling")
     }
+    found["bounds"] = {name: _kept_to(name, most, times) for name, most in case.bounds.items()}
     if case.sigmoids:
         import torch
 
@@ -151,20 +153,30 @@ def _measure(case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     if case.per:
         found["nanoseconds per synapse, sub-step and sequence"] = statistics.median(ours) / case.per * 1e9
     if case.memory:
-        found["memory"] = {name: _apart(case.name, "memory", ROOT, arguments, name)["bytes"] for name in case.memory}
+        apart = {name: _apart(case.name, arguments, name) for name in case.memory}
+        found["memory"] = {name: one["bytes"] for name, one in apart.items()}
+        found["memory to build"] = {name: one["built"] for name, one in apart.items()}
     return found
+
+
+def _kept_to(name: str, most: float, times: dict[str, list[float]]) -> dict[str, Any]:
+    """What share of a peer's time ours takes, round by round, and whether that is within its bound."""
+    ours = times["wormnet"]
+    shares = ours if name == "seconds" else [own / other for own, other in zip(ours, times[name], strict=True)]
+    return {"most": most, **_spread(shares), "holds": statistics.median(shares) <= most}
 
 
 def _compiled(case: Any) -> Any:
     """The peer under torch.compile; what it cannot compile it says."""
-    import cases
+    import networks
     import torch
 
-    peer = cases.peer_cfc if case.name.startswith("cfc") else cases.peer_ltc
+    peer = networks.peer_cfc if case.name.startswith("cfc") else networks.peer_ltc
     wiring = case.name.split("-")[1]
     module = torch.compile(peer(wiring))
     batch, steps = (32, 10) if wiring == "302" else (64, 100)
-    run = cases.sequences(module, batch, steps, backward="forward" not in case.name)  # pyright: ignore
+    what = networks.FORWARD if "forward" in case.name else networks.ALL
+    run = networks.sequences(module, batch, steps, what=what)  # pyright: ignore
     run()
     return run
 
@@ -175,7 +187,8 @@ def _spread(times: list[float]) -> dict[str, Any]:
 
 
 def _worker(arguments: argparse.Namespace) -> dict[str, Any]:
-    """In a process of its own: seconds of a case's own run, or its peak memory above that of the process before."""
+    """In a process of its own: seconds of a case's own run for every line that comes in, or its peak memory above that
+    of the process before, and that of building it."""
     import torch
 
     torch.set_num_threads(arguments.threads)
@@ -185,15 +198,28 @@ def _worker(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.worker == "time":
         run = case.build()["wormnet"]
         cases.seconds(run, 1)
-        cases.seconds(run, 1)
-        return {"seconds": statistics.median(cases.seconds(run, case.calls) for _ in range(5))}
+        print("ready", flush=True)
+        for _ in sys.stdin:
+            cases.seconds(run, 1)
+            print(_least(lambda: cases.seconds(run, case.calls)), flush=True)
+        return {}
+    bare = _peak()
     runs = case.build()
+    built = _peak() - bare
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # what building took is not what running takes
     before = _peak()
     cases.seconds(runs[arguments.run], 1)
-    return {"bytes": _peak() - before}
+    return {"bytes": _peak() - before, "built": built}
+
+
+def _least(timed: Any) -> float:
+    """The least of what a fifth of a second has room for, 3 to 25 times: of two processes only one is in the caches."""
+    begun, found = time.perf_counter(), []
+    while len(found) < 3 or (len(found) < 25 and time.perf_counter() - begun < 0.2):
+        found.append(timed())
+    return min(found)
 
 
 def _peak() -> int:
@@ -204,23 +230,44 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _apart(case: str, what: str, tree: Path, arguments: argparse.Namespace, run: str = "wormnet") -> dict[str, Any]:
-    command = [sys.executable, __file__, "--worker", what, "--case", case, "--run", run]
-    command += ["--threads", str(arguments.threads)]
-    environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def _command(case: str, what: str, tree: Path, arguments: argparse.Namespace, run: str) -> dict[str, Any]:
+    words = [sys.executable, __file__, "--worker", what, "--case", case, "--run", run]
+    words += ["--threads", str(arguments.threads)]
+    return {"args": words, "env": {**os.environ, "PYTHONPATH": str(tree / "src")}, "text": True}
+
+
+def _apart(case: str, arguments: argparse.Namespace, run: str) -> dict[str, Any]:
+    done = subprocess.run(**_command(case, "memory", ROOT, arguments, run), capture_output=True, check=False)
     if done.returncode:
-        sys.exit(f"{case} in {tree}:\n{done.stderr[-2000:]}")
+        sys.exit(f"{case}:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def _against(revision: str, case: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Pairs of processes, this tree and the revision's in turns."""
+    """Two processes, this tree's and the revision's, that run in turns."""
+    pairs = []
     with _worktree(revision) as tree:
-        pairs = []
-        for _ in range(max(arguments.rounds // 3, 2)):
-            pairs.append([_apart(case, "time", one, arguments)["seconds"] for one in (ROOT, tree)])
-    return {"revision": revision, "pairs": pairs, "ratio": statistics.median(base / own for own, base in pairs)}
+        both = [
+            subprocess.Popen(
+                **_command(case, "time", one, arguments, "wormnet"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            for one in (ROOT, tree)
+        ]
+        for one in both:
+            if one.stdout.readline() != "ready\n":
+                sys.exit(f"{case} does not run in one of this tree and {revision}.")
+        for _ in range(arguments.rounds):
+            pairs.append([_asked(one) for one in both])
+        for one in both:
+            one.communicate()
+    slower = [own / base for own, base in pairs]
+    return {"revision": revision, "pairs": pairs, "most": 1.05, **_spread(slower)}
+
+
+def _asked(process: Any) -> float:
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
 
 
 @contextmanager
@@ -303,10 +350,19 @@ def _row(case: Any, found: dict[str, Any]) -> str:
         notes.append(f"ncps does not compile ({found['ncps compiled'].partition(':')[0]})")
     for name, size in found.get("memory", {}).items():
         notes.append(f"{name} {_size(size)}")
+    for name, kept in found.get("bounds", {}).items():
+        took = f"{_time(kept['median'])} of {_time(kept['most'])}"
+        if name != "seconds":
+            took = f"{kept['median']:.3g} ({kept['quartiles'][0]:.3g} - {kept['quartiles'][1]:.3g}) of {name}"
+            took += f", at most {kept['most']:g}"
+        notes.append(took + ("" if kept["holds"] else ": missed"))
     if "base" in found:
-        notes.append(f"{found['base']['ratio']:.3f} times as fast as {found['base']['revision']}")
+        base = found["base"]
+        took = f"{base['median']:.3g} ({base['quartiles'][0]:.3g} - {base['quartiles'][1]:.3g})"
+        notes.append(f"{took} of the time at {base['revision']}")
     ncps = peer({"ncps": "", "ncps compiled": "compiled "})
-    standard = peer({"LSTM(64)": "LSTM ", "GRU(64)": "GRU ", "LSTMCell(64)": "LSTMCell "})
+    ours_too = ("ncps", "ncps compiled", "wormnet", "ceiling")
+    standard = peer({name: f"{name.removeprefix('wormnet, ')} " for name in times if name not in ours_too})
     return f"| {case.what} | {ours} | {ncps} | {standard} | {', '.join(notes)} |"
 
 
@@ -321,7 +377,7 @@ def table(record: dict[str, Any]) -> str:
         f"commit {record['commit'][:12]}."
     )
     rows = [_row(cases[name], found) for name, found in record["cases"].items()]
-    return "\n".join([head, "", "| case | wormnet | ncps 1.0.1 | torch, 64 units | |", "|---|---|---|---|---|", *rows])
+    return "\n".join([head, "", "| case | wormnet | ncps 1.0.1 | others | |", "|---|---|---|---|---|", *rows])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Image sequences: a small convolution sees, a neural circuit policy decides.
+"""Images, one after the other
+===========================
+
+Image sequences: a small convolution sees, a neural circuit policy decides.
 
 A bright square moves over a dark picture; the network is to follow its speed and direction.
 

@@ -1,4 +1,7 @@
-"""Does a network gain from being told how much time has passed?
+"""Irregular time
+==============
+
+Does a network gain from being told how much time has passed?
 
 A wave is sampled at random times, and the network is to say where it stands at each. The same network is trained twice:
 once it is told the time since the previous sample (dt), once it believes that samples come one time unit apart.

@@ -1,4 +1,7 @@
-"""Which neurons does a trained network need? Take out one after the other and look.
+"""Lesions
+=======
+
+Which neurons does a trained network need? Take out one after the other and look.
 
 A neural circuit policy learns to read handwritten digits row by row; then every neuron in turn is removed from the
 trained network, and the accuracy on unseen digits is printed.

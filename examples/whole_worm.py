@@ -1,4 +1,7 @@
-"""The whole worm as a recurrent layer: 302 neurons, 3,709 synapses and 1,091 gap junctions learn to predict a runner.
+"""The whole worm
+==============
+
+The whole worm as a recurrent layer: 302 neurons, 3,709 synapses and 1,091 gap junctions learn to predict a runner.
 
 The next state of a simulated runner (17 numbers) is to be told from those so far. Its state is injected into the
 worm's sensory neurons, and a linear map reads the motor neurons. Beside it are trained: the same number of neurons and

@@ -31,7 +31,7 @@ def test_a_case_that_does_not_exist_is_refused_with_those_that_do():
 def test_nothing_is_timed_while_the_tests_of_a_case_fail(tmp_path):
     # A copy of the benchmarks whose one case has a test that fails for its gate.
     (tmp_path / "benchmarks").mkdir()
-    for name in ("run.py", "cases.py"):
+    for name in ("run.py", "cases.py", "networks.py"):
         text = (ROOT / "benchmarks" / name).read_text()
         (tmp_path / "benchmarks" / name).write_text(text.replace("tests/engine/cpu/test_stepper.py", "test_red.py"))
     (tmp_path / "test_red.py").write_text("def test_red():\n    assert False\n")

@@ -21,8 +21,8 @@ def test_tap_prints_six_rows_margins_and_the_nulls(capsys, monkeypatch):
         assert f"{response:+.1f}" in printed
         assert f"{margin:+.1f}" in printed
     assert "6 of 6 rows hold" in printed
-    for kind in tap.NULLS:
-        share = (tap.nulls(tap.tw_pure(), kind, 200).passed >= 6).mean()
+    for kind in tap.DRAWN:
+        share = (tap.drawn(tap.tw_pure(), kind, 200).passed >= 6).mean()
         assert f"{share:.1%} of 200 circuits with random {kind}" in printed
 
 

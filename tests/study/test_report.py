@@ -1,21 +1,19 @@
-import dataclasses
+"""The report of a study that nobody ran: complete, one file, in words that follow its numbers."""
+
+import csv
 import json
 import re
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
+import studies
 
-from wormnet.data import Dataset, Sequences
-from wormnet.errors import DataError
-from wormnet.study import Plan, Training, report, run, summary
+from wormnet.errors import ArgumentError, DataError
+from wormnet.study import summary as summaries
+from wormnet.study.beside import beside
+from wormnet.study.report import report
 
 EVIL = '<script>alert("$x$")</script> & Söhne'
-
-
-def studied(plan: Plan, out, **options):
-    run(plan, out, workers=1, progress=False, **options)
-    return (out / "report.html").read_text(encoding="utf-8"), json.loads((out / "results.json").read_text())
 
 
 class Strict(HTMLParser):
@@ -25,12 +23,13 @@ class Strict(HTMLParser):
 
     def __init__(self, page: str):
         super().__init__()
-        self.open, self.text, self.tags = [], [], set()
+        self.open, self.text, self.tags, self.ids = [], [], set(), []
         self.feed(page)
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -45,160 +44,268 @@ class Strict(HTMLParser):
             self.text.append(data)
 
 
-def fake(scores: dict[str, list[float]], task: str = "classify", baseline: float = 0.3) -> summary.Summary:
-    """A study with these test scores; the validation scores are the same."""
-    names = list(scores)
-    about = {
-        "reference": names[-1],
-        "plan": Plan(["digits"], names, seeds=len(scores[names[0]])).to_dict(),
-        "comparisons": [list(pair) for pair in Plan(["digits"], names).comparisons()],
-        "datasets": {"d": {"task": task, "per": "sequence", "targets": {"test": 100}, "baselines": {"dull": baseline}}},
+@pytest.fixture(scope="module")
+def made():
+    return studies.study(folds=3, seeds=2)
+
+
+@pytest.fixture(scope="module")
+def out(made, tmp_path_factory):
+    out = studies.write(tmp_path_factory.mktemp("study"), *made)
+    report(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(out):
+    return (out / "report.html").read_text(encoding="utf-8")
+
+
+def small(folds: int = 2, **changes):
+    """A study of one data set and three networks."""
+    about, runs, _, prices = studies.study(folds=folds, seeds=1)
+    kept, names = {"vowels"}, {"ncp-ltc", "lstm", "gru"}
+    runs = [run for run in runs if run["dataset"] in kept and run["network"] in names and "error" not in run]
+    about |= {
+        "datasets": {name: about["datasets"][name] for name in kept},
+        "networks": {name: told for name, told in about["networks"].items() if name in names},
+        "comparisons": [["ncp-ltc", "lstm"]],
+        "factorial": None,
+        "runs": [run["id"] for run in runs],
+        "tuning": [],
+        "prices": {},
+        **changes,
     }
-    done = [
-        {"dataset": "d", "network": name, "seed": seed, "score": score, "valid_score": score, "parameters": 7}
-        for name, values in scores.items()
-        for seed, score in enumerate(values)
-    ]
-    return summary.summarise(about, done, [], {})
+    about["plan"] = {**about["plan"], "networks": sorted(names), "datasets": ["vowels"]}
+    return about, runs, [], {name: prices[name] for name in kept}
 
 
-def sentences(scores, **options) -> str:
-    return " ".join(summary.findings(fake(scores, **options))[0][1])
-
-
-def test_a_worm_network_that_loses_is_said_to_lose():
-    text = sentences({"ncp-ltc": [0.80, 0.81, 0.79], "lstm": [0.95, 0.94, 0.96]})
-    assert "ncp-ltc (80.0 %, 7 parameters), loses to the best standard one, lstm (95.0 %, 7 parameters)" in text
-    assert "Difference \u221215.0 points" in text
-    assert "holds 0" not in text
-
-
-def test_a_difference_that_seeds_explain_is_said_to_be_one():
-    text = sentences({"ncp-ltc": [0.80, 0.90, 0.70], "lstm": [0.83, 0.79, 0.84]})
-    assert "loses to" in text
-    assert "which holds 0: seeds alone can do this" in text
-
-
-def test_a_worm_network_that_is_ahead_by_luck_does_not_beat():
-    text = sentences({"ncp-ltc": [0.83, 0.79, 0.84], "lstm": [0.80, 0.90, 0.70]})
-    assert "is ahead of the best standard one" in text
-    assert "beats" not in text
-
-
-def test_a_smaller_error_is_the_better_one():
-    text = sentences({"ncp-cfc": [0.2, 0.21, 0.22], "lstm": [0.4, 0.42, 0.41]}, task="regress", baseline=0.25)
-    assert "ncp-cfc (0.21, 7 parameters), beats the best standard one, lstm (0.41" in text
-    assert "Not above the trivial baseline: lstm; dull: 0.25." in text
-
-
-def test_a_wiring_is_held_against_its_null():
-    text = sentences({"ncp-ltc": [0.8, 0.7, 0.9], "random-ltc": [0.82, 0.69, 0.91], "lstm": [0.5, 0.5, 0.5]})
-    assert (
-        "ncp-ltc (80.0) is worse than its null random-ltc (80.7), within what seeds alone can do: no evidence" in text
-    )
-
-
-def test_nobody_above_the_baseline_is_told():
-    assert "No network beats dull: 99.0 %." in sentences({"ncp-ltc": [0.8], "lstm": [0.9]}, baseline=0.99)
-
-
-def test_one_seed_tests_nothing_and_gets_the_interval_of_one_accuracy():
-    found = fake({"ncp-ltc": [0.8], "lstm": [0.9]})
-    assert "with one seed nothing is tested" in summary.findings(found)[0][1][0]
-    # Wilson for 80 of 100.
-    assert found.scores["d"]["ncp-ltc"].low == pytest.approx(0.7112, abs=1e-4)
-
-
-def test_the_winner_is_chosen_on_the_validation_part():
-    found = fake({"ncp-ltc": [0.9, 0.9], "ncp-cfc": [0.7, 0.7], "lstm": [0.8, 0.8]})
-    for one in found.runs:
-        one["valid_score"] = 1 - one["score"]
-    assert "The best worm network, ncp-cfc" in summary.findings(found)[0][1][0]
-
-
-def test_only_seeds_that_both_have_are_paired():
-    found = fake({"ncp-ltc": [0.8, 0.7, 0.9], "lstm": [0.5, 0.6, 0.4]})
-    some = [one for one in found.runs if (one["network"], one["seed"]) != ("lstm", 1)]
-    (test,) = summary.summarise(found.about, some, [], {}).comparisons
-    assert test.test.n == 2
-    assert test.test.difference == pytest.approx((0.3 + 0.5) / 2)
-
-
-def test_the_report_holds_every_network_and_every_number_of_the_table(plan, tmp_path):
-    page, results = studied(plan, tmp_path)
+def test_the_page_holds_every_network_and_every_score(made, page):
+    summary = summaries.summarise(*made)
     text = " ".join(Strict(page).text)
-    for name in plan.networks:
-        assert name in text
-    rows = results["table"]
-    assert {(row["network"], row["seed"]) for row in rows if row["measure"] == "score"} == {
-        (name, seed) for name in plan.networks for seed in plan.seeds
-    }
-    assert all(set(row) == {"dataset", "network", "seed", "measure", "level", "value"} for row in rows)
-    for name in plan.networks:
-        scores = [row["value"] for row in rows if (row["network"], row["measure"]) == (name, "score")]
-        assert f"{100 * np.mean(scores):.1f}" in text
-    assert {row["level"] for row in rows if row["measure"] == "noise"} == {0.5}
-    assert {"step_ms", "memory_bytes", "latency_ms", "baseline", "parameters"} <= {row["measure"] for row in rows}
+    for dataset, scale in summary.scales.items():
+        assert f"{dataset}: {scale.says}, {'more' if scale.better > 0 else 'less'} is better" in text
+        for name in summary.main:
+            assert name in text
+            assert scale.shown(summary.score(dataset, name).mean) in text
 
 
-def test_the_report_is_one_file_without_scripts_or_network(plan, tmp_path):
-    page, _ = studied(dataclasses.replace(plan, seeds=1), tmp_path)
+def test_the_first_screen_comes_first_and_the_method_last(page):
+    questions = ("At equal size", "Does the wiring matter?", "What is necessary", "Price")
+    places = [page.index(f"<dt>{text}</dt>") for text in questions]
+    places += [page.index(f'<section id="{name}"') for name in ("price", "pairs", "necessary", "robust", "data", "how")]
+    assert places == sorted(places)
+
+
+def test_the_report_is_one_file_without_scripts_or_network(page):
     parsed = Strict(page)
     assert "svg" in parsed.tags
     assert not parsed.tags & {"script", "link", "iframe", "img"}
-    # Links within the page, and the names of XML's vocabularies; nothing that a browser fetches.
-    assert all(target.startswith("#") for target in re.findall(r'(?:href|src)="([^"]*)"', page))
+    # Links within the page and to files beside it; nothing that a browser fetches by itself.
+    targets = re.findall(r'(?:xlink:)?(href|src)="([^"]*)"', page)
+    assert all(target.startswith(("#", "figures/", "tables/", "results.")) for _, target in targets)
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
 
 
-def test_ids_in_the_page_are_unique_or_the_same_thing(plan, tmp_path):
-    page, _ = studied(plan, tmp_path)
+def test_what_the_page_links_to_is_there(out, page):
+    for target in re.findall(r'href="((?:figures|tables|results)[^"]*)"', page):
+        assert (out / target).stat().st_size > 0
+    anchors = set(re.findall(r'href="#([^"]*)"', re.sub(r"<svg.*?</svg>", "", page, flags=re.S)))
+    assert anchors <= {*Strict(page).ids}
+
+
+def test_ids_of_figures_are_their_own(page):
     ids = re.findall(r'<clipPath id="([^"]*)"', page)
+    assert ids
     assert len(ids) == len(set(ids))
 
 
-def test_what_a_plan_says_is_shown_and_never_obeyed(tmp_path, dataset):
-    evil = Dataset(EVIL, dataset.train, dataset.valid, dataset.test, source=EVIL, licence=EVIL)
-    plan = Plan([evil], ["ncp-cfc", "lstm"], seeds=1, training=Training(epochs=1, neurons=6), name=EVIL)
-    page, _ = studied(plan, tmp_path)
-    assert "<script" not in page
-    # Title, heading, tables, figures: always the text as it was given.
-    assert " ".join(Strict(page).text).count(EVIL) > 5
+def test_every_figure_has_an_svg_a_png_and_its_numbers(out):
+    names = {path.stem for path in (out / "figures").glob("*.svg")}
+    assert {"price_parameters-vowels", "pairs-all", "ingredients-traffic", "noise-parity", "efficiency-vowels"} <= names
+    for name in names:
+        assert (out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        with (out / "figures" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            assert len(list(csv.DictReader(file))) > 0
 
 
-def test_one_network_alone_is_reported(tmp_path, even_dataset):
-    plan = Plan([even_dataset], ["gru"], seeds=2, training=Training(epochs=1))
-    page, _ = studied(plan, tmp_path)
-    assert "the gated networks are told no dt" in page
+def test_figures_know_a_dark_and_a_light_ground(out, page):
+    assert "prefers-color-scheme: dark" in page
+    figure = (out / "figures" / "noise-vowels.svg").read_text(encoding="utf-8")
+    assert "prefers-color-scheme: dark" in figure
+    # Every colour that is drawn is a variable with its light value behind it.
+    drawn = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", re.sub(r"<style>.*?</style>", "", figure, flags=re.S)))
+    assert not drawn
 
 
-def test_a_regression_is_reported(tmp_path):
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((60, 4, 2))
-    parts = [Sequences(x[rows], x[rows].cumsum(1)) for rows in (slice(40), slice(40, 50), slice(50, 60))]
-    plan = Plan([Dataset("sum", *parts)], ["ncp-ltc", "lstm"], seeds=2, training=Training(epochs=1, neurons=6))
-    page, results = studied(plan, tmp_path)
-    assert "mean squared error" in page
-    assert results["datasets"]["sum"]["task"] == "regress"
+def test_no_letter_of_a_figure_is_smaller_than_eight_points(page):
+    sizes = {float(size) for size in re.findall(r"font: (?:bold )?(?:\d+ )?([\d.]+)px", page)}
+    assert sizes
+    assert min(sizes) >= 8
 
 
-def test_the_report_can_be_made_again_from_the_records(plan, tmp_path):
-    page, results = studied(dataclasses.replace(plan, networks=["lstm"]), tmp_path)
+def test_every_number_of_every_run_is_in_the_long_table(made, out):
+    results = json.loads((out / "results.json").read_text())
+    finished = [run for run in made[1] if "error" not in run]
+    rows = [row for row in results["table"] if (row["measure"], row["metric"]) == ("scores", "mse")]
+    assert {(row["network"], row["fold"], row["seed"], row["share"]): row["value"] for row in rows} == {
+        (run["network"], run["fold"], run["seed"], run["share"]): run["scores"]["mse"]
+        for run in finished
+        if run["dataset"] == "traffic"
+    }
+    assert {"noise", "drop", "drop_blind", "rate", "unfamiliar", "pc1", "stepper_us", "baseline", "learned"} <= {
+        row["measure"] for row in results["table"]
+    }
+    with (out / "results.csv").open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(results["table"])
+
+
+def test_the_tables_are_csv_files_too(out):
+    results = json.loads((out / "results.json").read_text())
+    assert {path.stem for path in (out / "tables").glob("*.csv")} == set(results["tables"])
+    assert {"networks", "tests", "ingredients", "robustness", "efficiency", "smallest", "learning", "failed"} <= set(
+        results["tables"]
+    )
+    assert len(results["tables"]["networks"]) == 3 * len(studies.NETWORKS)
+
+
+def test_no_accuracy_and_no_interval_is_outside_of_0_to_100_percent(out):
+    results = json.loads((out / "results.json").read_text())
+    for row in results["tables"]["networks"]:
+        if row["dataset"] != "traffic":
+            assert 0 <= row["score_low"] <= row["score"] <= row["score_high"] <= 1
+
+
+def test_verdicts_in_the_table_follow_their_numbers(out):
+    for row in json.loads((out / "results.json").read_text())["tables"]["tests"]:
+        if row["verdict"] in ("better", "worse"):
+            assert row["p_holm"] < 0.05
+        if row["low"] is not None and row["low"] <= 0 <= row["high"]:
+            assert row["verdict"] in ("not decided", "equivalent", "the same")
+
+
+def test_failed_runs_are_told_and_their_text_is_not_obeyed(page):
+    assert "What failed" in page
+    assert "MemoryError: &lt;out&gt; &amp; gone" in page
+
+
+def test_the_same_records_make_the_same_report(tmp_path):
+    out = studies.write(tmp_path, *small())
+    before = report(out).read_bytes(), {path.name: path.read_bytes() for path in (out / "figures").iterdir()}
     for name in ("report.html", "results.json"):
-        (tmp_path / name).unlink()
-    assert report(tmp_path) == tmp_path / "report.html"
-    assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
-    assert json.loads((tmp_path / "results.json").read_text()) == results
+        (out / name).unlink()
+    assert report(out) == out / "report.html"
+    assert ((out / "report.html").read_bytes(), {p.name: p.read_bytes() for p in (out / "figures").iterdir()}) == before
+
+
+def test_figures_of_an_earlier_report_do_not_stay(tmp_path):
+    out = studies.write(tmp_path, *small())
+    (out / "figures").mkdir()
+    (out / "figures" / "noise-gone.svg").write_text("<svg/>")
+    (out / "figures" / "notes.txt").write_text("mine")
+    report(out)
+    assert not (out / "figures" / "noise-gone.svg").exists()
+    assert (out / "figures" / "notes.txt").exists()
+
+
+def test_what_a_study_says_is_shown_and_never_obeyed(tmp_path):
+    about, runs, searches, prices = small()
+    about["plan"]["name"] = EVIL
+    about["datasets"] = {EVIL: {**about["datasets"]["vowels"], "source": EVIL, "licence": EVIL, "protocol": EVIL}}
+    about["networks"] = {EVIL if name == "gru" else name: told for name, told in about["networks"].items()}
+    for run in runs:
+        run["dataset"] = EVIL
+        run["network"] = EVIL if run["network"] == "gru" else run["network"]
+    studies.write(tmp_path, about, runs, searches, prices)
+    page = report(tmp_path).read_text(encoding="utf-8")
+    assert "<script" not in page
+    # Title, heading, tables, figures: always the text as it was given, but where a figure has no room for it.
+    assert " ".join(Strict(page).text).count(EVIL) > 8
+
+
+def test_a_study_on_one_split_says_so_and_tests_nothing(tmp_path):
+    page = report(studies.write(tmp_path, *small(folds=1))).read_text(encoding="utf-8")
+    text = " ".join(" ".join(Strict(page).text).split())
+    assert "One split: on vowels there is one test part." in text
+    assert "on this split; with one split nothing is tested" in text
+    assert json.loads((tmp_path / "results.json").read_text())["tables"]["tests"][0]["p_holm"] is None
+
+
+def test_a_study_without_prices_disturbances_and_baselines_is_reported(tmp_path):
+    about, runs, searches, _ = small()
+    about["datasets"]["vowels"]["baselines"] = {}
+    for run in runs:
+        run |= {"conditions": [], "dynamics": {}}
+    page = report(studies.write(tmp_path, about, runs, searches, {})).read_text(encoding="utf-8")
+    assert '<section id="robust">' not in page
+    assert '<section id="necessary">' not in page
+    assert "Gain against price" in page
+
+
+def test_a_study_in_which_everything_failed_is_reported(tmp_path):
+    about, runs, searches, prices = small()
+    head = ("id", "kind", "spec", "dataset", "network", "fold", "seed", "share")
+    runs = [{name: run[name] for name in head} | {"error": "ValueError: no", "traceback": ""} for run in runs]
+    page = report(studies.write(tmp_path, about, runs, searches, prices)).read_text(encoding="utf-8")
+    assert page.count("ValueError: no") == len(runs)
+    assert "no run finished" in page
+
+
+def test_a_plan_says_what_each_data_set_was_trained_with(page):
+    text = " ".join(" ".join(Strict(page).text).split())
+    assert "training epochs 8; batch 32; learning rate 0.01" in text
+    assert "training on traffic epochs 12" in text
+
+
+def test_the_statistics_are_told_with_what_they_could_have_seen(page):
+    text = " ".join(" ".join(Strict(page).text).split())
+    assert "Nadeau and Bengio" in text
+    assert re.search(r"What could have been seen with 3 folds that share training data \(vowels, traffic\)", text)
+    assert re.search(r"What could have been seen with 3 folds \(parity\)", text)
+
+
+# -- several studies ---------------------------------------------------------------------------------------------------
+
+
+def test_studies_stand_beside_each_other(tmp_path):
+    first, second = small(), small()
+    second[0]["plan"]["training"] = {**second[0]["plan"]["training"], "learning_rate": 0.5}
+    second[0]["plan"]["name"] = "Another study"
+    a, b = studies.write(tmp_path / "a", *first), studies.write(tmp_path / "b", *second)
+    path = report(a, b)
+    assert path == a / "beside" / "report.html"
+    text = " ".join(" ".join(Strict(path.read_text(encoding="utf-8")).text).split())
+    assert "A study of worms beside Another study" in text
+    assert "From study to study" in text
+    assert "training.learning_rate 0.01 0.5" in text
+    rows = json.loads((path.parent / "results.json").read_text())["tables"]["tests"]
+    assert {(row["network"], row["against"]) for row in rows} == {
+        (f"{name} [A]", f"{name} [B]") for name in ("ncp-ltc", "lstm", "gru")
+    }
+    # The same records: no difference, and so none is claimed.
+    assert {row["verdict"] for row in rows} == {"the same"}
+    assert report(a, b, into=tmp_path / "c") == tmp_path / "c" / "report.html"
+    assert not (a / "report.html").exists()
+
+
+def test_data_that_is_not_the_same_is_not_compared():
+    first, second = small(), small()
+    for made, digest in ((first, "1"), (second, "2")):
+        for run in made[1]:
+            run["spec"] = {**run["spec"], "data": f"{digest}-{run['fold']}"}
+    apart = beside([summaries.summarise(*first), summaries.summarise(*second)])
+    assert list(apart.datasets) == ["vowels [A]", "vowels [B]"]
+    same = beside([summaries.summarise(*first), summaries.summarise(*first)])
+    assert list(same.datasets) == ["vowels"]
+
+
+def test_more_studies_than_letters_are_refused():
+    with pytest.raises(ArgumentError, match="27 studies were given; at most 26"):
+        beside([summaries.summarise(*small(folds=1))] * 27)
 
 
 def test_a_directory_without_a_study_is_told(tmp_path):
     with pytest.raises(DataError, match=r"holds no finished study \(study.json\)"):
         report(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["", "2", "{}", "[" * 100_000, '{"runs": 3}', "\ud800"])
-def test_a_directory_with_something_else_in_its_place_is_told(tmp_path, text):
-    (tmp_path / "study.json").write_bytes(text.encode(errors="surrogatepass"))
-    with pytest.raises(DataError, match=r"holds no finished study \(study.json\)"):
-        report(tmp_path)
+    assert list(tmp_path.iterdir()) == []

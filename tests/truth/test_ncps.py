@@ -139,3 +139,88 @@ def test_a_converted_network_saves_loads_and_trains():
     ours(x)[0].sum().backward()
     assert all(p.grad is not None for p in ours.parameters())
     assert ours.wiring.outputs == tuple(f"motor{i}" for i in range(2))
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+TRAINED = {
+    "LTC": lambda n, w: n.LTC(3, w.AutoNCP(9, 2), ode_unfolds=2),
+    "LTC, memory": lambda n, w: n.LTC(3, w.Random(6, 2, 0.5), mixed_memory=True, ode_unfolds=2),
+    "CfC": lambda n, w: n.CfC(3, 6, backbone_units=8),
+    "CfC, memory": lambda n, w: n.CfC(3, 6, backbone_units=8, mixed_memory=True),
+    "CfC, wired": lambda n, w: n.CfC(3, w.AutoNCP(12, 2)),
+    "CfC, wired, memory": lambda n, w: n.CfC(3, w.NCP(4, 3, 2, 2, 2, 3, 2), mixed_memory=True, mode="pure"),
+}
+
+
+def made(case, **options):
+    """(a network of ncps, ours), in float64, ours on the reference engine."""
+    torch.manual_seed(0)
+    module = TRAINED[case](pytest.importorskip("ncps.torch"), pytest.importorskip("ncps.wirings")).double()
+    cell = module.rnn_cell
+    if hasattr(cell, "_params"):
+        cell._params = {name: getattr(cell, name) for name in cell._params}  # double() does not reach them there
+    ours = wormnet.from_ncps(module, **options)
+    ours._backend, ours._choice = "reference", None
+    return module, ours
+
+
+def losses(module, n, memory, steps=100, decay=0.0):
+    """Of so many steps of Adam."""
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(4, 3, 3, generator=g).double()
+    y, zeros = x.cumsum(1)[:, :, 0].tanh(), x.new_zeros(4, n)
+    state = (zeros, zeros) if memory else zeros  # ncps makes its own in float32
+    trained = [p for p in module.parameters() if p.requires_grad]
+    optimizer, found = torch.optim.Adam(trained, 0.02, weight_decay=decay), []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = (module(x, state)[0].mean(-1) - y).square().mean()
+        loss.backward()
+        optimizer.step()
+        found.append(loss.item())
+    return np.array(found)
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_a_converted_network_learns_the_same(case):
+    """A wired CfC was freed of its mask, and a mixed memory had a second bias: both then learned something else."""
+    module, ours = made(case)
+    n, memory = ours.wiring.n_neurons, ours.mixed_memory
+    expected = losses(module, n, memory)
+    assert expected[-1] < 0.9 * expected[0]
+    np.testing.assert_allclose(losses(ours, n, memory), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("case", ["CfC, memory", "CfC, wired"])
+def test_what_ncps_holds_may_be_trained(case):
+    module, ours = made(case, hold=False)
+    assert all(p.requires_grad for p in ours.parameters())
+    n, memory = ours.wiring.n_neurons, ours.mixed_memory
+    first, second = losses(module, n, memory, 20), losses(ours, n, memory, 20)
+    assert first[0] == pytest.approx(second[0], rel=1e-12)
+    assert abs(first[-1] / second[-1] - 1) > 1e-3
+
+
+def test_weights_that_are_held_stay_absent_through_decay_edits_and_files(tmp_path):
+    _, ours = made("CfC, wired")
+    assert ours.model.options["fixed_zeros"]
+    absent = ours.values()["g_weight"] == 0
+    assert 0 < absent.sum() < absent.numel()
+    losses(ours, 12, False, 5, decay=0.1)
+    wormnet.save(ours, tmp_path / "held.safetensors")
+    again = wormnet.load(tmp_path / "held.safetensors", backend="reference")
+    losses(again, 12, False, 5, decay=0.1)
+    for layer in (ours, again, again.on(again.wiring)):
+        for name in ("g_weight", "h_weight"):
+            assert torch.equal(layer.values()[name] == 0, absent)
+        assert (layer.values()["a_weight"] != 0).all()
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_a_large_epsilon_is_converted_too(implicit):
+    ncps = pytest.importorskip("ncps.torch")
+    torch.manual_seed(0)
+    module = ncps.LTC(2, 4, epsilon=0.3, implicit_param_constraints=implicit)
+    x = torch.randn(2, 3, 2)
+    same(wormnet.from_ncps(module)(x), module(x))

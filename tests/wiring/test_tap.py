@@ -110,14 +110,14 @@ def test_a_removed_cell_that_is_not_touched_anyway_changes_nothing(seed):
 def test_chance_passes_as_often_as_was_measured_before():
     # 12.7 % and 31.7 % of 300 draws each, measured apart from this package; 4 standard errors of both samples.
     for kind, share in (("signs", 0.127), ("weights", 0.317)):
-        passed = (tap.nulls(tap.tw_pure(), kind, 1000, seed=3).passed == 6).mean()
+        passed = (tap.drawn(tap.tw_pure(), kind, 1000, seed=3).passed == 6).mean()
         error = np.sqrt(share * (1 - share) * (1 / 300 + 1 / 1000))
         assert passed == pytest.approx(share, abs=4 * error)
 
 
-@pytest.mark.parametrize("kind", tap.NULLS)
+@pytest.mark.parametrize("kind", tap.DRAWN)
 def test_a_null_is_the_same_for_the_same_seed_and_another_for_another(kind):
-    first, again, other = (tap.nulls(tap.tw_pure(), kind, 3, seed=seed).responses for seed in (1, 1, 2))
+    first, again, other = (tap.drawn(tap.tw_pure(), kind, 3, seed=seed).responses for seed in (1, 1, 2))
     assert first.shape == (3, 6)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -154,7 +154,7 @@ def test_what_the_test_needs_and_lacks_is_named():
         tap.run(circuit)
     with pytest.raises(WiringError, match="the tap test needs ALM: unknown input 'ALM'"):
         tap.run(circuit, reverse="FWD")
-    with pytest.raises(WiringError, match="unknown null model 'sign'; did you mean 'signs'"):
-        tap.nulls(tap.tw_pure(), "sign")
+    with pytest.raises(WiringError, match="unknown kind of random circuit 'sign'; did you mean 'signs'"):
+        tap.drawn(tap.tw_pure(), "sign")
     with pytest.raises(WiringError, match="n is 0"):
-        tap.nulls(tap.tw_pure(), "signs", 0)
+        tap.drawn(tap.tw_pure(), "signs", 0)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from wormnet._version import __version__
-from wormnet.cli import data, study, tap, tap_training, wiring
+from wormnet.cli import data, export, report, study, tap, tap_training, wiring
 from wormnet.errors import WormnetError
 
 __all__ = ["app", "main"]
@@ -18,7 +18,9 @@ __all__ = ["app", "main"]
 app = typer.Typer(name="wormnet", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(data.app, name="data")
 app.add_typer(wiring.app, name="wiring")
-app.command()(study.study)
+app.add_typer(study.app, name="study")
+app.command()(report.report)
+app.command()(export.export)
 app.command()(tap.tap)
 app.command()(tap_training.tap_training)
 

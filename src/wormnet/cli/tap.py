@@ -52,6 +52,6 @@ def tap(
     )
     passed = int(outcome.passed)
     console.print(f"{passed} of {len(test.ROWS)} rows hold. As many or more hold in")
-    for kind in test.NULLS:
-        share = float((test.nulls(found, kind, nulls, seed=seed).passed >= passed).mean())
+    for kind in test.DRAWN:
+        share = float((test.drawn(found, kind, nulls, seed=seed).passed >= passed).mean())
         console.print(f"  {share:.1%} of {nulls} circuits with random {kind}", highlight=False)

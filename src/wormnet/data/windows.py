@@ -37,7 +37,7 @@ def windowed(
 
     >>> part = windowed([(np.zeros((7, 1)), np.arange(7))], 3, 2, epoch=1)
     >>> np.diff(part.y[:, 0])
-    array([2])
+    array([2, 2])
     """
     rng = np.random.default_rng(epoch)
     pieces: list[tuple[NDArray[np.generic], ...]] = []

@@ -43,9 +43,10 @@ class _Tables(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Runs a program on a wiring."""
+    """Runs a program on a wiring; for_graph: in operators that torch.onnx keeps as they are."""
 
     layout: Layout
+    for_graph: bool = False
     ready: dict[str, "_Tables"] = field(default_factory=dict, repr=False)
 
     def _tables(self, device: torch.device) -> "_Tables":
@@ -132,7 +133,7 @@ class Reference:
     def _layers(
         self, part: Part, nodes: list[Tensor], groups: list[list[Tensor]], states: States, x: Tensor, dt: Tensor
     ) -> States:
-        n_layers = len(self.layout.layers) - 1 if part.update.layered else 1  # pyright: ignore
+        n_layers = len(self._tables(x.device).neurons) if part.update.layered else 1  # pyright: ignore
         x = self._inputs(x, mapped=True)
         own = len(part.update.coefficients)
         for layer in range(n_layers):
@@ -172,12 +173,13 @@ class Reference:
         senders: str,
     ) -> list[Tensor]:  # fmt: skip
         """The sums of some neurons over edges from inputs, from neurons, or from all."""
-        n = self.layout.wiring.n_neurons if layer is None else int(np.diff(self.layout.layers)[layer])
+        tables = self._tables(x.device)
+        n = self.layout.wiring.n_neurons if layer is None else tables.neurons[layer].shape[0]
         batch = x.shape[0]
         sums = [start.expand(batch, n) if start.dim() == 1 else start for start in starts]
         for sender in ("input", "neuron") if senders == "all" else (senders,):
             for kind, edge in enumerate(part.update.edges):  # pyright: ignore[reportAttributeAccessIssue]
-                edges = self._tables(x.device).edges[part.number, kind, sender, layer]
+                edges = tables.edges[part.number, kind, sender, layer]
                 edges = _Edges(shown(edges.pre), shown(edges.post), shown(edges.edge))
                 if not edges.edge.shape[0]:
                     continue
@@ -185,8 +187,15 @@ class Reference:
                 added = edge.edge(u[:, edges.pre], *(one[edges.edge] for one in groups[kind]))
                 for number, values in zip(part.added(edge), added if isinstance(added, tuple) else (added,)):
                     full = values.expand(batch, edges.edge.shape[0])
-                    sums[number] = sums[number].index_add(1, edges.post, full)
+                    sums[number] = self._added(sums[number], edges.post, full)
         return sums
+
+    def _added(self, sums: Tensor, post: Tensor, values: Tensor) -> Tensor:
+        if self.for_graph:
+            # The optimizer of torch.onnx (onnxscript 0.7) takes an index_add whose indices are all different, and reach
+            # everything, for an assignment, and so loses what was there.
+            return sums.scatter_add(1, post.expand(values.shape), values)
+        return sums.index_add(1, post, values)
 
     def _own(self, part: Part, states: States) -> States:
         return tuple(states[number] for number in part.states)

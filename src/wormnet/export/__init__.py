@@ -2,5 +2,6 @@
 
 from wormnet.export.c_source import CSource, c
 from wormnet.export.es_module import javascript
+from wormnet.export.onnx_graph import OnnxFile, onnx
 
-__all__ = ["CSource", "c", "javascript"]
+__all__ = ["CSource", "OnnxFile", "c", "javascript", "onnx"]

@@ -171,6 +171,7 @@ class CfC(Model):
     Args:
         mode: "default", "no_gate" or "pure".
         fixed_polarity: the weights of g and h keep the sign of their synapse.
+        fixed_zeros: weights of g and h that are exactly 0 stay 0 in training; their connection acts on the gate alone.
         backbone_layers: 0, or the number of layers that all heads share on a wiring where every cell sends to every
             neuron (`dense`); z then is the last layer's output.
         backbone_units, backbone_activation, backbone_dropout: of each backbone layer; the activation is one of
@@ -189,6 +190,7 @@ class CfC(Model):
 
     mode: str = "default"
     fixed_polarity: bool = False
+    fixed_zeros: bool = False
     backbone_layers: int = 0
     backbone_units: int = 128
     backbone_activation: str = "lecun_tanh"
@@ -197,6 +199,7 @@ class CfC(Model):
     def __post_init__(self):
         check_choice("mode", self.mode, ("default", "pure", "no_gate"))
         check_flag("fixed_polarity", self.fixed_polarity)
+        check_flag("fixed_zeros", self.fixed_zeros)
         check_count("backbone_layers", self.backbone_layers, 0)
         check_count("backbone_units", self.backbone_units, 1)
         check_choice("backbone_activation", self.backbone_activation, tuple(ACTIVATIONS))
@@ -302,6 +305,10 @@ class CfC(Model):
 
     def coefficients(self, p: Values) -> dict[str, Tensor]:
         """After a backbone, the weights of all heads in one matrix."""
+        if self.fixed_zeros:
+            # A constant has no gradient, so no optimizer moves it.
+            held = [name for name in ("g_weight", "h_weight") if name in p]
+            p = {**p, **{name: torch.where(p[name] == 0, torch.zeros_like(p[name]), p[name]) for name in held}}
         if not self.backbone_layers:
             return dict(p)
         stacked = {

@@ -50,6 +50,8 @@ def where_less(a: Any, b: Any, then: Any, otherwise: Any) -> Any:
     condition = a < b
     if isinstance(condition, torch.Tensor):
         found = torch.where(condition, then, otherwise)
-        # Of two plain numbers torch makes the default dtype.
-        return found if found.dtype == (kept := torch.result_type(a, b)) else found.to(kept)
+        # Of two plain numbers torch makes the default dtype. (torch.result_type cannot be traced.)
+        kinds = [one.dtype for one in (a, b) if isinstance(one, torch.Tensor)]
+        kept = kinds[0] if len(kinds) == 1 else torch.promote_types(*kinds)
+        return found if found.dtype == kept else found.to(kept)
     return then if condition else otherwise

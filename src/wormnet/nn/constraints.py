@@ -36,7 +36,8 @@ def value_of(spec: ParamSpec, stored: Tensor, sign: Tensor | None) -> Tensor:
 
 
 def _non_negative(stored: Tensor) -> Tensor:
-    return torch.where(stored == 0, 0.0, torch.nn.functional.softplus(stored + SHIFT))
+    # What is absent is the stored 0 itself, without a gradient: a tensor made of the number 0.0 would take longer.
+    return torch.where(stored.logical_not(), stored.detach(), torch.nn.functional.softplus(stored + SHIFT))
 
 
 def stored_from(spec: ParamSpec, value: Tensor, sign: Tensor | None) -> Tensor:

@@ -44,6 +44,7 @@ class CfCOptions(LayerOptions, total=False):
 
     mode: str
     fixed_polarity: bool
+    fixed_zeros: bool
     backbone_layers: int
     backbone_units: int
     backbone_activation: str
@@ -111,8 +112,8 @@ class CfC(Recurrent):
 
     Args:
         wiring: who is connected to whom.
-        options: those of `models.CfC` (mode, fixed_polarity, backbone_layers, backbone_units, backbone_activation,
-            backbone_dropout) and of `Recurrent`.
+        options: those of `models.CfC` (mode, fixed_polarity, fixed_zeros, backbone_layers, backbone_units,
+            backbone_activation, backbone_dropout) and of `Recurrent`.
 
     Equation, units and source: `models.CfC`. Call, shapes and errors: `Recurrent`.
 

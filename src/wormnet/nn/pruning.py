@@ -16,8 +16,8 @@ __all__ = ["prune"]
 def prune(rnn: Recurrent, amount: float) -> Recurrent:
     """The layer on the wiring without its weakest synapses; everything else keeps its trained parameters.
 
-    A synapse is as strong as the magnitude of the parameters that anatomy's counts scale at the start (`counted` in the
-    model's `ParamSpec`s): an LTC's conductance, gap_conductance or current; a CT-RNN's weight; the sum of a CfC's
+    A synapse is as strong as the magnitude of the parameters that anatomy's counts scale at the start (`counted` of a
+    `ParamSpec`): an LTC's conductance, gap_conductance or current; a CT-RNN's weight; the sum of a CfC's
     g_weight and h_weight. All kinds of synapse are compared with one another. Where a model has one weight for every
     pair of cells, all synapses that join the pair are as strong as it, and a gap junction is as strong as the stronger
     of its two directions. Cells stay, also those that nothing reaches any more.

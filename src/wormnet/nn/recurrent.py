@@ -15,6 +15,7 @@ from wormnet.engine.layout import layout_of
 from wormnet.engine.program import program_of
 from wormnet.engine.reference import States
 from wormnet.engine.samples import Samples, arrange, numbers, wrong_width
+from wormnet.engine.scan import exporting, scanned
 from wormnet.errors import ArgumentError, BackendError, ShapeError
 from wormnet.models import Model, named
 from wormnet.models.equation import DenseUpdate
@@ -166,6 +167,7 @@ class Recurrent(nn.Module):
         self._choice: tuple[Any, Choice] | None = None
         self._table = Table(self.model.params(wiring), wiring, own=_reads_own_state(self.model))
         self._at: dict[str, Tensor] = {}
+        self._read = tuple((name, spec.stored_as, spec) for name, spec in self._table.specs.items())
         for spec in self._table.specs.values():
             empty = torch.empty(self._table.shapes[spec.name], device=device, dtype=dtype)
             self.register_parameter(spec.stored_as, nn.Parameter(empty))
@@ -219,12 +221,14 @@ class Recurrent(nn.Module):
         True
         """
         at, registered, values = self._indices(), self._parameters, {}
-        for name, spec in self._table.specs.items():
-            stored = registered.get(spec.stored_as)
+        for name, stored_as, spec in self._read:
+            stored = registered.get(stored_as)
             if stored is None:
-                stored = getattr(self, spec.stored_as)  # a pruned or parametrized one is an attribute only
-            sign = at.get(f"sign_{name}") if spec.constraint == "polarity" else None
-            values[name] = stored if spec.constraint is None else self._table.to_value(spec, stored, sign)
+                stored = getattr(self, stored_as)  # a pruned or parametrized one is an attribute only
+            if spec.constraint is not None:
+                sign = at.get(f"sign_{name}") if spec.constraint == "polarity" else None
+                stored = self._table.to_value(spec, stored, sign)
+            values[name] = stored
         return values
 
     def set_values(self, **values: Any) -> None:
@@ -500,6 +504,8 @@ class Recurrent(nn.Module):
             # The LSTM cell reads the inputs as they are given.
             mapped_x = torch.cat([mapped_x, x], 2)
         coefficients = self._coefficients(p)
+        if exporting():
+            return scanned(self._layout, coefficients, samples._replace(x=mapped_x), states, initial, keep)
         return self.backend.run(
             coefficients, samples._replace(x=mapped_x), states, initial, keep, training=self.training
         )
@@ -581,6 +587,8 @@ class Recurrent(nn.Module):
             if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
                 return at  # tensors made while a graph is traced belong to the graph
             self._at = at
+        if torch.compiler.is_compiling() or not torch._C._len_torch_dispatch_stack():
+            return self._at
         return {name: shown(one) for name, one in self._at.items()}
 
 

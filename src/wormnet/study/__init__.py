@@ -14,6 +14,7 @@ try:
     from wormnet.study.plan import Measures, Plan, Training, Tuning
     from wormnet.study.report import report
     from wormnet.study.runner import Outcome, run
+    from wormnet.study.weights import best, load_best
 except ModuleNotFoundError as error:
     if str(error.name).startswith("wormnet"):
         raise
@@ -29,6 +30,8 @@ __all__ = [
     "Shape",
     "Training",
     "Tuning",
+    "best",
+    "load_best",
     "register_metric",
     "register_network",
     "report",

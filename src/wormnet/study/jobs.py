@@ -5,8 +5,6 @@ plan -> preparations(plan) -> Prepared, one for each data set and fold
      -> execute(job) -> a record (plain values for JSON), and the network as it was in its best epoch
 """
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +20,11 @@ from wormnet.errors import ArgumentError, WiringError, unknown
 from wormnet.study import network as networks
 from wormnet.study.checks import at, plain
 from wormnet.study.metrics import Metric
-from wormnet.study.metrics import metric as named_metric
 from wormnet.study.network import Network, Predictor, Shape
 from wormnet.study.plan import Measures, Plan, Training
 from wormnet.study.prepared import Prepared, prepare
 from wormnet.study.sources import Source
+from wormnet.study.store import identity
 
 __all__ = [
     "FORMAT",
@@ -35,7 +33,6 @@ __all__ = [
     "check",
     "execute",
     "head",
-    "objects",
     "preparations",
     "pricing",
     "rebuild",
@@ -64,8 +61,7 @@ class Job:
     @property
     def id(self) -> str:
         """Same spec, same id, whatever the source: what changed source gives takes the place of what was there."""
-        spec = {key: value for key, value in self.spec.items() if key != "source"}
-        return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:20]
+        return identity(self.spec)
 
 
 def preparations(plan: Plan) -> Iterator[Prepared]:
@@ -95,23 +91,10 @@ def check(plan: Plan, data: Prepared) -> None:
             raise WiringError(f"training.{data.name}: no {network.name} can be wired: {error}") from None
 
 
-def objects(plan: Plan) -> list[Any]:
-    """The functions and classes of a plan that may come from outside of the package, whose source matters too."""
-    found: list[Any] = []
-    for network in plan.all_networks:
-        found += [network.build, network.wiring, getattr(network.wiring, "null", None)]
-    found += [metric.of for given in plan.metrics.values() for metric in map(named_metric, given)]
-    found += [one for one in plan.datasets if callable(one)]
-    return [one for one in found if one is not None]
-
-
-def _spec(
-    kind: str, plan: Plan, data: Prepared, chosen: Sequence[Network], training: Training, source: Any
-) -> dict[str, Any]:
+def _spec(kind: str, plan: Plan, data: Prepared, chosen: Sequence[Network], training: Training) -> dict[str, Any]:
     return {
         "kind": kind,
         "format": FORMAT,
-        "source": source,
         "wormnet": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -127,25 +110,18 @@ def _spec(
     }
 
 
-def tunings(plan: Plan, data: Prepared, source: Any = None) -> Iterator[Job]:
-    """A search for each network's settings on this fold, if the plan has a budget for it.
-
-    Args: source: digests of the source, kept in the specs.
-    """
+def tunings(plan: Plan, data: Prepared) -> Iterator[Job]:
+    """A search for each network's settings on this fold, if the plan has a budget for it."""
     if plan.tuning.trials:
         for network in plan.networks_on(data.name):
-            spec = _spec("tuning", plan, data, [network], plan.training_on(data.name), source)
+            spec = _spec("tuning", plan, data, [network], plan.training_on(data.name))
             yield Job({**spec, "seed": 0, "share": 1.0, "tuning": plan.tuning.to_dict()}, data, (network,))
 
 
-def trainings(
-    plan: Plan, data: Prepared, tuned: Mapping[str, Mapping[str, Any]] | None = None, source: Any = None
-) -> Iterator[Job]:
+def trainings(plan: Plan, data: Prepared, tuned: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Job]:
     """A training on this fold for each network, seed and share of the data.
 
-    Args:
-        tuned: the settings found, by network: the `best` of the records of `tunings`.
-        source: digests of the source, kept in the specs.
+    Args: tuned: the settings found, by network: the `best` of the records of `tunings`.
     """
     measures = plan.measures_on(data.name)
     for network in plan.networks_on(data.name):
@@ -153,7 +129,7 @@ def trainings(
         for share in measures.shares if network.name in plan.named else (1.0,):
             wanted = plain(measures) if share == 1 else None
             for seed in plan.seeds:  # pyright: ignore[reportGeneralTypeIssues]
-                spec = _spec("run", plan, data, [network], training, source)
+                spec = _spec("run", plan, data, [network], training)
                 yield Job({**spec, "seed": seed, "share": share, "measures": _kept(wanted)}, data, (network,))
 
 
@@ -163,17 +139,11 @@ def _kept(measures: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def pricing(
-    plan: Plan,
-    data: Prepared,
-    names: Sequence[str],
-    repeats: int,
-    seconds: float,
-    machine: Mapping[str, Any],
-    source: Any = None,
+    plan: Plan, data: Prepared, names: Sequence[str], repeats: int, seconds: float, machine: Mapping[str, Any]
 ) -> Job:
     """The measurement of what the networks of these names cost on this machine, on this fold's sizes."""
     chosen = [one for one in plan.networks_on(data.name) if one.name in names]
-    spec = _spec("prices", plan, data, chosen, plan.training_on(data.name), source)
+    spec = _spec("prices", plan, data, chosen, plan.training_on(data.name))
     more = {"seed": 0, "share": 1.0, "repeats": repeats, "seconds": seconds, "machine": dict(machine)}
     return Job({**spec, **more}, data, tuple(chosen))
 
@@ -281,15 +251,13 @@ def _learned(data: Prepared, score: float | None) -> bool:
 
 def _search(job: Job, journal: Path | None) -> dict[str, Any]:
     import optuna
-    from optuna.storages.journal import JournalFileBackend
     from optuna.trial import TrialState
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     training, tuning, seed = Training(**job.spec["training"]), job.spec["tuning"], job.spec["seed"]
     better, space = job.data.metrics[0].better, tuning["space"]
-    storage = None if journal is None else optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
     study = optuna.create_study(
-        storage=storage,
+        storage=None if journal is None else _journal(journal),
         study_name=job.id,
         load_if_exists=True,
         direction="maximize" if better > 0 else "minimize",
@@ -303,8 +271,8 @@ def _search(job: Job, journal: Path | None) -> dict[str, Any]:
         return [t for t in study.get_trials() if t.state == TrialState.COMPLETE or t.user_attrs.get("diverged")]
 
     while (n := len(done())) < tuning["trials"]:
-        if n == 0:
-            study.enqueue_trial(own, skip_if_exists=True)
+        if n == 0 and not study.get_trials(states=(TrialState.WAITING,)):
+            study.enqueue_trial(own)
         # A sampler for each trial, so that a search that goes on proposes what it would have proposed.
         study.sampler = optuna.samplers.TPESampler(seed=int(np.random.SeedSequence((seed, n)).generate_state(1)[0]))
         trial = study.ask()
@@ -321,6 +289,22 @@ def _search(job: Job, journal: Path | None) -> dict[str, Any]:
     if all(one["valid_score"] is None for one in tried):
         raise FloatingPointError(f"none of {len(tried)} trials has a finite score; narrow the space of the tuning")
     return {"best": dict(study.best_params), "trials": tried}
+
+
+def _journal(path: Path) -> Any:
+    """A journal of trials, of which a process that was killed may have left half a line and a lock."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    if path.exists():
+        content = path.read_bytes()
+        path.write_bytes(content[: content.rfind(b"\n") + 1])
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (ValueError, KeyError, TypeError):  # damaged
+        path.unlink()
+        return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _is_range(values: Sequence[Any]) -> bool:

@@ -5,10 +5,11 @@ the cells are named, the synapses between them are those of the data set, the si
 
     wiring = wormnet.circuits.klinotaxis("cook2019").clamp("ASEL", "ASER")
 
-Each takes
+Args of each:
     dataset: the connectome, see `connectome`. The witvliet sets hold the brain only: a circuit with cells of the body
         is a WiringError there.
     polarity, weights: as of `connectome`.
+
 The wiring's `source` names the circuit's own papers, then those of the connectome and the signs.
 Which cells belong to a circuit is what its papers describe. Five lists are less settled than the others, only one
 defensible choice, and say so.

@@ -223,7 +223,7 @@ def densified(wiring: Wiring, seed: int = 0) -> Wiring:
     >>> from wormnet import auto_ncp
     >>> wiring = auto_ncp(inputs=8, neurons=19, outputs=1)
     >>> wiring, densified(wiring)
-    (Wiring(8 inputs, 19 neurons, 1 output, 122 synapses), Wiring(8 inputs, 8 neurons, 1 output, 128 synapses))
+    (Wiring(8 inputs, 19 neurons, 1 output, 87 synapses), Wiring(8 inputs, 6 neurons, 1 output, 84 synapses))
     """
     rng = check.generator(seed)
     current = wiring.of_kind(CURRENT)

@@ -13,7 +13,7 @@ from wormnet.wiring.biophysics import FULL, REST, Biophysical, Values, simulate
 from wormnet.wiring.circuits import TAP_CELLS, TAP_CHEMICAL, TAP_GAP, tap_withdrawal
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
 
-__all__ = ["CELLS", "NULLS", "ROWS", "Judgement", "Outcome", "Row", "nulls", "responses", "run", "tw_pure"]
+__all__ = ["CELLS", "DRAWN", "ROWS", "Judgement", "Outcome", "Row", "drawn", "responses", "run", "tw_pure"]
 
 CELLS = TAP_CELLS
 """The cells of the published circuit in the order of its files."""
@@ -169,10 +169,11 @@ def responses(
     return np.stack(found, axis=-1)
 
 
-NULLS = ("signs", "weights")
+DRAWN = ("signs", "weights")
+"""What `drawn` may draw: values on a wiring that stays, where `wormnet.nulls` draws wirings."""
 
 
-def nulls(
+def drawn(
     circuit: Biophysical, kind: str, n: int = 1000, *, seed: int = 0, forward: str = "FWD", reverse: str = "REV"
 ) -> Outcome:
     """What random circuits with the same wiring do in the six rows: the six alone are weak evidence.
@@ -185,12 +186,12 @@ def nulls(
     Returns: an Outcome with arrays (n, 6).   Raises: WiringError for another kind.
     Source: the range of weights is that of the published random circuits.
 
-    >>> random = nulls(tw_pure(), "signs")
+    >>> random = drawn(tw_pure(), "signs")
     >>> float((random.passed >= run(tw_pure()).passed).mean())
     0.158
     """
-    if kind not in NULLS:
-        raise WiringError(unknown("null model", kind, NULLS))
+    if kind not in DRAWN:
+        raise WiringError(unknown("kind of random circuit", kind, DRAWN))
     rng, n = check.generator(seed), check.number("n", n, 1)
     values = dict(circuit.values)
     if kind == "signs":

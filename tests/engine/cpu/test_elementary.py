@@ -57,13 +57,14 @@ EDGES = {1: one, 2: two, 4: four, 5: five}
 
 def accumulated(n):
     """Five edges of n coefficients: the first alone, the others four at a time."""
-    (prepare, together, alone), adjoints, size = reductions(n, linear=False), EDGES[n], (n + 1) * LANES
+    (prepare, reduce, together, alone), adjoints, size = reductions(n, linear=False), EDGES[n], (n + 1) * LANES
 
     def run(x, array, group):
         ready = prepare(adjoints(x, 0))
-        alone(array, 0, group, 0, ready, adjoints(x, 0))
-        edges = adjoints(x, size), adjoints(x, 2 * size), adjoints(x, 3 * size), adjoints(x, 4 * size)
-        together(array, 0, group, 1, ready, edges[0], edges[1], edges[2], edges[3])
+        alone(array, 0, group, 0, reduce(ready, adjoints(x, 0)))
+        a, b = reduce(ready, adjoints(x, size)), reduce(ready, adjoints(x, 2 * size))
+        c, d = reduce(ready, adjoints(x, 3 * size)), reduce(ready, adjoints(x, 4 * size))
+        together(array, 0, group, 1, a, b, c, d)
 
     return kernel(run, f"test_accumulated_{n}")
 

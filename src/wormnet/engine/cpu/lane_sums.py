@@ -1,9 +1,9 @@
 # pyright: reportOptionalCall=false
 """Reductions over the lanes of blocks.
 
-Four blocks a, b, c and d are reduced together: join(pair(a, b), pair(c, d)) is one block whose lanes k, k + 4, k + 8,
-... sum to the total of block k. Shuffles that stay within 128 bits are cheap; what is left of the sum can wait for the
-end.
+The adjoints a, b, c and d of an edge's four coefficients are reduced to one block as soon as they are known, so that no
+more than one edge's are alive; four such blocks are reduced to the sixteen sums of four edges. The halves of a block,
+which are whole registers on many machines, are added first; shuffles that stay within 128 bits are cheap.
 """
 
 from functools import cache
@@ -22,6 +22,10 @@ def _halves(builder, a, b):
     return builder.shuffle_vector(a, b, in_fours([0, 1, LANES + 2, LANES + 3]))
 
 
+def _crossed(builder, a, b):
+    return builder.shuffle_vector(a, b, in_fours([2, 3, LANES, LANES + 1]))
+
+
 def _turned(builder, a):
     return builder.shuffle_vector(a, a, in_fours([2, 3, 0, 1]))
 
@@ -32,27 +36,74 @@ def _join(builder, ab, cd):
 
 
 def _pair(builder, a, b):
-    return builder.fadd(_halves(builder, a, b), _turned(builder, _halves(builder, b, a)))
+    return builder.fadd(_halves(builder, a, b), _crossed(builder, a, b))
+
+
+def _groups(builder, a, b, groups):
+    """Groups of four lanes; from 4 on they are those of b."""
+    return builder.shuffle_vector(a, b, indices([4 * group + i for group in groups for i in range(4)]))
 
 
 def _sum_of_groups(builder, a, b, first, second):
-    """The sum of two choices among the groups of four lanes; from 4 on they are those of b."""
-    low, high = (indices([4 * group + i for group in groups for i in range(4)]) for groups in (first, second))
-    return builder.fadd(builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high))
+    """The sum of two choices among the groups of four lanes."""
+    return builder.fadd(_groups(builder, a, b, first), _groups(builder, a, b, second))
+
+
+def _low(builder, a, b):
+    return _groups(builder, a, b, (0, 1, 4, 5))
+
+
+def _high(builder, a, b):
+    return _groups(builder, a, b, (2, 3, 6, 7))
+
+
+def _reduced(builder, values, group):
+    """One block of an edge's group: in every four lanes of the first half are a, a, c, c, of the second b, b, d, d."""
+    none = ir.Constant(values[0].type, [0.0] * LANES)
+    a, b, c, d = (none if k is None else values[k] for k in group)
+    ab = builder.fadd(_low(builder, a, b), _high(builder, a, b))
+    return _pair(builder, ab, builder.fadd(_low(builder, c, d), _high(builder, c, d)))
+
+
+def _prepared(builder, adjoints, group):
+    """For a group of four sums what `_reduced_product` takes: low and high halves, straight and crossed."""
+    none = ir.Constant(adjoints[0].type, [0.0] * LANES)
+    a, b, c, d = (none if k is None else adjoints[k] for k in group)
+    made = []
+    for half in (_low, _high):
+        ab, cd = half(builder, a, b), half(builder, c, d)
+        made += [_halves(builder, ab, cd), _crossed(builder, ab, cd)]
+    return made
+
+
+def _reduced_product(builder, u, ready):
+    """What `_reduced` makes of u times four adjoints, of which `ready` is what `_prepared` made."""
+    low, high = _low(builder, u, u), _high(builder, u, u)
+    result = builder.fmul(low, ready[0], flags=("contract",))
+    for one, factor in ((high, ready[2]), (_turned(builder, low), ready[1]), (_turned(builder, high), ready[3])):
+        result = builder.fadd(result, builder.fmul(one, factor, flags=("contract",)), flags=("contract",))
+    return result
+
+
+def _sixteen(builder, a, b, c, d):
+    """The four sums each that four blocks have been reduced to, one after the other in one block."""
+    mixed = _sum_of_groups(builder, _join(builder, a, b), _join(builder, c, d), (0, 2, 4, 6), (1, 3, 5, 7))
+    # Of two edges each half holds a c a c, b d b d.
+    order = [8 * half + i for half in range(LANES // 8) for i in (0, 4, 1, 5, 2, 6, 3, 7)]
+    return builder.shuffle_vector(mixed, mixed, indices(order))
+
+
+def _four(builder, v):
+    """The four sums that one block has been reduced to."""
+    first, second = (_fold_within(builder, builder.shuffle_vector(v, v, indices(range(k, k + 8)))) for k in (0, 8))
+    even, odd = (builder.shuffle_vector(first, second, indices([k, 4 + k, 2 + k, 6 + k])) for k in (0, 1))
+    return builder.fadd(even, odd)
 
 
 def _fold_within(builder, v):
     half = v.type.count // 2
     low, high = indices(range(half)), indices(range(half, 2 * half))
     return builder.fadd(builder.shuffle_vector(v, v, low), builder.shuffle_vector(v, v, high))
-
-
-def _four_by_four(builder, a, b, c, d):
-    """The four sums each that four blocks have been reduced to, one after the other in one block."""
-    # The two halves of each block are added first; on some machines they are whole registers.
-    ab = _sum_of_groups(builder, a, b, (0, 1, 4, 5), (2, 3, 6, 7))
-    cd = _sum_of_groups(builder, c, d, (0, 1, 4, 5), (2, 3, 6, 7))
-    return _sum_of_groups(builder, ab, cd, (0, 2, 4, 6), (1, 3, 5, 7))
 
 
 def grouped(n):
@@ -67,12 +118,6 @@ def grouped(n):
     return groups, [n - 1] if rest == 1 else []
 
 
-def _reduced(builder, values, group):
-    none = ir.Constant(values[0].type, [0.0] * LANES)
-    a, b, c, d = (none if k is None else values[k] for k in group)
-    return _join(builder, _pair(builder, a, b), _pair(builder, c, d))
-
-
 def _add(context, builder, sig, args, at, value):
     pointer, align = pointer_to(context, builder, sig.args[0], args[0], at)
     pointer = builder.bitcast(pointer, value.type.as_pointer())
@@ -83,64 +128,26 @@ def _plus(builder, at, number, times):
     return builder.add(at, builder.mul(number, ir.Constant(number.type, times)))
 
 
-def _turned_product(builder, u, straight, crossed):
-    """pair of u times two blocks, of which `straight` and `crossed` are what `_prepared` made."""
-    both = builder.fmul(u, straight, flags=("contract",))
-    return builder.fadd(both, builder.fmul(_turned(builder, u), crossed, flags=("contract",)), flags=("contract",))
-
-
-def _prepared(builder, adjoints, group):
-    """For a group of four sums what they share: the halves of each pair of adjoints, straight and crossed."""
-    none = ir.Constant(adjoints[0].type, [0.0] * LANES)
-    a, b, c, d = (none if k is None else adjoints[k] for k in group)
-    return [
-        _halves(builder, a, b),
-        _turned(builder, _halves(builder, b, a)),
-        _halves(builder, c, d),
-        _turned(builder, _halves(builder, d, c)),
-    ]
-
-
-def _edge_sums(builder, n, linear, ready, edge):
-    """Of one edge the reduced block of each group, and the adjoints of coefficients with lanes of their own."""
-    groups, alone = grouped(n)
-    if not linear:
-        values = edge[1:]
-        return [_reduced(builder, values, group) for group in groups], [values[k] for k in alone]
-    (u,) = edge
-    blocks = []
-    for k in range(len(groups)):
-        first, crossed, second, second_crossed = ready[4 * k : 4 * k + 4]
-        ab = _turned_product(builder, u, first, crossed)
-        blocks.append(_join(builder, ab, _turned_product(builder, u, second, second_crossed)))
-    return blocks, [builder.fmul(u, one) for one in ready[4 * len(groups) :]]
-
-
-def _add_lanes(context, builder, sig, args, n_groups, edge, values):
-    """Add to the lanes of an edge's coefficients that have some; they stand past the groups."""
-    at = _plus(builder, args[1], args[2], n_groups)
-    for value in values:
-        _add(context, builder, sig, args, _plus(builder, at, edge, LANES), value)
-
-
 def _unpacked(builder, values):
     return [builder.extract_value(values, k) for k in range(len(values.type))]
 
 
 @cache
 def reductions(n, *, linear):
-    """Three operations that add the adjoints of an edge's n coefficients to their sums.
+    """Four operations that add the adjoints of an edge's n coefficients to their sums.
 
-    prepare   adjoints of what the edges of a neuron add -> what `four` and `one` take
-    four      (array, at, group, e, ready, a, b, c, d): of edges e to e + 3
-    one       (array, at, group, e, ready, a): of one edge
+    prepare   adjoints of what the edges of a neuron add -> what `reduce` takes
+    reduce    (ready, given) -> an edge's adjoints, each group's as one block, then those with lanes of their own
+    four      (array, at, group, e, a, b, c, d): add those of edges e to e + 3
+    one       (array, at, group, e, a): of one edge
 
-    Of each edge they take the adjoints of u and the coefficients; if `linear`, where those of the coefficients are u
-    times those of the sums, u alone. The sums of four coefficients fill a quarter of a block for each edge, and such a
-    group has `group` numbers; what is left over has lanes of its own past the groups.
+    Given are the adjoints of u and the coefficients; if `linear`, where those of the coefficients are u times those of
+    the sums, u alone. The sums of four coefficients fill a quarter of a block for each edge, and such a group has
+    `group` numbers; what is left over has lanes of its own past the groups.
     """
     groups, alone = grouped(n)
-    size = 4 * len(groups) + len(alone) if linear else 1
+    n_groups, n_alone = len(groups), len(alone)
+    size = 4 * n_groups + n_alone if linear else 1
 
     @intrinsic
     def prepare(typingctx, adjoints):
@@ -155,36 +162,50 @@ def reductions(n, *, linear):
         return types.UniTuple(adjoints.dtype, size)(adjoints), generate
 
     @intrinsic
-    def four(typingctx, array, at, group, e, ready, a, b, c, d):
+    def reduce(typingctx, ready, given):
         def generate(context, builder, sig, args):
-            shared = _unpacked(builder, args[4])
-            found = [_edge_sums(builder, n, linear, shared, _unpacked(builder, one)) for one in args[5:]]
-            for number in range(len(groups)):
-                block = _four_by_four(builder, *(blocks[number] for blocks, _ in found))
-                place = _plus(builder, _plus(builder, args[1], args[2], number), args[3], 4)
-                _add(context, builder, sig, args, place, block)
-            for k, (_, lanes) in enumerate(found):
-                edge = builder.add(args[3], ir.Constant(args[3].type, k))
-                _add_lanes(context, builder, sig, args, len(groups), edge, lanes)
-            return context.get_dummy_value()
+            shared, values = _unpacked(builder, args[0]), _unpacked(builder, args[1])
+            if linear:
+                found = [_reduced_product(builder, values[0], shared[4 * k : 4 * k + 4]) for k in range(n_groups)]
+                found += [builder.fmul(values[0], one) for one in shared[4 * n_groups :]]
+            else:
+                found = [_reduced(builder, values[1:], group) for group in groups] + [values[1 + k] for k in alone]
+            return context.make_tuple(builder, sig.return_type, found)
 
-        return types.void(array, types.intp, types.intp, types.intp, ready, a, b, c, d), generate
+        return types.UniTuple(ready.dtype, n_groups + n_alone)(ready, given), generate
+
+    def add_lanes(context, builder, sig, args, edge, values):
+        at = _plus(builder, args[1], args[2], n_groups)
+        for value in values:
+            _add(context, builder, sig, args, _plus(builder, at, edge, LANES), value)
 
     @intrinsic
-    def one(typingctx, array, at, group, e, ready, a):
+    def four(typingctx, array, at, group, e, a, b, c, d):
         def generate(context, builder, sig, args):
-            blocks, lanes = _edge_sums(builder, n, linear, _unpacked(builder, args[4]), _unpacked(builder, args[5]))
-            for number, value in enumerate(blocks):
-                while value.type.count > 4:
-                    value = _fold_within(builder, value)
+            edges = [_unpacked(builder, one) for one in args[4:]]
+            for number in range(n_groups):
                 place = _plus(builder, _plus(builder, args[1], args[2], number), args[3], 4)
-                _add(context, builder, sig, args, place, value)
-            _add_lanes(context, builder, sig, args, len(groups), args[3], lanes)
+                _add(context, builder, sig, args, place, _sixteen(builder, *(one[number] for one in edges)))
+            for k, one in enumerate(edges):
+                edge = builder.add(args[3], ir.Constant(args[3].type, k))
+                add_lanes(context, builder, sig, args, edge, one[n_groups:])
             return context.get_dummy_value()
 
-        return types.void(array, types.intp, types.intp, types.intp, ready, a), generate
+        return types.void(array, types.intp, types.intp, types.intp, a, b, c, d), generate
 
-    return prepare, four, one
+    @intrinsic
+    def one(typingctx, array, at, group, e, a):
+        def generate(context, builder, sig, args):
+            values = _unpacked(builder, args[4])
+            for number in range(n_groups):
+                place = _plus(builder, _plus(builder, args[1], args[2], number), args[3], 4)
+                _add(context, builder, sig, args, place, _four(builder, values[number]))
+            add_lanes(context, builder, sig, args, args[3], values[n_groups:])
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, types.intp, types.intp, a), generate
+
+    return prepare, reduce, four, one
 
 
 @intrinsic

@@ -20,6 +20,8 @@ LARGE = 2**19
 HELD = 2**28
 """Bytes that are kept at most."""
 
+NONE: dict[torch.dtype, np.ndarray] = {torch.float32: np.empty(0, np.float32), torch.float64: np.empty(0, np.float64)}
+
 _pieces: list[np.ndarray] = []
 _lock = threading.Lock()
 
@@ -27,6 +29,8 @@ _lock = threading.Lock()
 def empty(like: Tensor, *shape: int) -> np.ndarray:
     """Uninitialized memory in the dtype of a tensor, aligned to a cache line."""
     size = math.prod(shape) * like.element_size()
+    if not size:
+        return NONE[like.dtype].reshape(shape)
     if size < LARGE:
         return like.new_empty(shape).numpy()
     memory = _free_piece(size + 64)

@@ -42,7 +42,8 @@ def _blocks_in_registers(number):
 
 
 def _n_rows(number):
-    return 8 if _blocks_in_registers(number) >= 16 else 4
+    """At most three quarters of the registers for sums; what they are multiplied with takes its place too."""
+    return min(8, _blocks_in_registers(number) * 3 // 4)
 
 
 def _unpacked(builder, value):

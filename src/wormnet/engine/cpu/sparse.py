@@ -23,7 +23,7 @@ from wormnet.engine.cpu.frame import names_of
 from wormnet.engine.cpu.lane_sums import reductions
 from wormnet.engine.cpu.lanes import entry, load, same, store
 from wormnet.engine.cpu.rows import add_to, clear, copy
-from wormnet.engine.cpu.tuples import adding, as_blocks, loading, repeating, storing
+from wormnet.engine.cpu.tuples import adding, as_blocks, fetching, loading, repeating, storing
 from wormnet.engine.program import Part, Program
 from wormnet.models.equation import Edge
 
@@ -95,18 +95,27 @@ def edge_adjoints(program: Program, i: int, part: Part, sender: int) -> Code:
         SUMS, GROUP, ROOM = names.index(f"{i}.{k}.sums"), names.index(f"{i}.{k}.group"), names.index("sums")
         n, function = len(edge.coefficients), taking(edge.d_edge, 1 + len(edge.coefficients))
         numbers, choose = repeating(n), _chosen(part.added(edge))
-        prepare, four, single = reductions(n, linear=edge.linear)
-        # The adjoints of a product's factors are u times those of the sums: the reduction takes u, and those once.
+        prepare, reduce, four, single = reductions(n, linear=edge.linear)
+        # The adjoints of a product's factors are u times those of the sums: the reduction takes u, and those once. It
+        # has a loop to itself, since both jobs together have more blocks to hold than there are registers.
         LINEAR = edge.linear
 
         @inlined
-        def one(p, tables, pre, first_p, count, e, u, at, mine, room, to, by_u):
+        def to_sender(p, tables, pre, first_p, count, e, u, at, mine, room, to):
             sender_at = entry(tables, pre + e) * LANES
             u_pre = load(u, at + sender_at)
+            add_to(room, to + sender_at, function(p, u_pre, *numbers(p, first_p + e, count), *mine)[0])
+
+        @inlined
+        def one(p, tables, pre, first_p, count, e, u, at, mine, ready, room, to, by_u):
+            sender_at = entry(tables, pre + e) * LANES
+            u_pre = load(u, at + sender_at)
+            if LINEAR:
+                return reduce(ready, (u_pre,))
             given = function(p, u_pre, *numbers(p, first_p + e, count), *mine)
             if sender or by_u:
                 add_to(room, to + sender_at, given[0])
-            return (u_pre,) if LINEAR else given
+            return reduce(ready, given)
 
         @inlined
         def run(p, tables, sizes, neuron, u, at, adjoints, room, to, by_u):
@@ -114,16 +123,19 @@ def edge_adjoints(program: Program, i: int, part: Part, sender: int) -> Code:
             sums, group, mine = sizes[ROOM] + sizes[SUMS], sizes[GROUP], choose(adjoints)
             first, last = entry(tables, bounds), entry(tables, bounds + 1)
             rest, ready = last - (last - first) % 4, prepare(mine)
+            if LINEAR and (sender or by_u):
+                for e in range(first, last):
+                    to_sender(p, tables, pre, first_p, count, e, u, at, mine, room, to)
             for e in range(first, rest, 4):
                 # The sums of four edges share a block: a quarter of the memory, loads and stores of one block each.
-                a = one(p, tables, pre, first_p, count, e, u, at, mine, room, to, by_u)
-                b = one(p, tables, pre, first_p, count, e + 1, u, at, mine, room, to, by_u)
-                c = one(p, tables, pre, first_p, count, e + 2, u, at, mine, room, to, by_u)
-                d = one(p, tables, pre, first_p, count, e + 3, u, at, mine, room, to, by_u)
-                four(room, sums, group, e, ready, a, b, c, d)
+                a = one(p, tables, pre, first_p, count, e, u, at, mine, ready, room, to, by_u)
+                b = one(p, tables, pre, first_p, count, e + 1, u, at, mine, ready, room, to, by_u)
+                c = one(p, tables, pre, first_p, count, e + 2, u, at, mine, ready, room, to, by_u)
+                d = one(p, tables, pre, first_p, count, e + 3, u, at, mine, ready, room, to, by_u)
+                four(room, sums, group, e, a, b, c, d)
             for e in range(rest, last):
-                a = one(p, tables, pre, first_p, count, e, u, at, mine, room, to, by_u)
-                single(room, sums, group, e, ready, a)
+                a = one(p, tables, pre, first_p, count, e, u, at, mine, ready, room, to, by_u)
+                single(room, sums, group, e, a)
             following(p, tables, sizes, neuron, u, at, adjoints, room, to, by_u)
 
         return run
@@ -211,6 +223,8 @@ def _mapped(program: Program, i: int, part: Part) -> tuple[Code, Code]:
     from_inputs, from_neurons = (edge_sums(program, i, part, sender) for sender in (0, 1))
     to_inputs, to_neurons = (edge_adjoints(program, i, part, sender) for sender in (0, 1))
     get_adjoints, add_states = loading(part.states), adding_rows(part.states, 0)
+    fetch_states, fetch_kept = fetching(part.states), fetching(tuple(range(n_kept)))
+    fetch_new, fetch_new_kept = fetching(part.states, write=True), fetching(tuple(range(n_kept)), write=True)
     sums_of, add_node = taking_part(n_states, n_sums), adding_rows(tuple(range(n_own)), n_states + n_sums)
     add_starts, add_others = adding_rows(tuple(range(n_own, n_own + n_sums)), 0), adding_rows(others, 0)
     BY_TIME = n_states + n_sums + n_own
@@ -228,6 +242,8 @@ def _mapped(program: Program, i: int, part: Part) -> tuple[Code, Code]:
             put_new(v, own + wide, n * LANES, new)
             put_others(v, own + wide, n * LANES, get_others(v, own, n * LANES))
             if save:
+                fetch_new(v, own + 2 * wide, n * LANES)
+                fetch_new_kept(v, kept_at + sizes[KEPT] + (n_kept * n + neuron) * LANES, n * LANES)
                 put_kept(v, kept_at + sizes[KEPT] + neuron * LANES, n * LANES, new)
 
     @inlined
@@ -240,6 +256,8 @@ def _mapped(program: Program, i: int, part: Part) -> tuple[Code, Code]:
         for place in range(n - 1, -1, -1):
             neuron = entry(tables, sizes[ORDER] + place) if ordered else place
             here = neuron * LANES
+            fetch_states(v, at - wide + here, n * LANES)
+            fetch_kept(v, kept_at + sizes[KEPT] - n_kept * n * LANES + here, n * LANES)
             kept = get_kept(v, kept_at + sizes[KEPT] + here, n * LANES)
             own = own_states(v, at + here, n * LANES)
             back = d_node(
@@ -383,7 +401,8 @@ def _stage_forward(program: Program, i: int, part: Part, j: int, following: Code
     node, _ = node_of(part)
     own_states, numbers, others = loading(part.states), repeating(n_own), _others(program, part)
     put_kept, get_others, put_others = storing_rest(2 * n_states, update.keeps), loading(others), storing(others)
-    keeps = update.keeps
+    keeps, n_stages, per_substep = update.keeps, part.stages, sum(part.kept)
+    fetch_new, fetch_kept = fetching(part.states, write=True), fetching(tuple(range(part.kept[j])), write=True)
 
     def set_state(k: int, next_state: Code) -> Code:
         STATE, DRIVE, PULL = part.states[k], 2 * k, 2 * k + 1
@@ -420,6 +439,8 @@ def _stage_forward(program: Program, i: int, part: Part, j: int, following: Code
             own = own_states(v, now + here, n * LANES)
             terms = node(p, *own, *totals, *numbers(p, nodes + n_states * n + neuron, n))
             if save:
+                fetch_new(v, now + (1 + n_stages) * wide + here, n * LANES)
+                fetch_kept(v, kept_row + per_substep * n * LANES + here, n * LANES)
                 put_kept(v, kept_row + here, n * LANES, terms)
             set_states(p, nodes, n, wide, v, first + here, neuron, terms, h, kept_row + here, save)
             put_others(v, now + wide + here, n * LANES, get_others(v, now + here, n * LANES))
@@ -444,6 +465,8 @@ def _stage_backward(program: Program, i: int, part: Part, j: int, following: Cod
         tuple(range(n_states, n_states + n_own)), n_states + n_sums
     )  # fmt: skip
     add_q = adding_rows(tuple(range(n_sums)), 0)
+    n_stages, per_substep = part.stages, sum(part.kept)
+    fetch_states, fetch_kept = fetching(part.states), fetching(tuple(range(part.kept[j])))
 
     def state_back(k: int, next_state: Code) -> Code:
         STATE = part.states[k]
@@ -484,6 +507,9 @@ def _stage_backward(program: Program, i: int, part: Part, j: int, following: Cod
         # From the last neuron to the first: memory is read in one direction.
         for neuron in range(n - 1, -1, -1):
             here = neuron * LANES
+            # What the sub-step before this one needs is asked for now: from a long history it takes its time.
+            fetch_states(v, now - n_stages * wide + here, n * LANES)
+            fetch_kept(v, kept_row - per_substep * n * LANES + here, n * LANES)
             terms, by_time = states_back(
                 p, nodes, node_sums, n, wide, v, first + here, neuron, kept_row + here, room, g_first, h, by_time
             )  # fmt: skip

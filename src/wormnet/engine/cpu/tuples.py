@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from wormnet.engine.cpu.lanes import Lanes, broadcast, pointer_to
 
-__all__ = ["adding", "as_blocks", "loading", "repeating", "storing"]
+__all__ = ["adding", "as_blocks", "fetching", "loading", "repeating", "storing"]
 
 
 def _tuple_type(kind, n):
@@ -42,6 +42,33 @@ def loading(numbers):
         return _tuple_type(kind, len(numbers))(array, types.intp, types.intp), generate
 
     return blocks
+
+
+@cache
+def fetching(numbers, *, write=False):
+    """(array, at, stride): ask for the blocks that `loading` will read, or `storing` will `write`, some time before.
+
+    A long history does not stay in the caches, and to wait for its lines takes longer than to compute what is in them.
+    The blocks may lie outside of the array: nothing is read.
+    """
+
+    @intrinsic
+    def fetch(typingctx, array, at, stride):
+        def generate(context, builder, sig, args):
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+            name = "llvm.prefetch.p0"
+            function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+            purpose, keep, data = (ir.Constant(word, number) for number in (int(write), 3, 1))
+            for number in numbers:
+                place = _at(builder, args[1], args[2], number)
+                pointer, _ = pointer_to(context, builder, sig.args[0], args[0], place)
+                builder.call(function, [builder.bitcast(pointer, byte), purpose, keep, data])
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, types.intp), generate
+
+    return fetch
 
 
 @cache
