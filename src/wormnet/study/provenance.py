@@ -22,7 +22,8 @@ __all__ = ["environment", "machine", "source"]
 PACKAGE = Path(__file__).parents[1]
 
 WITHOUT = (
-    *("cli/", "plot/", "testing/", "study/default.toml"),
+    *("cli/", "compat/", "control/", "estimators/", "export/", "live/", "plot/", "testing/", "zoo/"),
+    "study/default.toml",
     *("study/claims.py", "study/cluster.py", "study/provenance.py", "study/runner.py", "study/schedule.py"),
     *("study/progress.py", "study/store.py", "study/weights.py"),
     *("study/compare.py", "study/effects.py", "study/figures.py", "study/findings.py", "study/gains.py"),

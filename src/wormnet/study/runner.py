@@ -159,7 +159,7 @@ def _ready(plan: Plan, workers: int, bar: Bar) -> tuple[list[Prepared], dict[str
 
 def _signed(job: Job) -> Job:
     """The job with the digests of the source that does it: of wormnet, and of what is the user's own in it."""
-    made_by = [metric.of for metric in job.data.metrics]
+    made_by: list[Any] = [metric.of for metric in job.data.metrics]
     for network in job.networks:
         while network.origin:
             made_by.append(getattr(network.wiring, "null", None))
