@@ -10,8 +10,9 @@ try:
     from wormnet.estimators.forecaster import WormForecaster
     from wormnet.estimators.regressor import WormRegressor
 except ModuleNotFoundError as error:
-    if str(error.name).startswith("wormnet"):
+    package = str(error.name).partition(".")[0]
+    if package == "wormnet":
         raise
-    raise WormnetError(f'wormnet.estimators needs {error.name}: pip install "wormnet[study]"') from None
+    raise WormnetError(f'wormnet.estimators needs {package}: pip install "wormnet[study]"') from None
 
 __all__ = ["WormClassifier", "WormForecaster", "WormRegressor"]

@@ -1,6 +1,5 @@
 """WormClassifier: sequences in, classes out."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +8,12 @@ from aeon.classification import BaseClassifier
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.utils import assert_all_finite
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from wormnet.data import Sequences
 from wormnet.errors import ArgumentError, shown
 from wormnet.estimators.collection import CollectionEstimator
-from wormnet.study.metrics import Metric
 
 __all__ = ["WormClassifier"]
 
@@ -30,15 +27,15 @@ class WormClassifier(CollectionEstimator, BaseClassifier):
     where y are the neurons of `network`, and W, b a linear read-out. The network sees each channel with mean 0 and
     deviation 1 over the training cases, and, where the time between samples varies, dt and log dt besides.
 
-    Which networks do better on which data, the default among those that lose, stands in docs/results: compare before
-    you choose, `network="gru"` is one word.
+    The default is no winner: in one fold of japanese_vowels (n = 1) it was right in 92.2 % of the test cases, an LSTM
+    and a CT-RNN of about as many parameters in 95.3 %, an LTC with additive synapses and fixed time constants in
+    96.1 %. Compare before you choose: `WormClassifier("lstm")` is one word.
 
     Args:
-        network: a name of `wormnet.study` (perhaps with a size or a null: "gru-64", "ncp-cfc/rewire"), a
+        network: a name of `wormnet.study`, perhaps with a size or a null ("gru-64", "ncp-cfc/rewire"), a
             `wormnet.study.Network`, a Wiring (LTC neurons on it), a function (shape, seed) -> module, or "module:name"
-            for one of these. "ncp-cfc-repaired", the default: CfC neurons on a neural circuit policy, all of them read.
-        neurons: how many, of a network whose size is free; None: as many as give about the parameters of an NCP of 32
-            LTC neurons.
+            for one of these. "ncp-ltc-repaired", the default: 32 LTC neurons on a neural circuit policy, all of them
+            read. A name without a size gives about as many parameters.
         epochs: passes over the training cases, at most.   batch: cases in a step.
         learning_rate, weight_decay: of Adam.
         patience: stop after so many epochs without a better one on the cases held out; 0: never. The best is kept.
@@ -58,7 +55,7 @@ class WormClassifier(CollectionEstimator, BaseClassifier):
         per: "sequence", one class for each; or "step", one for each sample, in tables and in Sequences: then there
             is an answer for each row of the table.
         window: with per="step", training runs on windows of so many steps.
-        class_weight: None; "balanced", every class weighs the same; or a mapping of classes to weights.
+        balanced: whether each class weighs the same, however rare it is, in the loss and in the choice of the epoch.
 
     After fit: `classes_`; `rnn_`, the trained layer; `predictor_`, the torch module around it; `history_`, losses and
     scores of each epoch; `n_features_in_`, and, of named columns, `feature_names_in_`.
@@ -74,7 +71,7 @@ class WormClassifier(CollectionEstimator, BaseClassifier):
     (True, (60, 2))
     """
 
-    class_weight: Any = None
+    balanced: bool = False
 
     _kept = (*CollectionEstimator._kept, "classes_", "n_classes_")
 
@@ -89,23 +86,8 @@ class WormClassifier(CollectionEstimator, BaseClassifier):
         self.n_classes_ = len(self.classes_)
         if self.n_classes_ < 2:
             raise ArgumentError(f"y holds one class, {shown(self.classes_[0])}; a classifier takes two or more.")
-        weights = self._weights(y)
-        if weights is None:
-            self._fit_to(X, codes)
-        else:
-            self._fit_to(X, codes, (_weighted_accuracy(weights),), class_weights=weights)
+        self._fit_to(X, codes, balanced=bool(self.balanced))
         return self
-
-    def _weights(self, y: NDArray[Any]) -> list[float] | None:
-        """Of each class in the loss."""
-        if self.class_weight is None:
-            return None
-        if self.class_weight != "balanced" and not isinstance(self.class_weight, Mapping):
-            raise ArgumentError(
-                f"class_weight is {shown(self.class_weight)}; it takes 'balanced', a mapping of classes to weights, "
-                "or None."
-            )
-        return compute_class_weight(self.class_weight, classes=self.classes_, y=y).tolist()
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Scores (logits): (cases, classes), or, of two classes, (cases,) that of the second minus the first."""
@@ -122,19 +104,4 @@ class WormClassifier(CollectionEstimator, BaseClassifier):
     @classmethod
     def _get_test_params(cls, parameter_set: str = "default") -> Any:
         """Settings of aeon's checks: a network that compiles nothing, and few epochs."""
-        quick = {"network": "gru-4", "epochs": 2}
-        return [quick, {**quick, "missing": "forward"}]
-
-
-def _weighted_accuracy(weights: Sequence[float]) -> Metric:
-    """The share of right answers where cases count by their class; what is learned is what the best epoch is chosen by.
-
-    >>> _weighted_accuracy([3.0, 1.0])(np.eye(2), np.array([0, 0]))
-    0.5
-    """
-
-    def of(scores: NDArray[np.float64], y: NDArray[Any]) -> float:
-        each = np.asarray(weights)[y]
-        return float(np.average(scores.argmax(1) == y, weights=each)) if each.sum() > 0 else float("nan")
-
-    return Metric("weighted_accuracy", 1, (0.0, 1.0), of, "classify", "%")
+        return {"network": "gru-4", "epochs": 2, "missing": "forward"}

@@ -1,6 +1,6 @@
 """What the classifier and the regressor share: cases in, one answer for each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -12,11 +12,10 @@ from wormnet.data import Sequences
 from wormnet.data.missing import FILLS
 from wormnet.errors import ArgumentError, ShapeError, shown, unknown
 from wormnet.estimators.cases import from_collection, from_columns, in_time, in_windows, is_complete, labels_in, told
-from wormnet.estimators.settings import plain
+from wormnet.estimators.settings import count, plain
 from wormnet.estimators.tables import Columns, is_table
 from wormnet.estimators.trained import Trained, held_out
 from wormnet.study.checks import is_real
-from wormnet.study.metrics import Metric
 
 __all__ = ["CollectionEstimator"]
 
@@ -92,9 +91,7 @@ class CollectionEstimator(Trained):
             raise ArgumentError(f"time_unit is {shown(unit)}; it takes a number > 0, or None for the median dt.")
         if self.missing is not None and self.missing not in FILLS:
             raise ArgumentError(unknown("missing", self.missing, [None, *FILLS]))
-        window = plain(self.window)
-        if not isinstance(window, int) or isinstance(window, bool) or window < 2:
-            raise ArgumentError(f"window is {shown(window)}; it takes a whole number of steps, 2 or more.")
+        count("window", self.window, 2)
         self._columns()
 
     def _columns(self) -> Columns:
@@ -102,12 +99,16 @@ class CollectionEstimator(Trained):
         return Columns(**{one.name: getattr(self, one.name) for one in fields(Columns)})
 
     def _is_table(self, X: Any) -> bool:
-        if isinstance(X, Mapping) and not self._columns().any:
+        if not is_table(X) or self._columns().any:
+            return is_table(X)
+        if isinstance(X, Mapping):
             raise ArgumentError("X is a table; say which column plays which part: series=, time=, label= and inputs=.")
-        return is_table(X) and self._columns().any
+        return False  # a DataFrame with a row for each case and a column for each time
 
     def _preprocess_collection(self, X: Any, store_metadata: bool = True) -> Sequences:
         cases = self._cases(X, first=store_metadata)
+        if not cases.mask.any(1).all():
+            raise ArgumentError(f"case {int((~cases.mask.any(1)).argmax())} of X has no sample; leave it away.")
         if not store_metadata:
             self._check_alike(X, cases)
         return cases
@@ -193,14 +194,13 @@ class CollectionEstimator(Trained):
         self,
         cases: Sequences,
         y: NDArray[Any],
-        score: Sequence[str | Metric] = (),
-        class_weights: Sequence[float] | bool = False,
+        *,
+        balanced: bool = False,
     ) -> None:
         """Train on cases and their targets, classes as numbers from 0 on or (cases, outputs) floats."""
         seed, self._timed = self._seed(), cases.dt is not None
         train, valid = self._parted(told(cases, y[cases.y]), y, seed)
-        unit = plain(self.time_unit)
-        self._train(train, valid, seed, time_unit=unit, score=score, class_weights=class_weights)
+        self._train(train, valid, seed, time_unit=plain(self.time_unit), balanced=balanced)
 
     def _parted(self, cases: Sequences, y: NDArray[Any], seed: int) -> tuple[Sequences, Sequences]:
         """What is trained on, and what is held out: whole cases, or the end of the only one."""

@@ -1,8 +1,7 @@
-"""A trained estimator in one safetensors file: arguments, network, scaling, weights. Nothing is ever unpickled."""
+"""A trained estimator in one safetensors file: arguments, network, weights. Nothing is ever unpickled."""
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,13 @@ from torch import Tensor
 
 from wormnet.atomic import write_whole
 from wormnet.errors import ArgumentError, DataError, WormnetError, shown
-from wormnet.estimators.settings import network_of, plain
+from wormnet.estimators.settings import network_of
 from wormnet.nn import Recurrent
 from wormnet.nn.files import built, fill, head_of, read, tensors_of
 from wormnet.paths import checked, printable
 from wormnet.study.fit import History
 from wormnet.study.network import Predictor, Shape, assembled, build
-from wormnet.study.prepared import View
+from wormnet.study.weights import check_sizes
 from wormnet.wiring import Wiring
 from wormnet.wiring.files import from_json, to_json
 from wormnet.wiring.plain_json import few_values
@@ -33,48 +32,46 @@ FORMAT, VERSION = "wormnet-estimator", 1
 MOST_VALUES = 1_000_000
 """In the head of a file: the wiring is one of them, the history of each epoch a handful."""
 _KINDS = "biufUO"
-CODE: dict[str, Any] = {}
-"""In the place of an argument: code of one's own, which has to be told again."""
 
 
 def save(model: "Trained", path: str | os.PathLike[str]) -> None:
     """Write a trained estimator. See `Trained.save`."""
-    predictor, view = model.predictor_, model._view
+    predictor, core = model.predictor_, model.rnn_
+    is_layer = type(predictor) is Predictor and isinstance(core, Recurrent)
+    arguments = model.get_params(deep=False)
     head = {
         "format": FORMAT,
         "version": VERSION,
         "kind": type(model).__name__,
-        "arguments": {name: _argument(name, value) for name, value in model.get_params(deep=False).items()},
+        "network": _network(arguments.pop("network")),
+        "arguments": {name: _argument(name, value) for name, value in arguments.items()},
         "attributes": {name: _attribute(vars(model)[name]) for name in model._kept if name in vars(model)},
         "shape": asdict(predictor.shape),
-        "time": {"pairs": view.time, "unit": view.unit},
         "history": asdict(model.history_),
-        "layer": _layer(model),
+        # As `wormnet.save` tells of a layer; another network is built anew from its name.
+        "layer": head_of(core) if is_layer else None,
         "skip": predictor.skip is not None,
     }
-    tensors = {f"network.{name}": value for name, value in tensors_of(predictor).items()}
-    tensors |= {f"view.{name}": torch.tensor(getattr(view, name)) for name in ("mean", "deviation")}
-    write_whole(path, safetensors.torch.save(tensors, metadata={"wormnet": json.dumps(head)}))
+    write_whole(path, safetensors.torch.save(tensors_of(predictor), metadata={"wormnet": json.dumps(head)}))
+
+
+def _network(network: Any) -> Any:
+    """The argument as JSON; None for a network that is code, which a file does not hold."""
+    if isinstance(network, Wiring):
+        return {"wiring": to_json(network)}
+    return network if isinstance(network, str) and ":" not in network else None
 
 
 def _argument(name: str, value: Any) -> Any:
-    """An argument as JSON; CODE for a network that is code, which a file does not hold."""
-    if isinstance(value, Wiring):
-        return {"wiring": to_json(value)}
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    if isinstance(value, Mapping):
-        # Its keys may be numbers, which JSON does not have.
-        value = {"pairs": [[plain(key), plain(one)] for key, one in value.items()]}
     try:
         json.dumps(value)
     except (TypeError, ValueError):
-        if name == "network":
-            return CODE
         raise ArgumentError(
             f"{name} is {shown(value)}; a file holds numbers, texts and lists of them. Change it first: "
             f"set_params({name}=...)."
         ) from None
-    return CODE if name == "network" and ":" in value else value
+    return value
 
 
 def _attribute(value: Any) -> Any:
@@ -85,12 +82,6 @@ def _attribute(value: Any) -> Any:
             f"a file holds classes that are numbers or text; these are of {value.dtype}: {shown(value.tolist())}."
         )
     return {"dtype": value.dtype.str, "values": value.tolist()}
-
-
-def _layer(model: "Trained") -> dict[str, Any] | None:
-    """What the layer is, if it is one of wormnet; another network is built anew from its name."""
-    is_layer = type(model.predictor_) is Predictor and isinstance(model.core_, Recurrent)
-    return head_of(model.rnn_) if is_layer else None
 
 
 def load(kind: type["Trained"], path: str | os.PathLike[str], network: Any = None) -> Any:
@@ -105,46 +96,37 @@ def load(kind: type["Trained"], path: str | os.PathLike[str], network: Any = Non
             raise ValueError(f"it is {shown(head)}; this reads {FORMAT!r} version {VERSION}.")
         if head["kind"] != kind.__name__:
             raise ValueError(f"it holds a {shown(head['kind'])}; read it by its own `load`.")
-        model = kind(**_arguments(kind, head["arguments"], network))
-        _restore(model, head, tensors)
+        model = _restored(kind, head, tensors, network)
     except (WormnetError, KeyError, TypeError, ValueError, RecursionError, RuntimeError, AttributeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{name} does not hold a valid estimator: {reason[:1000]}") from None
     return model
 
 
-def _arguments(kind: type["Trained"], given: dict[str, Any], network: Any) -> dict[str, Any]:
-    known, found = {one.name for one in fields(kind)}, {}
-    for name, value in given.items():
-        if name not in known:
-            raise ValueError(f"argument {shown(name)} is unknown.")
-        if isinstance(value, dict) and "wiring" in value:
-            value = from_json(value["wiring"])
-        elif isinstance(value, dict) and "pairs" in value:
-            value = dict(value["pairs"])
-        found[name] = value
-    if network is not None:
-        found["network"] = network
-    elif found["network"] == CODE:
+def _restored(kind: type["Trained"], head: dict[str, Any], tensors: dict[str, Tensor], network: Any) -> "Trained":
+    given = head["network"] if network is None else network
+    if given is None:
         raise ValueError("its network is code of one's own, which no file holds; say it: load(path, network=...).")
-    return found
-
-
-def _restore(model: "Trained", head: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    if isinstance(given, dict):
+        given = from_json(given["wiring"])
+    elif network is None and not (isinstance(given, str) and ":" not in given):
+        raise ValueError(f"its network is {shown(given)}; it takes a name.")
+    for what, names, known in (
+        ("argument", head["arguments"], {one.name for one in fields(kind)} - {"network"}),
+        ("attribute", head["attributes"], kind._kept),
+    ):
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{what} {shown(name)} is unknown.")
+    model = kind(network=given, **head["arguments"])
     for name, value in head["attributes"].items():
-        if name not in model._kept:
-            raise ValueError(f"attribute {shown(name)} is unknown.")
         setattr(model, name, _value(value))
-    shape = Shape(**head["shape"])
-    mean, deviation = (tensors.pop(f"view.{name}").double().numpy() for name in ("mean", "deviation"))
-    if mean.shape != (shape.channels,) or deviation.shape != mean.shape:
-        raise ValueError(f"its scaling has shape {mean.shape}; it takes ({shape.channels},).")
-    model._view = View(mean, deviation, tuple(map(tuple, head["time"]["pairs"])), head["time"]["unit"])
     model.history_ = History(**head["history"])
-    predictor = _predictor(model, head, shape)
-    fill(predictor, {name.removeprefix("network."): value for name, value in tensors.items()})
+    predictor = _predictor(model, head)
+    fill(predictor, tensors)
     model.predictor_ = predictor.eval()
     model.is_fitted = True
+    return model
 
 
 def _value(given: Any) -> Any:
@@ -156,9 +138,10 @@ def _value(given: Any) -> Any:
     return np.array(given["values"], dtype)
 
 
-def _predictor(model: "Trained", head: dict[str, Any], shape: Shape) -> Predictor:
+def _predictor(model: "Trained", head: dict[str, Any]) -> Predictor:
     """The network without its weights."""
-    network = network_of(model.network, model.neurons)
+    network, shape = network_of(model.network), Shape(**head["shape"])
+    check_sizes(shape)
     if head["layer"] is None:
         with torch.random.fork_rng():
             return build(network, shape, model._drawn)

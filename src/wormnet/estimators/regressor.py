@@ -20,10 +20,9 @@ class WormRegressor(CollectionEstimator, BaseRegressor):
 
         answer = mean + deviation (W y(last sample) + b)
 
-    with mean and deviation of the training targets. It is trained on the mean squared error, and scored by R2. Which
-    networks do better on which data stands in docs/results.
+    with mean and deviation of the training targets. It is trained on the mean squared error, and scored by R2.
 
-    Args: as `WormClassifier` takes them, without class_weight; y is (cases,) or (cases, outputs) numbers, and label may
+    Args: as `WormClassifier` takes them, without balanced; y is (cases,) or (cases, outputs) numbers, and label may
         name several columns. Cases are held out from every range of the first output alike.
 
     >>> x = np.random.default_rng(0).normal(size=(80, 10))  # one channel, 10 samples
@@ -54,5 +53,4 @@ class WormRegressor(CollectionEstimator, BaseRegressor):
     @classmethod
     def _get_test_params(cls, parameter_set: str = "default") -> Any:
         """Settings of aeon's checks: a network that compiles nothing, and few epochs."""
-        quick = {"network": "gru-4", "epochs": 2}
-        return [quick, {**quick, "missing": "forward"}]
+        return {"network": "gru-4", "epochs": 2, "missing": "forward"}

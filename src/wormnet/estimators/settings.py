@@ -11,9 +11,9 @@ from wormnet.study.network import Network, given, known, named
 from wormnet.study.plan import ACCELERATORS, Training
 from wormnet.wiring import Wiring
 
-__all__ = ["DEFAULT_NETWORK", "Settings", "network_of", "plain", "seed_of"]
+__all__ = ["DEFAULT_NETWORK", "Settings", "count", "network_of", "plain", "seed_of"]
 
-DEFAULT_NETWORK = "ncp-cfc-repaired"
+DEFAULT_NETWORK = "ncp-ltc-repaired"
 """The network of an estimator that is not told another one."""
 
 MOST_HELD_OUT = 0.5
@@ -21,11 +21,10 @@ MOST_HELD_OUT = 0.5
 
 @dataclass(init=False, eq=False, repr=False)
 class Settings:
-    """Arguments that all estimators share; each estimator's docstring tells what they mean."""
+    """Arguments that all estimators share; `WormClassifier` tells what they mean."""
 
     network: Any = DEFAULT_NETWORK
     _: KW_ONLY
-    neurons: int | None = None
     # More than a study's: of few cases an epoch has few steps.
     epochs: int = 200
     batch: int = Training.batch
@@ -37,7 +36,7 @@ class Settings:
     verbose: int = 0
     random_state: Any = 0
 
-    def _training(self, **more: Any) -> Training:
+    def _training(self, balanced: bool) -> Training:
         """The plan of the training. Raises ArgumentError that names the argument."""
         share = plain(self.validation)
         if not is_real(share) or not 0 <= share <= MOST_HELD_OUT:
@@ -46,15 +45,8 @@ class Settings:
             )
         if self.accelerator not in ACCELERATORS:
             raise ArgumentError(unknown("accelerator", self.accelerator, ACCELERATORS))
-        return Training(
-            epochs=plain(self.epochs),
-            batch=plain(self.batch),
-            learning_rate=plain(self.learning_rate),
-            weight_decay=plain(self.weight_decay),
-            patience=plain(self.patience),
-            residual=False,
-            **more,
-        )
+        names = ("epochs", "batch", "learning_rate", "weight_decay", "patience")
+        return Training(**{name: plain(getattr(self, name)) for name in names}, class_weights=balanced)
 
 
 def plain(value: Any) -> Any:
@@ -62,38 +54,30 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def network_of(network: Any, neurons: Any = None) -> Network:
-    """The network that an estimator asks for.
+def count(name: str, given: Any, least: int = 1) -> int:
+    """A whole number of steps. Raises ArgumentError for anything else."""
+    value = plain(given)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ArgumentError(f"{name} is {shown(value)}; it takes a whole number of steps, {least} or more.")
+    return value
 
-    Args:
-        network: a name of `wormnet.study`, a Network, a Wiring, or a function (shape, seed) -> module.
-        neurons: how many neurons or units; None for what the name says, else for as many as give about the parameters
-            of `ncp-ltc-repaired` with 32 neurons.
 
-    Raises: ArgumentError for a network that there is not, or one whose size is its own.
+def network_of(network: Any) -> Network:
+    """The network that an estimator asks for: a name, a Network, a Wiring, or a function (shape, seed) -> module.
 
-    >>> network_of("ncp-cfc-repaired/rewire", neurons=12).name, network_of("gru", 8).size
-    ('ncp-cfc-repaired-12/rewire', 8)
+    Raises: ArgumentError for a network that there is not.
+
+    >>> network_of("ncp-cfc-repaired-12/rewire").size
+    12
     """
-    neurons = plain(neurons)
-    if not isinstance(network, (str, Network, Wiring)) and not callable(network):
-        raise ArgumentError(
-            f"network is {shown(network)}; it takes one of {', '.join(known()[:4])}, ..., a Network, a Wiring, or a "
-            "function (shape, seed) -> module."
-        )
-    if neurons is not None and (not isinstance(neurons, int) or isinstance(neurons, bool) or neurons < 1):
-        raise ArgumentError(f"neurons is {shown(neurons)}; it takes a whole number, 1 or more, or None.")
-    if not isinstance(network, str):
-        found = network if isinstance(network, Network) else given(getattr(network, "__name__", "own"), network)
-        return found if neurons is None else found.of_size(neurons)
-    found = named(network)
-    if neurons is None:
-        return found
-    if found.size:
-        raise ArgumentError(f"network {network!r} tells its size; leave neurons={neurons} away.")
-    # The size stands behind the bare name, before a null or a skip.
-    cut = min((i for i in map(network.find, "/+") if i >= 0), default=len(network))
-    return named(f"{network[:cut]}-{neurons}{network[cut:]}")
+    if isinstance(network, (str, Network)):
+        return named(network)
+    if isinstance(network, Wiring) or callable(network):
+        return given(getattr(network, "__name__", "own"), network)
+    raise ArgumentError(
+        f"network is {shown(network)}; it takes one of {', '.join(known()[:4])}, ..., a Network, a Wiring, or a "
+        "function (shape, seed) -> module."
+    )
 
 
 def seed_of(random_state: Any) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from wormnet.data import Sequences
 from wormnet.data.tables import from_long, from_wide, groups_of, labels_of, names_of
@@ -18,8 +19,8 @@ DATES_IN = "s"
 
 
 def is_table(X: Any) -> bool:
-    """Whether X has named columns: a DataFrame, or a mapping."""
-    return isinstance(X, Mapping) or (hasattr(X, "columns") and hasattr(X, "__getitem__"))
+    """Whether X has named columns: a DataFrame, or a mapping (scipy has sparse matrices that are one)."""
+    return (isinstance(X, Mapping) and not issparse(X)) or (hasattr(X, "columns") and hasattr(X, "__getitem__"))
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Columns:
     @property
     def any(self) -> bool:
         """Whether a table is expected: some column has a part."""
-        return any(one is not None for one in (self.series, self.time, self.label, self.inputs, self.variable))
+        parts = (self.series, self.time, self.label, self.inputs, self.variable)
+        return self.per == "step" or any(one is not None for one in parts)
 
     @property
     def is_long(self) -> bool:

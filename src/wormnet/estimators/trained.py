@@ -2,9 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +15,10 @@ from wormnet.estimators.settings import Settings, network_of, plain, seed_of
 from wormnet.nn import Recurrent
 from wormnet.study import metrics
 from wormnet.study.checks import is_real
-from wormnet.study.network import Predictor, build
-from wormnet.study.prepared import View, prepare
+from wormnet.study.network import Predictor, build, core_of
+from wormnet.study.prepared import prepare
+from wormnet.study.progress import shown_while
+from wormnet.study.whole import whole
 
 if TYPE_CHECKING:
     from wormnet.study.fit import History
@@ -27,18 +27,15 @@ __all__ = ["Trained", "held_out"]
 
 
 class Trained(Settings):
-    """An estimator that trains one network.
-
-    After fit: `predictor_` (torch module: sequences as they are prepared -> scores), `rnn_` (its recurrent layer, of
-    wormnet), `core_` (the same, of whatever kind), `history_` (losses and scores, epoch by epoch).
-    """
+    """An estimator that trains one network."""
 
     _kept: tuple[str, ...] = ("_drawn",)
     """Attributes that a file holds beside the network."""
 
     predictor_: Predictor
+    """The trained module: sequences as it was trained to see them, in; scores, out."""
     history_: "History"
-    _view: View
+    """Losses and scores, epoch by epoch."""
 
     @property
     def is_fitted(self) -> bool:
@@ -51,21 +48,23 @@ class Trained(Settings):
         self._is_fitted = value
 
     @property
-    def core_(self) -> nn.Module:
-        """The trained core: (x, state, dt, lengths) -> (y, state)."""
-        core = self.predictor_.core
-        return getattr(core, "core", core) if not isinstance(core, Recurrent) else core
+    def rnn_(self) -> nn.Module:
+        """The trained layer, between standardised inputs and the read-out."""
+        return core_of(self.predictor_)
 
-    @property
-    def rnn_(self) -> Recurrent:
-        """The trained layer, if it is one of wormnet."""
-        core = self.core_
-        if not isinstance(core, Recurrent):
-            raise AttributeError(f"network {self.network!r} is no layer of wormnet; see core_.")
-        return core
+    def layer(self) -> Recurrent:
+        """One layer to save, export or draw: samples as recorded in, scores out, for every sample.
+
+        Standardising is in its map of inputs, the read-out in its projection. Where the time between samples varies,
+        dt and log dt in units of the layer's `time_unit` are two more inputs.
+
+        Raises: NotFittedError before fit; ArgumentError for a network of which no such layer can be made.
+        """
+        self._check_is_fitted()
+        return whole(self.predictor_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the trained estimator into one safetensors file: arguments, network, scaling, weights; no pickle.
+        """Write the trained estimator into one safetensors file: arguments, network, weights; no pickle.
 
         Raises: NotFittedError before fit; ArgumentError for what is no path, or an argument that no file can hold;
             DataError if the file cannot be written.
@@ -94,36 +93,34 @@ class Trained(Settings):
         seed: int,
         *,
         time_unit: float | None = None,
-        score: Sequence[str | metrics.Metric] = (),
-        class_weights: Sequence[float] | bool = False,
+        balanced: bool = False,
     ) -> None:
         """Train on cases, and keep the epoch that did best on those that are held out."""
         from wormnet.study import fit
 
-        training = self._training(class_weights=class_weights is True)
-        network = network_of(self.network, self.neurons)
-        chosen = metrics.all_of(tuple(score) or metrics.usual(train.task), train.task)
-        data = prepare(Dataset("cases", train, valid, valid), 0, chosen, residual=False)
-        if time_unit is not None:
-            data = replace(data, shape=replace(data.shape, time_unit=time_unit))
-        weights = None if isinstance(class_weights, bool) else class_weights
-        with torch.random.fork_rng(), _Bar(bool(plain(self.verbose)), training.epochs) as after_epoch:
+        training, network = self._training(balanced), network_of(self.network)
+        chosen = metrics.all_of(("balanced_accuracy",) if balanced else metrics.usual(train.task), train.task)
+        data = prepare(Dataset("cases", train, valid, valid), 0, chosen, residual=False, time_unit=time_unit)
+        shown = bool(plain(self.verbose)) and sys.stderr.isatty()
+        with torch.random.fork_rng(), shown_while(shown) as bar:
             torch.manual_seed(seed)
+            bar.start("training", training.epochs)
             predictor = build(network, data.shape, seed)
             self.history_ = fit.fit(
-                predictor, data, training, seed, self.accelerator, class_weights=weights, after_epoch=after_epoch
+                predictor, data, training, seed, self.accelerator, after_epoch=lambda history: bar.tick()
             )
-        self.predictor_, self._view, self._drawn = predictor.eval(), data.view, seed
+        self.predictor_, self._drawn = predictor.eval(), seed
 
     def _answers(self, cases: Sequences) -> NDArray[np.float64]:
         """(targets, outputs) scores of raw cases, whose y tells the row that each answer has."""
         from wormnet.study import fit
 
-        network, part = _in_double(self.predictor_), self._view.told(self._view.scaled(cases))
+        network = _in_double(self.predictor_)
         found = np.empty((cases.targets.size, network.shape.n_outputs))
         with torch.no_grad():
-            for batch in fit.Batches(lambda _: part, fit.EVALUATE):
-                scores, rows = fit.targets(network, batch._replace(x=batch.x.double()))
+            for batch in fit.Batches(lambda _: cases, fit.EVALUATE):
+                x = network.seen(batch.x.double(), batch.dt)
+                scores, rows = fit.targets(network, batch._replace(x=x))
                 found[rows.numpy()] = scores.numpy()
         return found
 
@@ -158,24 +155,6 @@ def _in_double(network: Predictor) -> Predictor:
     return twin
 
 
-class _Bar:
-    """A progress bar over the epochs, where a person watches."""
-
-    def __init__(self, asked: bool, epochs: int):
-        from wormnet.study.runner import Bar
-
-        self.bar = Bar(asked and sys.stderr.isatty())
-        self.epochs = epochs
-
-    def __enter__(self) -> Any:
-        self.bar.progress.__enter__()
-        self.bar.start("training", self.epochs)
-        return lambda history: self.bar.tick()
-
-    def __exit__(self, *error: Any) -> None:
-        self.bar.progress.__exit__(*error)
-
-
 def held_out(targets: NDArray[Any], share: Any, seed: int) -> NDArray[np.bool_]:
     """Which cases are held out: of every class, or of every range of the target, about the same share.
 
@@ -194,8 +173,8 @@ def held_out(targets: NDArray[Any], share: Any, seed: int) -> NDArray[np.bool_]:
     order = rng.permutation(len(targets))
     order = order[np.argsort(targets[order], kind="stable")]
     if targets.dtype.kind != "f":
-        _, code, count = np.unique(targets, return_inverse=True, return_counts=True)
-        order = order[count[code[order]] > 1]
+        _, code, counts = np.unique(targets, return_inverse=True, return_counts=True)
+        order = order[counts[code[order]] > 1]
     taken = np.floor((np.arange(len(order) + 1) + rng.random()) * share)
     held[order[np.diff(taken) > 0]] = True
     return held

@@ -300,7 +300,6 @@ def fit(
     accelerator: str = "cpu",
     share: float = 1.0,
     *,
-    class_weights: Sequence[float] | None = None,
     after_epoch: Callable[[History], None] | None = None,
 ) -> History:
     """Train a network and leave it, on the CPU, as it was in its best validation epoch.
@@ -309,7 +308,6 @@ def fit(
         share: of the train part that is used. A smaller one is passed over more often, so that every share takes about
             as many steps; windows and losses are then not drawn anew.
         accelerator: of Lightning; with `training.strategy` and `training.devices` a network trains on several.
-        class_weights: of each class in the loss, instead of those of `training.class_weights`.
         after_epoch: called after each epoch with what there is so far.
 
     Raises: FloatingPointError if the loss stops being a finite number.
@@ -323,11 +321,7 @@ def fit(
     set_view(network, data)
     every = max(1, round(1 / share))
     steps = training.epochs * every * len(batches)
-    if class_weights is None:
-        weights = _class_weights(data, training)
-    else:
-        weights = torch.tensor(class_weights, dtype=torch.float32)
-    module = Fit(network, data, training, steps, weights, after_epoch)
+    module = Fit(network, data, training, steps, _class_weights(data, training), after_epoch)
     with _quiet():
         trainer = lightning.Trainer(
             max_epochs=training.epochs * every,

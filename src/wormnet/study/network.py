@@ -26,6 +26,7 @@ __all__ = [
     "Shape",
     "assembled",
     "build",
+    "core_of",
     "known",
     "named",
     "register_network",
@@ -471,6 +472,11 @@ def assembled(name: str, core: nn.Module, shape: Shape, wiring: Wiring | None, *
     if wiring is not None and wiring.n_inputs == shape.channels < shape.n_inputs:
         core = _Channels(core, shape.channels)
     return Predictor(core, width, shape, wiring, skip=skip)
+
+
+def core_of(network: Predictor) -> nn.Module:
+    """The core itself, also where it has no inputs for dt."""
+    return network.core.core if isinstance(network.core, _Channels) else network.core
 
 
 class _Channels(nn.Module):
