@@ -21,11 +21,11 @@ from wormnet.data import Sequences
 SMALL = {"epochs": 4, "random_state": 0}
 
 
-# Too few epochs for a network that has to learn what scikit-learn gives it fail its checks of the score.
-@parametrize_with_checks(
-    [WormClassifier("gru-4", epochs=10), WormRegressor("gru-4", epochs=30, batch=16, learning_rate=0.03)]
-)
+@parametrize_with_checks([WormClassifier("gru-4", epochs=10), WormRegressor("gru-4", epochs=3)])
 def test_scikit_learn_finds_nothing(estimator, check):
+    if check.func.__name__ == "check_regressors_train":
+        # Asks for a score: that which of ten numbers in a row counts has been learned.
+        estimator.set_params(network="gru-16", epochs=40, batch=16, learning_rate=0.03, validation=0)
     check(estimator)
 
 

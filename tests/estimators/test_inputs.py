@@ -26,7 +26,7 @@ def model(cases):
     "form",
     [
         list,
-        lambda x: [pd.DataFrame(case.T) for case in x],
+        lambda x: [pd.DataFrame(case) for case in x],
         lambda x: Sequences.from_channels(x, np.zeros(len(x), int)),
         lambda x: list(Sequences.from_channels(x, np.zeros(len(x), int))),
         lambda x: pd.concat({i: pd.DataFrame(case.T) for i, case in enumerate(x)}),
@@ -55,7 +55,7 @@ def test_each_case_of_unequal_length_is_answered_as_if_alone(cases):
 def test_missing_values_are_filled_and_told_of(cases):
     x = cases[0].copy()
     x[2, 1, 3] = np.nan
-    with pytest.raises(ValueError, match=r"x\[2, 3, 1\] is nan"):
+    with pytest.raises(ValueError, match=r"x\[2, 3, 1\] of sequence 2 is nan"):
         WormClassifier(**QUICK).fit(x, cases[1])
     told = WormClassifier(**QUICK, missing="forward").fit(x, cases[1])
     assert told.predictor_.shape.channels == 9

@@ -14,6 +14,7 @@ from wormnet.data.windows import cuts
 from wormnet.errors import ArgumentError, ShapeError
 
 __all__ = [
+    "Fill",
     "from_collection",
     "from_columns",
     "in_time",

@@ -5,13 +5,23 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
+from aeon.base import BaseCollectionEstimator
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
 from wormnet.data import Sequences
 from wormnet.data.missing import FILLS
 from wormnet.errors import ArgumentError, ShapeError, shown, unknown
-from wormnet.estimators.cases import from_collection, from_columns, in_time, in_windows, is_complete, labels_in, told
+from wormnet.estimators.cases import (
+    Fill,
+    from_collection,
+    from_columns,
+    in_time,
+    in_windows,
+    is_complete,
+    labels_in,
+    told,
+)
 from wormnet.estimators.settings import count, plain
 from wormnet.estimators.tables import Columns, is_table
 from wormnet.estimators.trained import Trained, held_out
@@ -21,11 +31,11 @@ __all__ = ["CollectionEstimator"]
 
 
 @dataclass(init=False, eq=False, repr=False)
-class CollectionEstimator(Trained):
+class CollectionEstimator(Trained, BaseCollectionEstimator):
     """An estimator of a collection of sequences, in front of one of aeon's base classes."""
 
     time_unit: float | None = None
-    missing: str | None = None
+    missing: Fill = None
     indicators: bool = True
     series: str | None = None
     time: str | None = None
@@ -70,14 +80,14 @@ class CollectionEstimator(Trained):
 
         Raises: ArgumentError or ShapeError for what does not fit.
         """
-        return super().fit(X, y)
+        return super().fit(X, y)  # pyright: ignore[reportAttributeAccessIssue]
 
     def score(self, X: Any, y: Any = None, **options: Any) -> float:
         """How good the answers are: accuracy of classes, R2 of numbers, or what `metric=` names (of scikit-learn)."""
         self._check_is_fitted()
         cases = self._preprocess_collection(X, store_metadata=False)
         values = self._checked_y(X, y, cases)
-        return super().score(cases, values[cases.targets], **options)
+        return super().score(cases, values[cases.targets], **options)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _fit_setup(self, X: Any, y: Any) -> tuple[Sequences, NDArray[Any]]:
         self.reset()
@@ -145,7 +155,7 @@ class CollectionEstimator(Trained):
             x = validate_data(self, X, reset=first, **options)
         else:
             x = check_array(X, input_name="X", estimator=self, **options)
-        return from_columns(x, self.missing, self.indicators)
+        return from_columns(np.asarray(x), self.missing, self.indicators)
 
     def _per_channel(self, X: Any) -> int:
         """Inputs that are made of each channel of X; Sequences bring theirs along."""
@@ -181,7 +191,7 @@ class CollectionEstimator(Trained):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None: pass it"
                 f"{there}."
             )
-        found = self._check_y(y)
+        found = self._check_y(y)  # pyright: ignore[reportAttributeAccessIssue]
         if len(found) != cases.targets.size:
             raise ShapeError(
                 f"X and y are of different length: X has {cases.targets.size} cases, y {len(found)} targets."

@@ -37,7 +37,6 @@ _KINDS = "biufUO"
 def save(model: "Trained", path: str | os.PathLike[str]) -> None:
     """Write a trained estimator. See `Trained.save`."""
     predictor, core = model.predictor_, model.rnn_
-    is_layer = type(predictor) is Predictor and isinstance(core, Recurrent)
     arguments = model.get_params(deep=False)
     head = {
         "format": FORMAT,
@@ -49,7 +48,7 @@ def save(model: "Trained", path: str | os.PathLike[str]) -> None:
         "shape": asdict(predictor.shape),
         "history": asdict(model.history_),
         # As `wormnet.save` tells of a layer; another network is built anew from its name.
-        "layer": head_of(core) if is_layer else None,
+        "layer": head_of(core) if type(predictor) is Predictor and isinstance(core, Recurrent) else None,
         "skip": predictor.skip is not None,
     }
     write_whole(path, safetensors.torch.save(tensors_of(predictor), metadata={"wormnet": json.dumps(head)}))
@@ -118,7 +117,7 @@ def _restored(kind: type["Trained"], head: dict[str, Any], tensors: dict[str, Te
         for name in names:
             if name not in known:
                 raise ValueError(f"{what} {shown(name)} is unknown.")
-    model = kind(network=given, **head["arguments"])
+    model = kind(network=given, **head["arguments"])  # pyright: ignore[reportCallIssue]
     for name, value in head["attributes"].items():
         setattr(model, name, _value(value))
     model.history_ = History(**head["history"])

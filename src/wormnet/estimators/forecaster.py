@@ -64,7 +64,7 @@ class WormForecaster(Trained, DirectForecastingMixin, IterativeForecastingMixin,
         self._train(train, cases.take(slice(n - held, None)) if held else train, self._seed())
         return self
 
-    def _predict(self, y: Array, exog: None = None) -> float:
+    def _predict(self, y: Array, exog: None = None) -> float:  # pyright: ignore[reportIncompatibleMethodOverride]
         series, window = y[0], plain(self.window)
         if len(series) < window:
             raise ShapeError(f"y has {len(series)} points; this forecaster looks at the last {window}.")

@@ -15,7 +15,7 @@ __all__ = ["WormRegressor"]
 
 
 @dataclass(eq=False, repr=False)
-class WormRegressor(CollectionEstimator, BaseRegressor):
+class WormRegressor(CollectionEstimator, BaseRegressor):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Tell a number, or several, of a sequence, by a network built like the worm's.
 
         answer = mean + deviation (W y(last sample) + b)
@@ -39,9 +39,9 @@ class WormRegressor(CollectionEstimator, BaseRegressor):
         return tags
 
     def _check_y(self, y: Any, n_cases: int | None = None, **options: Any) -> NDArray[np.float64]:
-        return check_array(y, input_name="y", ensure_2d=False, dtype=np.float64, estimator=self)
+        return np.asarray(check_array(y, input_name="y", ensure_2d=False, dtype="float64", estimator=self))
 
-    def _fit(self, X: Sequences, y: NDArray[Any]) -> "WormRegressor":
+    def _fit(self, X: Sequences, y: NDArray[Any]) -> "WormRegressor":  # pyright: ignore[reportIncompatibleMethodOverride]
         self._flat = y.ndim == 1
         self._fit_to(X, y.reshape(len(y), -1))
         return self

@@ -62,12 +62,15 @@ class Columns:
         return [] if self.label is None else [self.label] if isinstance(self.label, str) else list(self.label)
 
     def found_inputs(self, table: Any) -> list[str]:
-        """The names of what is learned from, in order."""
+        """The names of what is learned from, in order. Raises ArgumentError for one that has another part."""
+        parts = {self.series, self.time, *self.labels}
         if self.inputs is not None:
+            both = [name for name in self.inputs if name in parts and not self.is_long]
+            if both:
+                raise ArgumentError(f"column {both[0]!r} is to be an input, and it is named as series, time or label.")
             return list(self.inputs)
         if self.is_long:
             return sorted(set(np.asarray(table[self.variable]).tolist()), key=str)
-        parts = {self.series, self.time, *self.labels}
         return [name for name in names_of(table) if name not in parts]
 
     def cases(self, table: Any, inputs: Sequence[str], first_dt: float | None) -> tuple[Sequences, float | None]:
@@ -121,7 +124,8 @@ class Columns:
             for values, where in zip(found, rows):
                 placed[where] = values
             found = placed
-        return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+        found = np.asarray(found)
+        return found[:, 0] if found.ndim == 2 and found.shape[-1] == 1 else found
 
     def _groups(self, table: Any) -> tuple[list[Any], list[NDArray[np.int64]]]:
         """The ids, and the rows of each in the order of time."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from aeon.base import BaseAeonEstimator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Trained", "held_out"]
 
 
-class Trained(Settings):
+class Trained(Settings, BaseAeonEstimator):
     """An estimator that trains one network."""
 
     _kept: tuple[str, ...] = ("_drawn",)

@@ -34,6 +34,7 @@ def whole(network: Predictor) -> Recurrent:
         raise ArgumentError("this network adds its newest input to what it reads out, which no layer does.")
     tensors = tensors_of(core)
     layer = built(head_of(core) | {"proj_size": shape.n_outputs})
+    assert isinstance(layer, Recurrent)
     read_out, scale = network.read_out, network.get_buffer("scale")
     with torch.no_grad():
         tensors["projection.weight"] = scale[:, None] * read_out.weight
@@ -45,6 +46,4 @@ def whole(network: Predictor) -> Recurrent:
         )
         gain = values["input_scale"] / deviation
         layer.set_values(input_scale=gain, input_shift=values["input_shift"] - gain * mean)
-    for parameter in layer.parameters():
-        parameter.requires_grad_()
     return layer.eval()
