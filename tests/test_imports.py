@@ -22,7 +22,7 @@ PACKAGE = ROOT / "src" / "wormnet"
 # Each may import those before it and itself.
 LAYERS = [
     *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "compat", "testing", "export"),
-    *("plot", "data", "audit", "live", "control", "study", "zoo", "cli"),
+    *("plot", "data", "audit", "live", "control", "study", "estimators", "zoo", "cli"),
 ]
 
 OPTIONAL = {
@@ -30,6 +30,7 @@ OPTIONAL = {
     "audit": {"plot"},
     "study": {"study", "cluster", "plot"},
     "compat": {"plot", "keras"},
+    "estimators": {"study"},
     "wiring": {"cect"},
     "cli": {"study", "plot"},
     "control": {"control"},

@@ -185,8 +185,17 @@ class History:
 class Fit(lightning.LightningModule):
     """The training loop's view of a network."""
 
-    def __init__(self, network: Predictor, data: Prepared, training: Training, steps: int, weights: Tensor | None):
+    def __init__(
+        self,
+        network: Predictor,
+        data: Prepared,
+        training: Training,
+        steps: int,
+        weights: Tensor | None,
+        after_epoch: Callable[[History], None] | None = None,
+    ):
         super().__init__()
+        self.after_epoch = after_epoch
         self.network, self.training_plan, self.steps = network, training, steps
         self.metric, self.recordings = data.metrics[0], data.recordings
         self.register_buffer("class_weights", weights)
@@ -244,6 +253,8 @@ class Fit(lightning.LightningModule):
             self.trainer.should_stop = True
         self.epoch_loss.clear()
         self.valid.clear()
+        if self.after_epoch is not None:
+            self.after_epoch(history)
 
     def _score(self, scores: NDArray[np.float64], y: NDArray[Any]) -> float:
         """THE score of the validation part: of all of it, or the median of its recordings' scores."""
@@ -297,6 +308,8 @@ def fit(
     seed: int,
     accelerator: str = "cpu",
     share: float = 1.0,
+    *,
+    after_epoch: Callable[[History], None] | None = None,
 ) -> History:
     """Train a network and leave it, on the CPU, as it was in its best validation epoch.
 
@@ -305,18 +318,27 @@ def fit(
             as many steps; windows and losses are then not drawn anew.
         accelerator: of Lightning; by `training.strategy` and `training.devices` a network trains on several, each of
             which takes its part of every batch, as if one took it all.
+        after_epoch: called after each epoch with what there is so far; where one device trains.
 
     Raises: FloatingPointError if the loss stops being a finite number.
     """
-    by = train if training.devices == 1 else processes.train
-    history, state = by(network, data, training, seed, accelerator, share)
+    if training.devices == 1:
+        history, state = train(network, data, training, seed, accelerator, share, after_epoch)
+    else:
+        history, state = processes.train(network, data, training, seed, accelerator, share)
     network.cpu()
     network.load_state_dict(state)
     return history
 
 
 def train(
-    network: Predictor, data: Prepared, training: Training, seed: int, accelerator: str, share: float
+    network: Predictor,
+    data: Prepared,
+    training: Training,
+    seed: int,
+    accelerator: str,
+    share: float,
+    after_epoch: Callable[[History], None] | None = None,
 ) -> tuple[History, dict[str, Tensor]]:
     """The part of this process, which is all of it with one device; and the state of the best validation epoch."""
     if share < 1 or not training.redraw or data.redraw is None:
@@ -328,7 +350,7 @@ def train(
     set_view(network, data)
     every = max(1, round(1 / share))
     steps = training.epochs * every * len(batches)
-    module = Fit(network, data, training, steps, _class_weights(data, training))
+    module = Fit(network, data, training, steps, _class_weights(data, training), after_epoch)
     with _quiet():
         trainer = lightning.Trainer(
             max_epochs=training.epochs * every,
