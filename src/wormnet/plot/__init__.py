@@ -4,6 +4,7 @@ Every function draws on the axes that it is given, or on a new figure of its own
 with `save(ax, "wiring.png")`, or return it from a notebook cell as `ax.figure`.
 """
 
+from wormnet.plot.inside import activity, bounds, lesions, time_constants, why
 from wormnet.plot.matrix import adjacency, degrees
 from wormnet.plot.network import wiring
 from wormnet.plot.saliency import saliency
@@ -15,10 +16,15 @@ __all__ = [
     "LAYOUTS",
     "ROLE_COLOURS",
     "SIGN_COLOURS",
+    "activity",
     "adjacency",
+    "bounds",
     "degrees",
+    "lesions",
     "saliency",
     "save",
+    "time_constants",
     "traces",
+    "why",
     "wiring",
 ]
