@@ -27,7 +27,7 @@ LAYERS = [
 
 OPTIONAL = {
     "plot": {"plot"},
-    "audit": {"plot"},
+    "audit": {"plot", "study"},
     "study": {"study", "cluster", "plot"},
     "compat": {"plot", "keras"},
     "estimators": {"study"},

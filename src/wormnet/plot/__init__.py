@@ -5,6 +5,7 @@ with `save(ax, "wiring.png")`, or return it from a notebook cell as `ax.figure`.
 """
 
 from wormnet.plot.drives import crashes, film, strip
+from wormnet.plot.inside import activity, bounds, lesions, time_constants, why
 from wormnet.plot.matrix import adjacency, degrees
 from wormnet.plot.network import wiring
 from wormnet.plot.saliency import saliency
@@ -17,14 +18,19 @@ __all__ = [
     "LAYOUTS",
     "ROLE_COLOURS",
     "SIGN_COLOURS",
+    "activity",
     "adjacency",
+    "bounds",
     "crashes",
     "degrees",
     "film",
+    "lesions",
     "saliency",
     "save",
     "search",
     "strip",
+    "time_constants",
     "traces",
+    "why",
     "wiring",
 ]
