@@ -107,6 +107,13 @@ def test_intervals_hold_the_rate_and_widen_with_differences_between_roads():
     assert low < rate == 2.0 < high
 
 
+def test_no_crash_in_few_km_is_no_proof_of_none():
+    # With a true rate r, no crash in 2 km has the probability exp(-2 r).
+    low, rate, high = interval(np.zeros((1, 2)), np.ones((1, 2)))
+    assert (low, rate) == (0, 0)
+    assert np.exp(-2 * high) == pytest.approx(0.025)
+
+
 def test_tables_count_what_the_runs_hold():
     def run(seed, crashes):
         active = {one: {"crashes": [[crashes, 0], [3, 3]], "km": [[0.5, 0.5], [0.5, 0.5]]} for one in ("easy", "hard")}
@@ -154,3 +161,7 @@ def test_a_course_that_cannot_be_is_refused():
         dataclasses.replace(TINY, folds=4)
     with pytest.raises(ArgumentError, match="variances of 0 or more"):
         dataclasses.replace(TINY, noise=(-1.0,))
+    with pytest.raises(ArgumentError, match="cars is 0; it takes a whole number of 1 or more"):
+        dataclasses.replace(TINY, cars=0)
+    with pytest.raises(ArgumentError, match="did you mean 'expert'"):
+        drive("exprt", "easy", TINY)

@@ -16,7 +16,7 @@ from wormnet.control.camera import Camera
 from wormnet.control.drive_data import Recording, record
 from wormnet.control.driver import FEATURES, FILTERS, Driver, whitened
 from wormnet.control.lane import Drive
-from wormnet.errors import ArgumentError
+from wormnet.errors import ArgumentError, unknown
 from wormnet.nn import Recurrent
 
 __all__ = ["NOISE", "Active", "Course", "LaneTest", "attention", "drive", "learn", "squared_error", "weighted_loss"]
@@ -63,6 +63,10 @@ class Course:
     noise: tuple[float, ...] = NOISE
 
     def __post_init__(self):
+        for name in ("epochs", "batch", "window", "cars"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ArgumentError(f"{name} is {value!r}; it takes a whole number of 1 or more.")
         if not 2 <= self.folds <= self.roads:
             raise ArgumentError(f"folds is {self.folds}; it takes 2 to as many as there are roads, {self.roads}.")
         if any(not 0 <= one < math.inf for one in self.noise):
@@ -178,6 +182,10 @@ def _map(driver: Driver, pictures: NDArray[Any]) -> NDArray[np.float64]:
     return visual_backprop(driver.head.get_submodule("look"), seen).map
 
 
+WITHOUT_EYES = ("expert", "straight")
+"""Drivers that see no pictures: the one that all learn from, and one that never steers."""
+
+
 class Active(NamedTuple):
     """What cars did on the road; the first axis is that of the noise variances."""
 
@@ -189,11 +197,8 @@ class Active(NamedTuple):
     """(time, neurons) of each car without noise; empty if the driver tells none."""
 
 
-Steering = Callable[[NDArray[np.float32], Drive], NDArray[np.float64]]
-
-
 def drive(
-    steer: "Driver | str",
+    steer: Driver | str,
     difficulty: str,
     course: Course,
     *,
@@ -208,8 +213,11 @@ def drive(
 
     Args:
         steer: a Driver, or "expert", or "straight" (always straight on), which see no pictures.
+        difficulty: of the roads, as `Drive`.
         watch: called before every step with the cars, what they see, and what they command in 1/m.
     """
+    if not isinstance(steer, Driver) and steer not in WITHOUT_EYES:
+        raise ArgumentError(unknown("driver", steer, WITHOUT_EYES))
     levels, seeds = len(course.noise), [900_000 + car for car in range(course.cars)]
     cars = Drive(difficulty, seeds=seeds * levels, length=1000 * course.kilometre, camera=course.camera)
     deviation = np.sqrt(np.repeat(course.noise, course.cars)).astype(np.float32)
