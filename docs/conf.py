@@ -30,7 +30,27 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "imported-members": True, "show-inheritance": True}
 
+
+DRAWN: list = []
+"""The figures that are on the gallery's pages already."""
+
+
+def drawings(block: object, variables: dict, conf: dict) -> str:
+    """The figures that a part of an example has drawn. They are not pyplot's, which the gallery looks for by itself."""
+    from matplotlib.axes import Axes
+    from sphinx_gallery.scrapers import figure_rst
+
+    paths = []
+    for one in list(variables["example_globals"].values()):
+        if isinstance(one, Axes) and one.figure not in DRAWN:
+            DRAWN.append(one.figure)
+            paths.append(next(variables["image_path_iterator"]))
+            one.figure.savefig(paths[-1], dpi=120)
+    return figure_rst(paths, conf["src_dir"])
+
+
 sphinx_gallery_conf = {
+    "image_scrapers": (drawings,),
     "examples_dirs": "../examples",
     "gallery_dirs": "examples",
     "filename_pattern": r"\.py$",

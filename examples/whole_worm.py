@@ -14,7 +14,6 @@ for that, give many seeds to `wormnet study`. The data (4 MB) is downloaded once
 halfcheetah into a folder and set WORMNET_DATA to the folder above it.
 """
 
-import argparse
 import sys
 import time
 
@@ -109,6 +108,4 @@ def main(quick: bool) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a few sequences, to see that it runs")
-    main(parser.parse_args().quick)
+    main("--quick" in sys.argv)

@@ -39,3 +39,8 @@ def test_an_example_without_its_data_says_in_one_line_what_to_do(tmp_path):
     assert done.returncode == 1
     assert "WORMNET_DATA" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_does_not_read_its_docstring_which_the_gallery_takes_away(example):
+    assert "__doc__" not in example.read_text()

@@ -101,13 +101,17 @@ def test_the_whole_worm_runs_in_the_page(tmp_path):
         rnn = wormnet.LTC(wiring, unfolds=2)
     path = wormnet.page(rnn, None, tmp_path / "worm.html")
     script = """
-      const before = performance.now();
       for (let t = 0; t < 30; ++t) w.run.advance();
-      return [w.graph.nodes('.bundle').length, w.run.frames.at(-1).v.length, (performance.now() - before) / 30];
+      const lines = () => w.graph.edges().filter((one) => one.style('display') !== 'none').length, few = lines();
+      const strongest = document.querySelector('[aria-label^="share of the synapses"]');
+      strongest.value = 100; strongest.dispatchEvent(new Event('input'));
+      return [w.graph.nodes('.bundle').length, w.run.frames.at(-1).v.length, few, lines(), document.body.innerText];
     """
-    bundles, neurons, _ = in_browser(path, script)
+    bundles, neurons, few, all_of_them, text = in_browser(path, script)
     assert bundles > 50  # drawn by class at first
     assert neurons == 302
+    assert 300 < few < 500 < 2_000 < all_of_them  # and the strongest connections, until more are asked for
+    assert "this is not where they lie in the body" in text
 
 
 def test_the_page_needs_no_network(rnn, x, tmp_path):

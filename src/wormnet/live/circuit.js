@@ -221,7 +221,7 @@ function mount(root, data) {
         create("div", { class: "bar" }, search, known,
           create("label", { text: "strongest synapses " }, strongest, strongestText),
           ...(data.groups.length ? [create("label", {}, grouping, " by class")] : []),
-          create("span", { class: "scale", text: "low" }), create("span", { class: "ramp" }), create("span", { class: "scale", text: "high" }))),
+          create("span", { class: "scale" }, "low ", create("span", { class: "ramp" }), " high"))),
       create("section", { class: "right" },
         card,
         create("h2", { text: "Outputs" }), outputChart, outputLegend,
