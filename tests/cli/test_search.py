@@ -63,9 +63,12 @@ def test_what_is_wrong_is_one_line(tmp_path, capsys):
     Policy(tap.tw_pure(), **task("inverted_pendulum").maps).save(tmp_path / "pole.safetensors")
     for arguments, message in (
         (["replay", str(tmp_path / "pole.safetensors"), "--env", CAR], "gives 2 observations and takes 1 actions"),
-        (["replay", str(tmp_path / "none.bnn"), "--env", CAR], "no such file"),
+        (["replay", str(tmp_path / "none.bnn"), "--env", CAR], "there is no file"),
         (["replay", str(tmp_path / "none.bnn"), "--env", "Pong-v0"], "unknown task 'Pong-v0'"),
-        (["search", "--env", CAR, "--out", str(tmp_path / "o"), "--method", "cmaes", "--quiet"], "did you mean 'cma'?"),
+        (
+            ["search", "--env", CAR, "--out", str(tmp_path / "o"), "--method", "cmaes", "--quiet"],
+            "did you mean 'cma' or 'ars'?",
+        ),
     ):
         code, said = ended(arguments, capsys)
         assert code == 2

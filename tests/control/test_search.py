@@ -131,6 +131,7 @@ def test_a_killed_search_leaves_a_whole_file_and_goes_on(tmp_path):
     assert np.array_equal(on.policy.vector(), whole.policy.vector())
 
 
+@pytest.mark.slow  # two processes import torch
 def test_workers_change_nothing():
     alone = search(policy(), Home, budget=36, **FEW)
     shared = search(policy(), Home, budget=36, workers=2, **FEW)
@@ -279,7 +280,7 @@ def test_plain_networks_are_torchs(network):
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 REFUSED = [
-    (lambda: search(policy(), Home, "cmaes"), "unknown method 'cmaes'; did you mean 'cma'?"),
+    (lambda: search(policy(), Home, "cmaes"), "unknown method 'cmaes'; did you mean 'cma' or 'ars'?"),
     (lambda: search(policy(), Home, episodes=3, worst=4), "worst is 4 of 3 episodes; it takes 3 at most."),
     (lambda: search(policy(), Home, start="zero"), "start is 'zero'; it takes 'policy' or 'random'."),
     (lambda: search(policy(), Home, budget=0), "budget is 0; it takes a whole number, 1 or more."),

@@ -179,7 +179,7 @@ def _read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     try:
         rows = json.loads(read_text(path, 2**26))
         for row in rows:
-            row["test"], row["kind"], row["start"]
+            _ = row["test"], row["kind"], row["start"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(f"{printable(checked(path))} holds no rows of these runs; give another file.") from None
     return rows
