@@ -25,13 +25,13 @@ SMALL = {"epochs": 4, "random_state": 0}
 def test_scikit_learn_finds_nothing(estimator, check):
     if check.func.__name__ == "check_regressors_train":
         # Asks for a score: that which of ten numbers in a row counts has been learned.
-        estimator.set_params(network="gru-16", epochs=40, batch=16, learning_rate=0.03, validation=0)
+        estimator = clone(estimator).set_params(network="gru-16", epochs=25, batch=16, learning_rate=0.05, validation=0)
     check(estimator)
 
 
 @parametrize_with_aeon([WormClassifier, WormRegressor, WormForecaster], use_first_parameter_set=True)
-def test_aeon_finds_nothing(estimator, check):
-    check(estimator)
+def test_aeon_finds_nothing(check):
+    check()
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,10 @@ def test_the_seed_tells_all_and_no_global_generator_is_touched(walks):
 
 
 def test_patience_stops_early_and_the_best_epoch_is_kept(walks):
-    model = WormClassifier("gru-2", epochs=60, patience=3, learning_rate=1e-6).fit(*walks)
-    assert len(model.history_.loss) < 60
-    assert model.history_.best <= len(model.history_.loss) - 1 - 3
+    """Labels that are drawn by lot cannot be learned for cases held out."""
+    y = np.random.default_rng(2).integers(0, 2, 24)
+    model = WormClassifier("gru-4", epochs=100, patience=3, learning_rate=0.1).fit(walks[0], y)
+    assert len(model.history_.loss) == model.history_.best + 1 + 3 < 100
 
 
 @pytest.mark.parametrize("name", ["WormClassifier", "WormRegressor", "WormForecaster"])
