@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from wormnet.audit.lesions import Cut, cuts, scored
+from wormnet.audit.lesion_tables import Cut, cuts, scored
 from wormnet.errors import ArgumentError
 from wormnet.models.spec import check_count
 from wormnet.nn.recurrent import Recurrent

@@ -166,7 +166,7 @@ def _lines(known: Any, names: Any, size: Any, ax: Any, line: Any, band: Any) -> 
             ax.fill_between(*band(i), color=colour, alpha=0.25, linewidth=0, label=name if line is None else None)
         if line is not None:
             ax.plot(*line(i), color=colour, linewidth=1.6, label=name)
-    ax.legend(frameon=False, ncols=min(len(names), 6))
+    ax.legend(frameon=False, ncols=min(len(names), 3), fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

@@ -42,6 +42,15 @@ def test_the_terms_sum_to_what_the_model_computed(name):
                 assert found.before == pytest.approx(truth[-2, i], abs=1e-9 * scale) or "memory" in name
 
 
+@pytest.mark.parametrize("name", ["ltc", "ctrnn", "cfc"])
+def test_a_layer_in_single_precision_is_explained_within_its_rounding(name):
+    rnn = cases.build(name)
+    x = torch.randn(5, rnn.n_inputs)
+    truth = rnn.trace(x).detach().numpy()[-1]
+    found = [why(rnn, x, neuron).potential.sum() for neuron in rnn.wiring.neurons]
+    np.testing.assert_allclose(found, truth, atol=1e-6)
+
+
 def test_each_synapse_adds_its_conductance_and_its_conductance_times_reversal():
     rnn = cases.build("ltc-ncp", dtype=torch.float64)
     wiring, p = rnn.wiring, {name: value.detach().numpy() for name, value in rnn.values().items()}
