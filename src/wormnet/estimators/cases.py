@@ -112,7 +112,7 @@ def _is_frame(X: Any) -> bool:
 
 def _joined(items: Sequence[Item]) -> Sequences:
     """Sequences of items, as searches over settings pick them out."""
-    dts = [one.dt for one in items]
+    dts: list[Any] = [one.dt for one in items]
     if any((dt is None) != (dts[0] is None) for dt in dts):
         raise ArgumentError("some items of X have dt and others do not; they are of different Sequences.")
     return Sequences.from_list([one.x for one in items], [one.y for one in items], None if dts[0] is None else dts)

@@ -19,7 +19,7 @@ __all__ = ["WormClassifier"]
 
 
 @dataclass(eq=False, repr=False)
-class WormClassifier(CollectionEstimator, BaseClassifier):
+class WormClassifier(CollectionEstimator, BaseClassifier):  # pyright: ignore[reportIncompatibleMethodOverride]
     """Tell the class of a sequence, by a network built like the worm's.
 
         scores = W y(last sample) + b        p = softmax(scores)
@@ -75,13 +75,13 @@ class WormClassifier(CollectionEstimator, BaseClassifier):
 
     _kept = (*CollectionEstimator._kept, "classes_", "n_classes_")
 
-    def _check_y(self, y: Any, n_cases: int | None = None, **options: Any) -> NDArray[Any]:
+    def _check_y(self, y: Any, *given: Any, **options: Any) -> NDArray[Any]:
         labels = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y", estimator_name=type(self).__name__)
         check_classification_targets(labels)
         return labels
 
-    def _fit(self, X: Sequences, y: NDArray[Any]) -> "WormClassifier":
+    def _fit(self, X: Sequences, y: NDArray[Any]) -> "WormClassifier":  # pyright: ignore[reportIncompatibleMethodOverride]
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.n_classes_ = len(self.classes_)
         if self.n_classes_ < 2:

@@ -26,7 +26,8 @@ class WormForecaster(Trained, DirectForecastingMixin, IterativeForecastingMixin,
     so that an answer of 0 is persistence, the forecast that is hard to beat. The network is trained on all windows of
     the series; the last share of them is held out.
 
-    Args: as `WormClassifier` takes them, up to random_state, and
+    Args:
+        network: and all up to random_state, as `WormClassifier` takes them.
         horizon: how many steps ahead.   window: how many samples it looks at.
 
     `fit(y)`, `predict(y)` and `forecast(y)` are those of aeon's BaseForecaster; so are `iterative_forecast`, one step

@@ -38,7 +38,7 @@ class WormRegressor(CollectionEstimator, BaseRegressor):  # pyright: ignore[repo
         tags.target_tags.multi_output = True
         return tags
 
-    def _check_y(self, y: Any, n_cases: int | None = None, **options: Any) -> NDArray[np.float64]:
+    def _check_y(self, y: Any, *given: Any, **options: Any) -> NDArray[np.float64]:
         return np.asarray(check_array(y, input_name="y", ensure_2d=False, dtype="float64", estimator=self))
 
     def _fit(self, X: Sequences, y: NDArray[Any]) -> "WormRegressor":  # pyright: ignore[reportIncompatibleMethodOverride]
