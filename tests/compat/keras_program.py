@@ -95,7 +95,7 @@ told["gradients"] = max(float(np.abs(named[name.replace(".", "_")] - g).max()) f
 
 keras.utils.set_random_seed(0)
 small = wormnet.auto_ncp(inputs=2, neurons=8, outputs=1)
-learner = keras.Sequential([wk.CfC(small), keras.layers.Dense(1)])
+learner = keras.Sequential([wk.CfC(wormnet.dense(2, 6)), keras.layers.Dense(1)])
 learner.compile(keras.optimizers.Adam(0.03), "mse")
 x = rng.standard_normal((64, 6, 2)).astype(np.float32)
 told["losses"] = learner.fit(x, x[:, -1, :1], epochs=25, batch_size=64, verbose=0).history["loss"]
