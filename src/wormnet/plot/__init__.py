@@ -7,7 +7,7 @@ with `save(ax, "wiring.png")`, or return it from a notebook cell as `ax.figure`.
 from wormnet.plot.matrix import adjacency, degrees
 from wormnet.plot.network import wiring
 from wormnet.plot.saliency import saliency
-from wormnet.plot.search import search
+from wormnet.plot.searches import search
 from wormnet.plot.style import ROLE_COLOURS, SIGN_COLOURS, save
 from wormnet.plot.traces import traces
 from wormnet.wiring.layout import LAYOUTS
