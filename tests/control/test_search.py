@@ -18,7 +18,7 @@ import wormnet
 from wormnet.control import WORLDS, Policy, World, replay, search, task
 from wormnet.control.methods import METHODS
 from wormnet.control.plain import Lstm, Mlp
-from wormnet.control.search import worst_of
+from wormnet.control.searching import worst_of
 from wormnet.control.worlds import MountainCar, world_of
 from wormnet.errors import ArgumentError, DataError
 from wormnet.wiring import tap

@@ -6,7 +6,7 @@ from wormnet.control.maps import MotorCell, Projection, SensoryCell
 from wormnet.control.policy import Policy
 from wormnet.control.population import Population
 from wormnet.control.road import Place, Road, random_road
-from wormnet.control.search import Search, replay, search
+from wormnet.control.searching import Search, replay, search
 from wormnet.control.tasks import TASKS, Task, task
 from wormnet.control.worlds import WORLDS, World
 

@@ -16,7 +16,7 @@ import numpy as np
 from wormnet.atomic import write_whole
 from wormnet.control.plain import Lstm, Mlp
 from wormnet.control.policy import Policy
-from wormnet.control.search import replay, search
+from wormnet.control.searching import replay, search
 from wormnet.control.tasks import task
 from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
 from wormnet.paths import checked, printable, read_text

@@ -47,7 +47,7 @@ class Policy:
     >>> from wormnet.wiring import tap
     >>> policy = Policy(tap.tw_pure(), **task("inverted_pendulum").maps)
     >>> policy.act([0.0, 0.0, 0.0, 0.0]).round(3), policy.act([1.0, -0.12, 0.0, 0.0]).round(3)
-    (array([-0.01]), array([-0.137]))
+    (array([-0.011]), array([-0.086]))
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from wormnet.plot.inside import activity, bounds, lesions, time_constants, why
 from wormnet.plot.matrix import adjacency, degrees
 from wormnet.plot.network import wiring
 from wormnet.plot.saliency_maps import saliency
-from wormnet.plot.search import search
+from wormnet.plot.searches import search
 from wormnet.plot.style import ROLE_COLOURS, SIGN_COLOURS, save
 from wormnet.plot.traces import traces
 from wormnet.wiring.layout import LAYOUTS
