@@ -54,7 +54,7 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", PROGRAM, "study", *arguments], **{**quiet, **options})
 
 
-def wait_for_a_record(process: subprocess.Popen, out: Path, n: int = 2, seconds: float = 120) -> None:
+def wait_for_a_record(process: subprocess.Popen, out: Path, n: int = 2, seconds: float = 400) -> None:
     until = time.monotonic() + seconds
     while len(list((out / "runs").glob("*.json"))) < n:
         assert process.poll() is None, process.communicate()

@@ -28,7 +28,7 @@ def test_a_killed_study_resumes_repeats_nothing_and_ends_as_if_never_killed(plan
 
     # Without a plan it goes on with its own.
     process = start("--out", str(out), "--workers", "1", "--resume")
-    said, errors = process.communicate(timeout=120)
+    said, errors = process.communicate(timeout=400)
     assert process.returncode == 0, errors
     assert f"{6 - len(before)} runs done, {len(before)} reused" in said
     after = finished(out)
@@ -44,7 +44,7 @@ def test_ctrl_c_ends_with_one_line_and_a_directory_to_go_on_with(plan, tmp_path)
     process = start(str(plan), "--out", str(out), "--workers", "1")
     wait_for_a_record(process, out, 1)
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=400)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert re.search(r"wormnet: stopped; go on with --out \S+ --resume\.", errors)

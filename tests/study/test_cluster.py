@@ -103,7 +103,7 @@ def test_a_machine_of_a_cluster_that_is_killed_half_way_costs_nothing_but_repeti
         first = cluster.add()
         process = start(str(plan), "--out", str(out), "--ray", cluster.address)
         try:
-            wait_for_a_record(process, out, seconds=400)
+            wait_for_a_record(process, out)
             kill(first)
             before = finished(out)
             assert 2 <= len(before) < 6, "killed too late to show anything"

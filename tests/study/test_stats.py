@@ -65,6 +65,14 @@ def test_no_interval_leaves_the_bounds(values, overlap):
     assert found.low is None or 0 <= found.low <= found.mean <= found.high <= 1
 
 
+def test_no_interval_of_a_gain_leaves_what_two_shares_can_differ_by():
+    found, bounded = (stats.difference([0.4, -0.1], most=most) for most in (math.inf, 1.0))
+    assert found.low is not None
+    assert found.low < -1 < 1 < found.high
+    assert (bounded.low, bounded.high) == (-1, 1)
+    assert (bounded.p, bounded.effect_low) == (found.p, found.effect_low)
+
+
 def test_one_value_has_no_interval():
     assert stats.mean_interval([2.5]) == stats.Interval(2.5, None, None, 1)
 

@@ -175,9 +175,8 @@ def compared(summary: Summary, dataset: str, network: str, against: str) -> Comp
     scale = summary.scales[dataset]
     gain = scale.better * np.array([ours[fold] - theirs[fold] for fold in folds])
     margin = _margin(scale, [theirs[fold] for fold in folds])
-    one = Comparison(
-        dataset, network, against, (), stats.difference(gain, overlap=summary.overlap(dataset)), scale, margin
-    )
+    test = stats.difference(gain, overlap=summary.overlap(dataset), most=scale.high - scale.low)
+    one = Comparison(dataset, network, against, (), test, scale, margin)
     return _of_shares(summary, one) if len(folds) > 1 else one
 
 

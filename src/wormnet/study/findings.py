@@ -249,11 +249,20 @@ def _prices(summary: Summary) -> list[str]:
                 names.add(worm)
         if "stepper_us" in ours:
             stepper.append(ours["stepper_us"])
-    told = [f"{np.median(values):.2g} times the {says[column]}" for column, values in ratios.items() if values]
+    told = [f"{_rough(values)} times the {says[column]}" for column, values in ratios.items() if values]
     if not told:
         return []
-    tail = f" By the stepper, a sample takes {np.median(stepper):.2g} microseconds." if stepper else ""
+    tail = f" By the stepper, a sample takes {_rough(stepper)} microseconds." if stepper else ""
     return [f"The best worm network on validation ({listed(sorted(names))}) has {listed(told)} of {reference}.{tail}"]
+
+
+def _rough(values: list[float]) -> str:
+    """The median with two digits, never as a power of ten.
+
+    >>> _rough([208.4]), _rough([0.0123, 0.0123, 4.0]), _rough([20273.0])
+    ('210', '0.012', '20,000')
+    """
+    return f"{float(f'{np.median(values):.2g}'):,g}"
 
 
 def _trivial(summary: Summary) -> list[str]:

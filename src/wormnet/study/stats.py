@@ -142,7 +142,7 @@ def paired(first: ArrayLike, second: ArrayLike, level: float = 0.95, *, overlap:
     return difference(a - b, level, overlap=overlap)
 
 
-def difference(values: ArrayLike, level: float = 0.95, *, overlap: float = 0.0) -> Difference:
+def difference(values: ArrayLike, level: float = 0.95, *, overlap: float = 0.0, most: float = math.inf) -> Difference:
     """Test the mean of differences against 0: t = mean / (s sqrt(1 / n + overlap)) with n - 1 degrees of freedom.
 
     Without `overlap` this is the paired t test. It calls two networks that are equally good on the population different
@@ -151,12 +151,13 @@ def difference(values: ArrayLike, level: float = 0.95, *, overlap: float = 0.0) 
 
     Args:
         values: (n,) one difference for each fold.   level, overlap: as in `mean_interval`.
+        most: the largest difference that there can be, either way; the interval ends there.
 
     >>> difference([1.0, 2.0, 3.0]).p, difference([1.0, 2.0, 3.0], overlap=1 / 2).p
     (0.0741..., 0.1598...)
     """
     d = _values("values", values)
-    interval = mean_interval(d, level, overlap=overlap)
+    interval = mean_interval(d, level, overlap=overlap, bounds=(-most, most))
     mean, n = round(interval.mean, 15), len(d)
     spread = float(d.std(ddof=1)) if n > 1 else 0.0
     if spread <= 1e-12 * max(float(np.abs(d).max()), 1e-300):
