@@ -22,13 +22,14 @@ PACKAGE = ROOT / "src" / "wormnet"
 # Each may import those before it and itself.
 LAYERS = [
     *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "compat", "testing", "export"),
-    *("plot", "data", "audit", "live", "control", "study", "cli"),
+    *("plot", "data", "audit", "live", "control", "study", "estimators", "cli"),
 ]
 
 OPTIONAL = {
     "plot": {"plot"},
     "audit": {"plot"},
     "study": {"study", "cluster", "plot"},
+    "estimators": {"study"},
     "compat": {"plot"},
     "wiring": {"cect"},
     "cli": {"study", "plot"},

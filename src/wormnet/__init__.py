@@ -24,8 +24,9 @@ from wormnet.errors import (
 from wormnet.wiring import Wiring, auto_ncp, circuits, connectome, dense, ncp, nulls, random, small_world
 
 if TYPE_CHECKING:
-    from wormnet import audit, control, data, export, live, models, nn, plot, study, testing, wiring
+    from wormnet import audit, control, data, estimators, export, live, models, nn, plot, study, testing, wiring
     from wormnet.audit import stimulate
+    from wormnet.estimators import WormClassifier, WormForecaster, WormRegressor
     from wormnet.live import page
     from wormnet.nn import CTRNN, LTC, CfC, MixedMemory, Recurrent, WiredLinear, diagnose, from_ncps, load, prune, save
 
@@ -43,6 +44,9 @@ __all__ = [
     "WiredLinear",
     "Wiring",
     "WiringError",
+    "WormClassifier",
+    "WormForecaster",
+    "WormRegressor",
     "WormnetError",
     "__version__",
     "audit",
@@ -53,6 +57,7 @@ __all__ = [
     "data",
     "dense",
     "diagnose",
+    "estimators",
     "export",
     "from_ncps",
     "live",
@@ -73,11 +78,12 @@ __all__ = [
     "wiring",
 ]
 
-_MODULES = ("audit", "control", "data", "export", "live", "models", "nn", "plot", "study", "testing")
+_MODULES = ("audit", "control", "data", "estimators", "export", "live", "models", "nn", "plot", "study", "testing")
 _HOMES = {
     "page": "live",
     "stimulate": "audit",
     **dict.fromkeys(("CTRNN", "LTC", "CfC", "MixedMemory", "Recurrent", "WiredLinear"), "nn"),
+    **dict.fromkeys(("WormClassifier", "WormForecaster", "WormRegressor"), "estimators"),
     **dict.fromkeys(("diagnose", "from_ncps", "load", "prune", "save"), "nn"),
 }
 """Where names live whose modules import torch."""

@@ -11,7 +11,7 @@ from wormnet.data.sequences import Sequences
 from wormnet.data.stamps import stamps
 from wormnet.errors import ArgumentError, DataError, unknown
 
-__all__ = ["from_long", "from_wide"]
+__all__ = ["from_long", "from_wide", "groups_of", "labels_of", "names_of"]
 
 
 def from_wide(
@@ -50,7 +50,7 @@ def from_wide(
     >>> part.dt[0]
     array([1., 2.], dtype=float32)
     """
-    names = _names(table)
+    names = names_of(table)
     if per not in ("sequence", "step"):
         raise ArgumentError(unknown("per", per, ("sequence", "step")))
     labels = [] if _is_mapping(label) else [label] if isinstance(label, str) else list(label)
@@ -65,8 +65,8 @@ def from_wide(
     if both:
         raise ArgumentError(f"column {both[0]!r} is to be an input and {'a label' if both[0] in labels else 'a key'}.")
     x = np.column_stack([_floats(table, name) for name in inputs])
-    ids, groups, clock = _groups(table, series, time, len(x), options.pop("time_unit", None))
-    y = _labels(table, label, labels, ids, groups, per)
+    ids, groups, clock = groups_of(table, series, time, len(x), options.pop("time_unit", None))
+    y = labels_of(table, label, labels, ids, groups, per)
     stamped = None if clock is None else [clock[rows] for rows in groups]
     return Sequences.from_list([x[rows] for rows in groups], y, times=stamped, **options)
 
@@ -106,13 +106,13 @@ def from_long(
     array([[60. , 37.5],
            [66. , 37.5]], dtype=float32)
     """
-    names = _names(table)
+    names = names_of(table)
     labels = [label] if isinstance(label, str) else []
     for name in (series, time, variable, value, *labels):
         _known(name, names)
     numbers, kinds = _floats(table, value), _keys(table, variable)
     known = sorted(set(kinds), key=str) if inputs is None else list(inputs)
-    ids, groups, clock = _groups(table, series, time, len(numbers), options.pop("time_unit", None))
+    ids, groups, clock = groups_of(table, series, time, len(numbers), options.pop("time_unit", None))
     assert clock is not None
     place = {kind: k for k, kind in enumerate(known)}
     xs, times = [], []
@@ -131,11 +131,12 @@ def from_long(
         x[sample, column] = numbers[rows]
         xs.append(x)
         times.append(stamped)
-    y = _labels(table, label, labels, ids, groups, "sequence")
+    y = labels_of(table, label, labels, ids, groups, "sequence")
     return Sequences.from_list(xs, y, times=times, **options)
 
 
-def _names(table: Any) -> list[str]:
+def names_of(table: Any) -> list[str]:
+    """The names of the columns. Raises ArgumentError for what is no table."""
     found = table if isinstance(table, Mapping) else getattr(table, "columns", None)
     if found is None or not hasattr(table, "__getitem__"):
         raise ArgumentError(
@@ -186,7 +187,7 @@ def _floats(table: Any, name: str) -> NDArray[np.float64]:
     return found
 
 
-def _groups(
+def groups_of(
     table: Any, series: str | None, time: str | None, n: int, unit: str | None
 ) -> tuple[list[Any], list[NDArray[np.int64]], NDArray[np.float64] | None]:
     """Ids, the rows of each in the order of time, and the clock of all rows."""
@@ -208,9 +209,14 @@ def _groups(
     return list(codes), groups, clock
 
 
-def _labels(
+def labels_of(
     table: Any, label: Any, columns: list[str], ids: list[Any], groups: list[NDArray[np.int64]], per: str
 ) -> Any:
+    """(sequences,) or (sequences, outputs) labels, or a list of those of each sequence's steps.
+
+    Args: label: a mapping of ids to labels, where there are no `columns` of labels.   ids, groups: of `groups_of`.
+    Raises: ArgumentError, DataError as `from_wide`.
+    """
     if not columns:
         mapping = dict(label.items())
         if per == "step":

@@ -18,11 +18,11 @@ from wormnet.nn.layers import layer_of
 from wormnet.nn.parameters import OLD_KEY
 from wormnet.nn.recurrent import Recurrent
 from wormnet.nn.wired_linear import WiredLinear
-from wormnet.paths import printable, prove_file
+from wormnet.paths import checked, printable, prove_file
 from wormnet.wiring.files import from_json, to_json
 from wormnet.wiring.plain_json import few_values
 
-__all__ = ["load", "save"]
+__all__ = ["built", "fill", "head_of", "load", "read", "save", "tensors_of"]
 
 FORMAT, VERSION = "wormnet-layer", 2
 """Version 1, of releases before 0.2, stored non-negative numbers without the shift of `constraints`."""
@@ -49,6 +49,13 @@ def save(layer: Recurrent | WiredLinear, path: str | os.PathLike[str]) -> None:
     >>> again.wiring == layer.wiring and torch.equal(again.v_leak, layer.v_leak)
     True
     """
+    head = head_of(layer)
+    content = safetensors.torch.save(tensors_of(layer), metadata={"wormnet": json.dumps(head, default=_number)})
+    write_whole(path, content)
+
+
+def head_of(layer: Recurrent | WiredLinear) -> dict[str, Any]:
+    """What a file tells of a layer beside its weights. Raises ArgumentError for what `load` could not build again."""
     if isinstance(layer, Recurrent):
         if models.MODELS.get(layer.model.name) is not type(layer.model):
             raise ArgumentError(
@@ -71,10 +78,7 @@ def save(layer: Recurrent | WiredLinear, path: str | os.PathLike[str]) -> None:
         raise ArgumentError(
             f"save takes a layer of wormnet, not {type(layer).__name__}; a whole model: its state_dict."
         )
-    head = {"format": FORMAT, "version": VERSION, "wiring": to_json(layer.wiring), **options}
-    tensors = _tensors(layer)
-    content = safetensors.torch.save(tensors, metadata={"wormnet": json.dumps(head, default=_number)})
-    write_whole(path, content)
+    return {"format": FORMAT, "version": VERSION, "wiring": to_json(layer.wiring), **options}
 
 
 def load(
@@ -87,27 +91,22 @@ def load(
         ArgumentError for what is no path.
     """
     check_backend(backend)
-    path = prove_file(path)
-    name = printable(path)
-    try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
-            head = (file.metadata() or {}).get("wormnet")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{name} cannot be read as a safetensors file: {shown(str(error), 300)[1:-1]}.") from None
+    tensors, head = read(path)
+    name = printable(checked(path))
     if head is None:
         raise DataError(f"{name} holds tensors but no wormnet layer; it takes a file that wormnet.save wrote.")
     try:
         head = json.loads(few_values(head))
-        layer = _build(head, backend)
-        _fill(layer, tensors, old=head["version"] == 1)
+        layer = built(head, backend)
+        fill(layer, tensors, old=head["version"] == 1)
     except (WormnetError, KeyError, TypeError, ValueError, RecursionError, RuntimeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{name} does not hold a valid layer: {reason[:1000]}") from None
     return layer.to(device) if device is not None else layer
 
 
-def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
+def built(head: dict[str, Any], backend: str = "auto") -> Recurrent | WiredLinear:
+    """The layer that a head tells of, without memory for its weights: it is on the device "meta"."""
     if not isinstance(head, dict):
         raise TypeError(f"its head is {shown(head)}; it takes an object.")
     if head["format"] != FORMAT or head["version"] not in range(1, VERSION + 1):
@@ -126,7 +125,23 @@ def _build(head: dict[str, Any], backend: str) -> Recurrent | WiredLinear:
     return layer_of(wiring, model, mixed_memory=head["mixed_memory"], backend=backend, **options)
 
 
-def _fill(layer: Recurrent | WiredLinear, tensors: dict[str, torch.Tensor], *, old: bool) -> None:
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], str | None]:
+    """The tensors of a safetensors file, and what wormnet wrote beside them.
+
+    Raises: ArgumentError for what is no path, DataError for what is no such file.
+    """
+    path = prove_file(path)
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, (file.metadata() or {}).get("wormnet")  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError) as error:
+        raise DataError(
+            f"{printable(path)} cannot be read as a safetensors file: {shown(str(error), 300)[1:-1]}."
+        ) from None
+
+
+def fill(layer: torch.nn.Module, tensors: dict[str, torch.Tensor], *, old: bool = False) -> None:
+    """Give a module its tensors, all of them and no others. Raises ValueError for what does not fit."""
     wanted = layer.state_dict()
     if old and OLD_KEY not in tensors:
         raise ValueError(f"tensor {OLD_KEY!r} is missing.")
@@ -146,7 +161,7 @@ def _fill(layer: Recurrent | WiredLinear, tensors: dict[str, torch.Tensor], *, o
     layer.load_state_dict(tensors, assign=True)
 
 
-def _tensors(layer: torch.nn.Module) -> dict[str, torch.Tensor]:
+def tensors_of(layer: torch.nn.Module) -> dict[str, torch.Tensor]:
     """What is saved: a copy of each tensor of the layer, of which no two may be one."""
     found: dict[str, torch.Tensor] = {}
     lying: list[tuple[int, int, str]] = []  # first byte, byte past the last, name

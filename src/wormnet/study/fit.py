@@ -185,8 +185,17 @@ class History:
 class Fit(lightning.LightningModule):
     """The training loop's view of a network."""
 
-    def __init__(self, network: Predictor, data: Prepared, training: Training, steps: int, weights: Tensor | None):
+    def __init__(
+        self,
+        network: Predictor,
+        data: Prepared,
+        training: Training,
+        steps: int,
+        weights: Tensor | None,
+        after_epoch: Callable[[History], None] | None = None,
+    ):
         super().__init__()
+        self.after_epoch = after_epoch
         self.network, self.training_plan, self.steps = network, training, steps
         self.metric, self.recordings = data.metrics[0], data.recordings
         self.register_buffer("class_weights", weights)
@@ -235,6 +244,8 @@ class Fit(lightning.LightningModule):
             self.trainer.should_stop = True
         self.epoch_loss.clear()
         self.valid.clear()
+        if self.after_epoch is not None:
+            self.after_epoch(history)
 
     def _score(self, scores: NDArray[np.float64], y: NDArray[Any]) -> float:
         """THE score of the validation part: of all of it, or the median of its recordings' scores."""
@@ -288,6 +299,8 @@ def fit(
     seed: int,
     accelerator: str = "cpu",
     share: float = 1.0,
+    *,
+    after_epoch: Callable[[History], None] | None = None,
 ) -> History:
     """Train a network and leave it, on the CPU, as it was in its best validation epoch.
 
@@ -295,6 +308,7 @@ def fit(
         share: of the train part that is used. A smaller one is passed over more often, so that every share takes about
             as many steps; windows and losses are then not drawn anew.
         accelerator: of Lightning; with `training.strategy` and `training.devices` a network trains on several.
+        after_epoch: called after each epoch with what there is so far.
 
     Raises: FloatingPointError if the loss stops being a finite number.
     """
@@ -307,7 +321,7 @@ def fit(
     set_view(network, data)
     every = max(1, round(1 / share))
     steps = training.epochs * every * len(batches)
-    module = Fit(network, data, training, steps, _class_weights(data, training))
+    module = Fit(network, data, training, steps, _class_weights(data, training), after_epoch)
     with _quiet():
         trainer = lightning.Trainer(
             max_epochs=training.epochs * every,

@@ -24,7 +24,9 @@ __all__ = [
     "Network",
     "Predictor",
     "Shape",
+    "assembled",
     "build",
+    "core_of",
     "known",
     "named",
     "register_network",
@@ -457,16 +459,24 @@ def _made(network: Network, shape: Shape, seed: int) -> Predictor:
             # That its outputs see the newest sample late is a property of a null.
             warnings.simplefilter("ignore", BlindOutputWarning)
         core = network.build(shape, seed) if wiring is None else network.build(wiring, shape)
-    if isinstance(core, Predictor):
-        return core
+    return core if isinstance(core, Predictor) else assembled(network.name, core, shape, wiring, skip=network.skip)
+
+
+def assembled(name: str, core: nn.Module, shape: Shape, wiring: Wiring | None, *, skip: bool = False) -> Predictor:
+    """A core with its read-out. Raises ArgumentError for a core that does not tell the width of its outputs."""
     width = core.n_outputs if isinstance(core, Recurrent) else getattr(core, "width", None)
     if not isinstance(width, int):
         raise ArgumentError(
-            f"network {network.name} built a {type(core).__name__} without `width`; it takes the width of its outputs."
+            f"network {name} built a {type(core).__name__} without `width`; it takes the width of its outputs."
         )
     if wiring is not None and wiring.n_inputs == shape.channels < shape.n_inputs:
         core = _Channels(core, shape.channels)
-    return Predictor(core, width, shape, wiring, skip=network.skip)
+    return Predictor(core, width, shape, wiring, skip=skip)
+
+
+def core_of(network: Predictor) -> nn.Module:
+    """The core itself, also where it has no inputs for dt."""
+    return network.core.core if isinstance(network.core, _Channels) else network.core
 
 
 class _Channels(nn.Module):

@@ -92,15 +92,21 @@ class Prepared:
 
 
 def prepare(
-    dataset: Dataset, fold: int, metrics: tuple[Metric, ...], neurons: int = 0, residual: bool = True
+    dataset: Dataset,
+    fold: int,
+    metrics: tuple[Metric, ...],
+    neurons: int = 0,
+    residual: bool = True,
+    time_unit: float | None = None,
 ) -> Prepared:
     """A fold of a data set as the workers get it.
 
     Args:
         fold: its number.   neurons: of the network that the others are sized after; 0 for the usual number.
         residual: whether networks learn the change from one input to the next, where that is the target.
+        time_unit: how much of dt is one unit of time for the networks; None for the median dt of the train part.
     """
-    shape = shape_of(dataset, neurons, residual=residual)
+    shape = shape_of(dataset, neurons, residual=residual, time_unit=time_unit)
     view = View.of(dataset.train, shape)
     scaled = {name: view.scaled(part) for name, part in dataset.parts.items()}
     return Prepared(
@@ -114,8 +120,8 @@ def prepare(
     )
 
 
-def shape_of(dataset: Dataset, neurons: int = 0, *, residual: bool = True) -> Shape:
-    """What a network has to know of a data set. The unit of time is the median dt of the train part."""
+def shape_of(dataset: Dataset, neurons: int = 0, *, residual: bool = True, time_unit: float | None = None) -> Shape:
+    """What a network has to know of a data set. The unit of time is the median dt of the train part, if not given."""
     train, irregular, unit = dataset.train, False, 1.0
     if train.dt is not None and train.mask.any():
         dt = dt_of(train)[train.mask]
@@ -127,7 +133,7 @@ def shape_of(dataset: Dataset, neurons: int = 0, *, residual: bool = True) -> Sh
         n_outputs=n_outputs,
         per=dataset.per,
         irregular=irregular,
-        time_unit=unit,
+        time_unit=unit if time_unit is None else time_unit,
         steps=int(train.x.shape[1]),
         residual=residual and dataset.residual,
         neurons=neurons,

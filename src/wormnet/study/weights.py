@@ -20,7 +20,7 @@ from wormnet.study.network import Network, Predictor, Shape
 from wormnet.study.store import Store
 from wormnet.wiring.plain_json import few_values
 
-__all__ = ["Best", "Trained", "best", "execute", "load", "load_best"]
+__all__ = ["Best", "Trained", "best", "check_sizes", "execute", "load", "load_best"]
 
 FORMAT = "wormnet-run 1"
 LARGEST = 2**20
@@ -90,8 +90,7 @@ def load(
         if head["format"] != FORMAT:
             raise ValueError(f"it is {head['format']!r}; this reads {FORMAT!r}")
         shape = Shape(**head["shape"])
-        if not all(isinstance(n, int) and 0 <= n <= LARGEST for n in _sizes(shape)):
-            raise ValueError(f"its sizes are {_sizes(shape)}; they are at most {LARGEST}")
+        check_sizes(shape)
         seed = int(head["seed"])
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{name} holds no network of a study, or a damaged one: {str(error)[:300]}.") from None
@@ -107,8 +106,11 @@ def load(
     return Trained(found.eval(), record or {"id": head["run"]})
 
 
-def _sizes(shape: Shape) -> tuple[int, ...]:
-    return shape.n_inputs, shape.n_outputs, shape.steps, shape.neurons, shape.size
+def check_sizes(shape: Shape) -> None:
+    """Raise ValueError for a shape of a file that asks for more than any machine has."""
+    sizes = shape.n_inputs, shape.n_outputs, shape.steps, shape.neurons, shape.size
+    if not all(isinstance(n, int) and 0 <= n <= LARGEST for n in sizes):
+        raise ValueError(f"its sizes are {sizes}; they are at most {LARGEST}")
 
 
 def _known(name: str) -> Network:
