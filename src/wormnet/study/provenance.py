@@ -25,7 +25,7 @@ WITHOUT = (
     *("cli/", "compat/", "control/", "estimators/", "export/", "live/", "plot/", "testing/", "zoo/"),
     "study/default.toml",
     *("study/claims.py", "study/cluster.py", "study/provenance.py", "study/runner.py", "study/schedule.py"),
-    *("study/progress.py", "study/store.py", "study/weights.py"),
+    *("study/progress.py", "study/store.py", "study/weights.py", "study/whole.py"),
     *("study/compare.py", "study/effects.py", "study/figures.py", "study/findings.py", "study/gains.py"),
     *("study/report", "study/scale.py", "study/stats.py", "study/summary.py", "study/words.py", "study/tap_"),
 )
