@@ -79,6 +79,11 @@ def test_layers_are_made_without_what_they_do_not_need():
     assert not added & {"matplotlib", "pandas", "scipy", "sklearn", "pytorch_lightning", "optuna", "rich", "pooch"}
 
 
+def test_a_call_does_not_import_torchs_exporter():
+    code = "import json, sys, torch, wormnet\nrnn = wormnet.LTC(wormnet.dense(2, 3), backend='reference')\n"
+    assert not fresh(code + "rnn(torch.zeros(1, 1, 2))\nprint(json.dumps('torch.onnx' in sys.modules))")
+
+
 def test_importing_changes_nothing_global():
     """Random states, dtype, threads, warnings, logging, locale, environment, signals, hooks."""
     changed = fresh(

@@ -23,9 +23,10 @@ __all__ = ["exporting", "scanned"]
 
 def exporting() -> bool:
     """Whether torch.onnx.export is at work."""
-    if torch.onnx.is_in_onnx_export():
+    # Who has not imported it does not export; to ask all the same would import it, in tens of milliseconds.
+    if "torch.onnx" in sys.modules and torch.onnx.is_in_onnx_export():
         return True
-    # Where Dynamo traces, as that export does when it has failed without, the line above is taken for False.
+    # Where Dynamo traces, as that export does when it has failed without, is_in_onnx_export is taken for False.
     flags: Any = sys.modules.get("torch.onnx._internal.exporter._flags")
     return bool(getattr(flags, "_is_onnx_exporting", False))
 

@@ -375,7 +375,8 @@ class Recurrent(nn.Module):
             kept = kept if self.return_sequences else states[0][:, self._indices()["outputs"]]
             y = mapped(p, kept, "output")
             y = y if self.projection is None else self.projection(y)
-        if self.return_sequences:
+        # What an engine gives is zero past a sequence's end, and on the CPU no gradient is read there.
+        if self.return_sequences and not (y is kept and y.device.type == "cpu"):
             valid = samples.valid()
             y = y if valid is None else torch.where(valid[:, :, None], y, torch.zeros_like(y[:1, :1]))
         if x.dim() == 2:

@@ -1,8 +1,13 @@
 """Compiled code on the disk: what one process compiles, another one runs, beside what a third one compiled."""
 
+import gc
 import os
 import subprocess
 import sys
+
+import pytest
+
+from wormnet.engine.cpu import compiled
 
 RUN = """
 import sys, torch, wormnet
@@ -37,3 +42,15 @@ def test_kernels_that_two_processes_compiled_run_side_by_side_in_a_third(tmp_pat
     assert run(tmp_path, "exponential_euler") < 1e-5
     assert run(tmp_path, "semi_implicit", "exponential_euler") < 1e-5
     assert run(tmp_path, "exponential_euler", "semi_implicit") < 1e-5
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_first_kernel_leaves_the_garbage_collector_as_it_was(on):
+    before, ready = gc.isenabled(), compiled._load_the_rest_of_numba
+    try:
+        (gc.enable if on else gc.disable)()
+        ready.cache_clear()
+        ready()
+        assert gc.isenabled() is on
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -1,5 +1,6 @@
 """How kernels are compiled: to run without the GIL, once per machine, with a message if it takes long."""
 
+import gc
 import hashlib
 import logging
 import os
@@ -17,6 +18,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.registry import cpu_target
 from numba.core.typed_passes import AnnotateTypes
 
 __all__ = ["Kernel", "device", "inlined", "kernel"]
@@ -178,9 +180,27 @@ class Kernel:
         if kind in self._known:
             return self.dispatcher(*arguments)
         with self._lock, _announced(self.name):
+            _load_the_rest_of_numba()
             result = self.dispatcher(*arguments)
         self._known.add(kind)
         return result
+
+
+@cache
+def _load_the_rest_of_numba() -> None:
+    """Import what Numba itself imports before it compiles or reads its first function.
+
+    Meanwhile no garbage is collected: with all of torch in memory that takes as long as the imports, and finds nothing.
+    """
+    target: Any = cpu_target
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        target.typing_context.refresh()
+        target.target_context.refresh()
+    finally:
+        if on:
+            gc.enable()
 
 
 @contextmanager

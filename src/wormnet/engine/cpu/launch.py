@@ -62,8 +62,7 @@ def forward(
     (batch, time, _), n, width = x.shape, state.shape[2], keep.shape[0]
     kernel, numbers, blocks = kernels_of(what).forward, _flat(p), blocks_of(batch)
     history, forward_room, _ = _sizes(what, n)
-    # Past a sequence's end nothing is written.
-    kept = x.new_empty(batch, time, width) if lengths is None else x.new_zeros(batch, time, width)
+    kept = _padded(x.new_empty(batch, time, width), lengths)
     last, size = _like(state), saved_size(what, n, batch, time, span, starts=starts is not None)
     saved, frame = empty(x, size), tuple(sizes)
     room = _room(blocks, history + frame[forward_room], x)
@@ -99,10 +98,9 @@ def backward(
 
     what = program_named(program)
     (batch, time, _), n = x.shape, g_last.shape[2]
-    # Past a sequence's end nothing is written.
-    fill = None if lengths is None else 0.0
     by_p, by_x, by_dt, _, by_initial = wanted
-    g_x, g_dt = _like(x, fill) if by_x else x.new_empty(0), _like(dt, fill) if by_dt else dt.new_empty(0)
+    g_x = _padded(_like(x), lengths) if by_x else x.new_empty(0)
+    g_dt = _padded(_like(dt), lengths) if by_dt else dt.new_empty(0)
     g_state, g_initial = _like(g_last), _like(g_last) if by_initial else g_last.new_empty(0)
     groups, numbers, frame = min(blocks_of(batch), GROUPS), _flat(p), tuple(sizes)
     sums = empty(x, groups, len(numbers))
@@ -159,6 +157,14 @@ def _real(values: Tensor | None, like: np.ndarray) -> np.ndarray:
 
 def _room(tasks: int, size: int, like: Tensor) -> np.ndarray:
     return empty(like, workers(tasks), max(size, LANES))
+
+
+def _padded(made: Tensor, lengths: Tensor | None) -> Tensor:
+    """Memory of (batch, time, ...), with 0 past each sequence's end, where a kernel may write nothing."""
+    if lengths is not None:
+        for row, length in zip(made.numpy(), lengths.tolist(), strict=True):
+            row[max(length, 0) :] = 0
+    return made
 
 
 def _like(values: Tensor, fill: float | None = None) -> Tensor:
