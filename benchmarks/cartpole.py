@@ -16,7 +16,7 @@ from torch import nn
 
 import wormnet
 from wormnet.atomic import make_folder, write_whole
-from wormnet.control.ppo import PPO, Agent, evaluate, only, ppo
+from wormnet.control.policy_gradient import PPO, Agent, evaluate, only, ppo
 
 NEURONS = 24
 CELLS = {

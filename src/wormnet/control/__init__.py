@@ -1,25 +1,37 @@
-"""Closed loops: circuits and layers as policies, searches, and roads to keep a lane on, seen through a camera."""
+"""Closed loops: circuits and layers as policies, searches for their numbers, agents that learn by PPO, and roads to
+keep a lane on, seen through a camera.
+"""
 
 from wormnet.control.camera import Camera, Looks, random_looks, render
+from wormnet.control.driver import Driver
 from wormnet.control.lane import DIFFICULTIES, Car, Difficulty, Drive, environment, pure_pursuit
+from wormnet.control.lane_test import LaneTest
 from wormnet.control.maps import MotorCell, Projection, SensoryCell
 from wormnet.control.policy import Policy
+from wormnet.control.policy_gradient import PPO, Agent, ppo
 from wormnet.control.population import Population
 from wormnet.control.road import Place, Road, random_road
 from wormnet.control.searching import Search, replay, search
 from wormnet.control.tasks import TASKS, Task, task
-from wormnet.control.worlds import WORLDS, World
+from wormnet.control.worlds import WORLDS, InvertedPendulum, MountainCar, MountainCarProgress, World
 
 __all__ = [
     "DIFFICULTIES",
+    "PPO",
     "TASKS",
     "WORLDS",
+    "Agent",
     "Camera",
     "Car",
     "Difficulty",
     "Drive",
+    "Driver",
+    "InvertedPendulum",
+    "LaneTest",
     "Looks",
     "MotorCell",
+    "MountainCar",
+    "MountainCarProgress",
     "Place",
     "Policy",
     "Population",
@@ -30,6 +42,7 @@ __all__ = [
     "Task",
     "World",
     "environment",
+    "ppo",
     "pure_pursuit",
     "random_looks",
     "random_road",

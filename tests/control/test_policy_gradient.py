@@ -7,7 +7,7 @@ from torch import nn
 
 import wormnet
 from wormnet.control.cells import Memoryless
-from wormnet.control.ppo import PPO, Agent, advantages, evaluate, only, ppo
+from wormnet.control.policy_gradient import PPO, Agent, advantages, evaluate, only, ppo
 from wormnet.errors import ArgumentError
 
 gymnasium = pytest.importorskip("gymnasium")
