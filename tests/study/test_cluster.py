@@ -1,6 +1,7 @@
 """A plan on a cluster of Ray, of which a machine is killed; and as an array of SLURM jobs."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -24,6 +25,11 @@ SMALL = {
     "RAY_worker_niceness": "0",  # by itself 15: with other tests beside it a run would hardly begin
     "OMP_NUM_THREADS": "1",
 }
+
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason='needs ray: pip install "wormnet[cluster]"'
+)
 
 
 @pytest.fixture
@@ -97,6 +103,7 @@ def kill(node: subprocess.Popen) -> None:
 
 
 @pytest.mark.slow
+@needs_ray
 def test_a_machine_of_a_cluster_that_is_killed_half_way_costs_nothing_but_repetitions(plan, tmp_path):
     out = tmp_path / "out"
     with Cluster() as cluster:
@@ -124,6 +131,7 @@ def test_a_machine_of_a_cluster_that_is_killed_half_way_costs_nothing_but_repeti
         assert file.read_bytes() == (out / "weights" / file.name).read_bytes()
 
 
+@needs_ray
 def test_a_cluster_that_is_not_there_is_told(plan, tmp_path):
     address = f"127.0.0.1:{_free_port()}"
     with pytest.raises(BackendError, match=f"no Ray cluster can be reached at '{address}' .*`ray start --head`"):
