@@ -8,11 +8,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.audit.frozen import frozen
-from wormnet.audit.interval import ON_INTERVALS, Interval, of, product
 from wormnet.audit.parts import Piece, pieces, values_of
 from wormnet.audit.step import advanced, cells, chosen, node, summed
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.models.equation import DenseUpdate
+from wormnet.models.interval import FUNCTIONS, Interval, product
 from wormnet.nn.recurrent import Recurrent
 from wormnet.wiring import atlas
 
@@ -93,9 +93,9 @@ def bounds(
     >>> found.low.shape, bool((found.low >= -1).all() and (found.high <= 1).all())
     ((20, 3), True)
     """
-    parts = pieces(rnn, ON_INTERVALS)
+    parts = pieces(rnn, FUNCTIONS)
     box, steps = _box(rnn, low, high), None
-    time = len(box.low)
+    time = len(box.lo)
     with torch.no_grad():
         like = rnn._stored()
         x = torch.zeros(time, rnn.n_inputs, dtype=like.dtype, device=like.device)
@@ -122,7 +122,7 @@ def bounds(
             kept.append(now[0])
             outputs.append(_output(rnn, values, now[0]))
     names = tuple(f"y{i}" for i in range(rnn.n_outputs)) if rnn.projection is not None else rnn.wiring.outputs
-    arrays = [[getattr(one, end) for one in rows] for rows in (kept, outputs) for end in ("low", "high")]
+    arrays = [[getattr(one, end) for one in rows] for rows in (kept, outputs) for end in ("lo", "hi")]
     return Bounds(rnn.wiring.neurons, arrays[0], arrays[1], names, arrays[2], arrays[3])  # pyright: ignore
 
 
@@ -167,16 +167,16 @@ def _advance(piece: Piece, states: list[Interval], x: Interval, raw: Interval, d
             z = product(weight, z) + bias
             z = _activated(piece, z)
         weight, bias = piece.matrices[-1]
-        full, n = product(weight, z) + bias, len(states[0].low)
+        full, n = product(weight, z) + bias, len(states[0].lo)
         sums = [full[k * n : (k + 1) * n] for k in range(len(update.sums))]
-        return _put(piece, states, node(piece, states, sums, (of(dt),)))
+        return _put(piece, states, node(piece, states, sums, (Interval.of(dt),)))
     if piece.has_solver:
-        h = of(dt) / float(update.unfolds)
+        h = Interval.of(dt) / float(update.unfolds)
         for _ in range(update.unfolds):
             states = advanced(piece, states, x, h)
         return states
     for layer in piece.layers:
-        new = node(piece, states, summed(piece, states, x), (of(dt),))
+        new = node(piece, states, summed(piece, states, x), (Interval.of(dt),))
         states = _put(piece, states, new, layer)
     return states
 
@@ -184,9 +184,9 @@ def _advance(piece: Piece, states: list[Interval], x: Interval, raw: Interval, d
 def _put(piece: Piece, states: list[Interval], new: list[Interval], layer: Any = None) -> list[Interval]:
     result = list(states)
     for k, value in zip(piece.part.states, new):
-        ends = [np.array(np.broadcast_to(one, states[k].low.shape)) for one in (value.low, value.high)]
+        ends = [np.array(np.broadcast_to(one, states[k].lo.shape)) for one in (value.lo, value.hi)]
         if layer is not None:
-            kept = [states[k].low.copy(), states[k].high.copy()]
+            kept = [states[k].lo.copy(), states[k].hi.copy()]
             for old, one in zip(kept, ends):
                 old[layer] = one[layer]
             ends = kept
@@ -199,6 +199,6 @@ def _activated(piece: Piece, z: Interval) -> Interval:
     if piece.activation is None:
         return z
     plain, slope = piece.activation(z)[:2]
-    up, down = chosen(z, of(slope), 1), chosen(z, of(slope), -1)
-    ends = Interval(of(piece.activation(down)[0]).low, of(piece.activation(up)[0]).high)
-    return ends.within(of(plain))
+    up, down = chosen(z, Interval.of(slope), 1), chosen(z, Interval.of(slope), -1)
+    ends = Interval(Interval.of(piece.activation(down)[0]).lo, Interval.of(piece.activation(up)[0]).hi)
+    return ends.within(Interval.of(plain))

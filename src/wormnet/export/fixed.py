@@ -307,7 +307,7 @@ class _Compiler:
                 "fixed point divides by what is above 0 only, and a divisor of this layer may be below; use "
                 'number="float".'
             )
-        made = self.fixes[of[0]].range / divisor
+        made = (self.fixes[of[0]].range / divisor).bounded()
         made = made if known is None else made.within(known)
         limits = target or Fix(self.word.fits(float(made.most.max(initial=0.0))), made)
         by = limits.f + self.fixes[below].f - self.fixes[of[0]].f
@@ -360,7 +360,7 @@ def reduced(word: Word, one: Instruction, of: Sequence[Interval], f: Sequence[in
     if one.op == "divide":
         # Where the dividend is cut off, the quotient is at most one more unit of it below its limit.
         cut = 2.0 ** -f[0] / of[1].lo if one.by[0] else 0.0
-        found = (of[0] / of[1]).wider(half + cut)
+        found = (of[0] / of[1]).bounded().wider(half + cut)
         limits = Interval.of(one.by[1] * 2.0**-one.f, one.by[2] * 2.0**-one.f)
         return Interval(np.clip(found.lo, limits.lo, limits.hi), np.clip(found.hi, limits.lo, limits.hi))
     error = word.table_error(one.op) + (half if one.by[0] > 0 else 0.0)

@@ -111,7 +111,7 @@ class Errors:
         found, f = list(given), list(code.given)
         for one in code.instructions:
             of = [found[place] for place in one.of]
-            made = reduced(word, one, [part.range for part in of], [f[place] for place in one.of])
+            made = reduced(word, one, [part.range for part in of], [f[place] for place in one.of]).bounded()
             found.append(Rough(made, _error(self, word, one, of, [f[place] for place in one.of])))
             f.append(one.f)
         made = [found[place] for place in code.results]
@@ -142,7 +142,7 @@ def _error(m: Errors, word: Word, one: Instruction, of: list[Rough], f: list[int
         cut = 2.0 ** -f[0] if one.by[0] else 0.0
         limit = max(abs(one.by[1]), abs(one.by[2])) * 2.0**-one.f
         # n/d - n'/d' = (n - n')/d + n'/d' (d' - d)/d, and n'/d' is within the limits.
-        most = np.minimum((n.range / d.range).most, limit)
+        most = np.minimum((n.range / d.range).bounded().most, limit)
         return weighed(n, 1 / low) + weighed(d, most / low) + m.constant(half + cut / low)
     if one.op == "mix":
         change = (of[2].range - of[0].range).most

@@ -28,6 +28,11 @@ OPERATORS = {
     "negative": Interval.__neg__,
     **FUNCTIONS,
 }
+UNBOUNDED = {
+    "divide": "a division by a number that may be 0 or close to it",
+    "exp": "exp of a number that may be large",
+}
+"""Why a result may leave what double precision holds, where the operation tells."""
 
 
 @dataclass(eq=False)
@@ -57,7 +62,7 @@ def mixed(term: Term) -> tuple[Term, Term, Term] | None:
 
 
 def values(function: Traced, given: Sequence[Interval]) -> dict[int, Interval]:
-    """The range of every term of a function, by id."""
+    """The range of every term of a function, by id. Raises: Unbounded, if one has none."""
     found: dict[int, Interval] = {}
     for term in function.order:
         if term.op == "argument":
@@ -65,7 +70,7 @@ def values(function: Traced, given: Sequence[Interval]) -> dict[int, Interval]:
         elif term.op == "constant":
             found[id(term)] = Interval.of(term.value)
         else:
-            made = OPERATORS[term.op](*(found[id(one)] for one in term.of))
+            made = OPERATORS[term.op](*(found[id(one)] for one in term.of)).bounded(UNBOUNDED.get(term.op))
             parts = mixed(term)
             if parts is not None:
                 first, gate, second = (found[id(one)] for one in parts)
@@ -256,14 +261,14 @@ def _quotient(above: Term, below: Term, found: dict[int, Interval]) -> Interval:
             left.remove(one)
             right.remove(one)
     made = _product([found[id(one)] for one in left])
-    made = made / _product([found[id(one)] for one in right]) if right else made
+    made = (made / _product([found[id(one)] for one in right])).bounded(UNBOUNDED["divide"]) if right else made
     return -made if sign * other < 0 else made
 
 
 def _product(factors: list[Interval]) -> Interval:
     made = factors[0] if factors else Interval.of(1.0)
     for one in factors[1:]:
-        made = made * one
+        made = (made * one).bounded()
     return made
 
 

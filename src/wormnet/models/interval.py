@@ -1,21 +1,23 @@
 """Interval arithmetic: what a model's functions can give for all numbers within bounds, proved.
 
-Every end is rounded outwards, so the exact result for every number within the arguments lies within the result. The
-functions of `elementary` are in FUNCTIONS by name; `engine.bind` puts them into a model's functions.
+Every end is rounded outwards, so the exact result for every number within the arguments lies within the result; where
+it may be any number, or larger than double precision holds, ends are infinite. The functions of `elementary` are in
+FUNCTIONS by name; `engine.bind` puts them into a model's functions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FUNCTIONS", "Interval", "Unbounded", "absolute", "exp", "sigmoid", "tanh", "where_less"]
+__all__ = ["FUNCTIONS", "Interval", "Unbounded", "absolute", "exp", "product", "sigmoid", "tanh", "where_less"]
 
 Array = NDArray[np.float64]
-ULPS = 4
-"""The C library's exp and tanh are right to an ulp or two."""
+EPS = np.finfo(np.float64).eps
+ULPS = 8
+"""By how much NumPy's exp and tanh and what is composed of them may be off, in units of the last place."""
 
 
 class Unbounded(ArithmeticError):
@@ -26,17 +28,21 @@ class Unbounded(ArithmeticError):
 class Interval:
     """lo <= a number <= hi, for each of many (arrays that broadcast).
 
+    A number that occurs twice in a formula counts as two, so ends may be farther out than need be, and never nearer.
+
     Args: lo, hi: arrays of one shape.
 
     >>> a = Interval.of(-1.0, 3.0)
     >>> (a * a).lo.item(), (a - 1.0).hi.item() >= 2.0
     (0.0, True)
-    >>> Interval.of(0.1) + 0.2 == 0.3
-    False
+    >>> 0.3 in Interval.of(0.1) + 0.2, 3.0 in 1 / a, 3.0 in 1 / (a + 10)
+    (True, True, False)
     """
 
     lo: Array
     hi: Array
+    # NumPy's own operators leave it to ours.
+    __array_ufunc__ = None
 
     @classmethod
     def of(cls, lo: Any, hi: Any = None) -> "Interval":
@@ -44,8 +50,7 @@ class Interval:
         if isinstance(lo, Interval):
             return lo
         low = np.asarray(lo, np.float64)
-        low, high = np.broadcast_arrays(low, low if hi is None else np.asarray(hi, np.float64))
-        return cls(low, high)
+        return cls(low, low) if hi is None else cls(*np.broadcast_arrays(low, np.asarray(hi, np.float64)))
 
     def __repr__(self) -> str:
         return f"Interval({self.lo}, {self.hi})"
@@ -54,6 +59,9 @@ class Interval:
     def most(self) -> Array:
         """The largest magnitude."""
         return np.maximum(np.abs(self.lo), np.abs(self.hi))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.all((self.lo <= value) & (value <= self.hi)))
 
     def __getitem__(self, index: Any) -> "Interval":
         return Interval(self.lo[index], self.hi[index])
@@ -70,28 +78,36 @@ class Interval:
         """What both hold; they have to meet."""
         return Interval(np.maximum(self.lo, other.lo), np.minimum(self.hi, other.hi))
 
+    def bounded(self, why: str | None = None) -> "Interval":
+        """Itself. Raises: Unbounded, which says why, if an end is infinite."""
+        if not (np.isfinite(self.lo).all() and np.isfinite(self.hi).all()):
+            raise Unbounded(why or "a number that may leave what double precision holds")
+        return self
+
     def wider(self, by: Any) -> "Interval":
         """With `by` >= 0 more room on both sides."""
         return outward(self.lo - by, self.hi + by)
 
+    @np.errstate(all="ignore")
     def summed(self, post: NDArray[Any], n: int) -> "Interval":
         """The sums of those with post 0, 1, ..., n - 1."""
         many, size = (np.bincount(post, one, n) for one in (np.ones(len(post)), self.most))
         # Each partial sum is at most `size`, and each addition errs by half an ulp of it.
-        room = (many + 1) * size * np.finfo(np.float64).eps
+        room = (many + 1) * size * EPS
         lo, hi = (np.bincount(post, one, n) for one in (self.lo, self.hi))
         made = outward(lo - room, hi + room)
         signs = (np.bincount(post, one, n) > 0 for one in (self.lo < 0, self.hi > 0))
         return _signed(made, *(~one for one in signs))
 
+    @np.errstate(all="ignore")
     def __add__(self, other: Any) -> "Interval":
         b = Interval.of(other)
-        made = outward(self.lo + b.lo, self.hi + b.hi)
-        return _signed(made, (self.lo >= 0) & (b.lo >= 0), (self.hi <= 0) & (b.hi <= 0))
+        return _sum(self.lo + b.lo, self.hi + b.hi)
 
+    @np.errstate(all="ignore")
     def __sub__(self, other: Any) -> "Interval":
         b = Interval.of(other)
-        return outward(self.lo - b.hi, self.hi - b.lo)
+        return _sum(self.lo - b.hi, self.hi - b.lo)
 
     def __mul__(self, other: Any) -> "Interval":
         b = Interval.of(other)
@@ -100,9 +116,8 @@ class Interval:
 
     def __truediv__(self, other: Any) -> "Interval":
         b = Interval.of(other)
-        if np.any((b.lo <= 0) & (b.hi >= 0)):
-            raise Unbounded("a division by a number that may be 0")
-        return _corners(np.divide, self, b)
+        found, zero = _corners(np.divide, self, b), (b.lo <= 0) & (b.hi >= 0)
+        return Interval(np.where(zero, -np.inf, found.lo), np.where(zero, np.inf, found.hi))
 
     def __neg__(self) -> "Interval":
         return Interval(-self.hi, -self.lo)
@@ -125,10 +140,17 @@ class Interval:
 
 
 def outward(lo: Array, hi: Array, ulps: int = 1) -> Interval:
-    """Both ends moved outwards by some ulps."""
-    for _ in range(ulps):
-        lo, hi = np.nextafter(lo, -np.inf), np.nextafter(hi, np.inf)
-    return Interval(lo, hi)
+    """Both ends moved outwards by at least some ulps; no number at all (inf - inf) becomes any number."""
+    lo, hi = np.nextafter(lo, -np.inf), np.nextafter(hi, np.inf)
+    if ulps > 1:
+        lo, hi = lo - ulps * np.spacing(np.abs(lo)), hi + ulps * np.spacing(np.abs(hi))
+    return Interval(np.where(np.isnan(lo), -np.inf, lo), np.where(np.isnan(hi), np.inf, hi))
+
+
+def _sum(lo: Array, hi: Array) -> Interval:
+    """The ends of a sum of two: where floating point has 0 it is exactly 0, and a sign that is certain stays so."""
+    made = outward(lo, hi)
+    return Interval(np.where(lo == 0, lo, made.lo), np.where(hi == 0, hi, made.hi))
 
 
 def _signed(made: Interval, above: Any, below: Any) -> Interval:
@@ -137,40 +159,51 @@ def _signed(made: Interval, above: Any, below: Any) -> Interval:
     return Interval(lo, np.where(below, np.minimum(made.hi, 0.0), made.hi))
 
 
-def _corners(op: Any, a: Interval, b: Interval) -> Interval:
-    found = [op(x, y) for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
-    low, high = np.minimum.reduce(found), np.maximum.reduce(found)
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        raise Unbounded("a number that may leave what double precision holds")
+@np.errstate(all="ignore")
+def _corners(op: Callable[..., Any], a: Interval, b: Interval) -> Interval:
+    ends = [op(x, y) for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
+    low = np.minimum(np.minimum(ends[0], ends[1]), np.minimum(ends[2], ends[3]))
+    high = np.maximum(np.maximum(ends[0], ends[1]), np.maximum(ends[2], ends[3]))
+    # An end may be 0 because it is too small for a number, but the sign is certain.
     same = ((a.lo >= 0) & (b.lo >= 0)) | ((a.hi <= 0) & (b.hi <= 0))
     other = ((a.lo >= 0) & (b.hi <= 0)) | ((a.hi <= 0) & (b.lo >= 0))
     return _signed(outward(low, high), same, other)
 
 
+@np.errstate(all="ignore")
+def product(weight: Array, x: Interval) -> Interval:
+    """(rows,) The product of a matrix (rows, numbers) and many numbers."""
+    above, below = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
+    room = (weight.shape[1] + 4) * EPS * (np.abs(weight) @ x.most)
+    return outward(above @ x.lo + below @ x.hi - room, above @ x.hi + below @ x.lo + room)
+
+
+@np.errstate(all="ignore")
+def _rising(function: Callable[[Array], Array], x: Any, least: float, most: float) -> Interval:
+    """An increasing function whose values are within least..most."""
+    a = Interval.of(x)
+    found = outward(function(a.lo), function(a.hi), ULPS)
+    return Interval(np.clip(found.lo, least, most), np.clip(found.hi, least, most))
+
+
 def exp(x: Any) -> Interval:
     """e^x."""
-    a = Interval.of(x)
-    if np.any(a.hi > 700):
-        raise Unbounded("exp of a number that may be large")
-    found = outward(np.exp(a.lo), np.exp(a.hi), ULPS)
-    return Interval(np.maximum(found.lo, 0.0), found.hi)
+    return _rising(np.exp, x, 0.0, np.inf)
 
 
 def tanh(x: Any) -> Interval:
     """The hyperbolic tangent."""
-    a = Interval.of(x)
-    found = outward(np.tanh(a.lo), np.tanh(a.hi), ULPS)
-    return Interval(np.maximum(found.lo, -1.0), np.minimum(found.hi, 1.0))
+    return _rising(np.tanh, x, -1.0, 1.0)
 
 
 def sigmoid(x: Any) -> Interval:
     """The logistic function."""
-    a = Interval.of(x)
-    # Below -36 it is e^x to less than an ulp; above, 1 + e^-x rounds twice.
-    ends = [np.where(end < -36, np.exp(np.minimum(end, 0.0)), 1 / (1 + np.exp(-np.maximum(end, -36))))
-            for end in (a.lo, a.hi)]  # fmt: skip
-    found = outward(ends[0], ends[1], 2 * ULPS)
-    return Interval(np.maximum(found.lo, 0.0), np.minimum(found.hi, 1.0))
+    return _rising(_logistic, x, 0.0, 1.0)
+
+
+def _logistic(x: Array) -> Array:
+    small = np.exp(-np.abs(x))
+    return np.where(x < 0, small, 1.0) / (1.0 + small)
 
 
 def absolute(x: Any) -> Interval:
