@@ -11,6 +11,8 @@ import pytest
 # Before anything imports matplotlib or torch: no window, and workers that do not fight for the cores.
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Keras decides once for a process, and takes TensorFlow unless it is told otherwise.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 # The examples of the GPU kernels' modules are only looked for where Triton exists.
 collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/wormnet/engine/gpu/*"]
@@ -18,6 +20,8 @@ collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/wormne
 collect_ignore_glob += [] if importlib.util.find_spec("keras") else ["src/wormnet/compat/keras/*"]
 # What the documentation site is built by, and into.
 collect_ignore_glob += ["docs/conf.py", "docs/examples/*", "docs/_build/*"]
+# A program that a test runs, in a process for each back end.
+collect_ignore_glob += ["tests/compat/keras_program.py"]
 
 hypothesis.settings.register_profile("wormnet", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("wormnet")

@@ -101,8 +101,9 @@ learning_rate = 1e-3
 optimiser = "adamw"
 [tuning]
 trials = 2
+[tuning.space]
 learning_rate = [0.001, 0.1]
-[robustness]
+[measures]
 noise = [0.5]
 drop = []
 [data.digits]

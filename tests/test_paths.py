@@ -160,7 +160,7 @@ def test_no_file_is_left_open(tmp_path):
             '{"datasets": ["digits"], "networks": ["lstm"], "is_quick": "no"}',
             "is_quick is 'no'; it takes True or False",
         ),
-        ('{"datasets": [["digits"]], "networks": ["lstm"]}', "unknown data set"),
+        ('{"datasets": [["digits"]], "networks": ["lstm"]}', "is no data set; it takes a name"),
         (
             '{"datasets": ["digits"], "networks": ["lstm"], "training": {"learning_rate": 1' + "0" * 400 + "}}",
             "it takes a number > 0",

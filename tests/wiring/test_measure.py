@@ -190,7 +190,7 @@ def test_adjacency_holds_every_synapse_and_no_other(wiring, kind):
         (lambda w: reachable(w, ["in1"]), "unknown cell 'in1'; did you mean 'n1' or 'in0'?"),
         (lambda w: to_adjacency(w, value="weight"), "unknown value 'weight'"),
         (lambda w: small_worldness(w, n=0), "n is 0; it takes 1 or more."),
-        (lambda w: small_worldness(w, null="random"), "unknown null model 'random'"),
+        (lambda w: small_worldness(w, null="shuffle"), "unknown null model 'shuffle'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, message):

@@ -1,5 +1,6 @@
 """One sample of a wired layer in `keras.ops`: the cell that `keras.layers.RNN` runs."""
 
+import importlib.util
 import os
 import random
 import sys
@@ -22,9 +23,11 @@ from wormnet.wiring.core import Wiring
 
 __all__ = ["Cell", "keras"]
 
-if "keras" not in sys.modules and not (Path.home() / ".keras" / "keras.json").exists():
-    # Without a choice Keras takes TensorFlow; torch is here in any case.
-    os.environ.setdefault("KERAS_BACKEND", "torch")
+if "keras" not in sys.modules and importlib.util.find_spec("tensorflow") is None:
+    # Without a choice Keras takes TensorFlow, and writes that into its file of settings; torch is here in any case.
+    chosen = Path.home() / ".keras" / "keras.json"
+    if not chosen.exists() or '"tensorflow"' in chosen.read_text(errors="replace"):
+        os.environ.setdefault("KERAS_BACKEND", "torch")
 keras: Any = need("keras", "Keras 3", "wormnet.compat.keras", extra="keras")
 ops = keras.ops
 

@@ -1,5 +1,6 @@
 """LTC, CfC and CT-RNN as layers of Keras."""
 
+import warnings
 from typing import Any, ClassVar
 
 from wormnet import models
@@ -164,6 +165,9 @@ def to_torch(layer: Any, *, backend: str = "auto") -> Recurrent:
         time_unit=cell.time_unit,
         backend=backend,
     )
-    values = {name: torch.tensor(ops.convert_to_numpy(one)) for name, one in cell.stored.items()}
+    with warnings.catch_warnings():
+        # Keras 3.15 asks tensors for arrays in a way that NumPy 2 warns of.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        values = {name: torch.tensor(ops.convert_to_numpy(one)) for name, one in cell.stored.items()}
     rnn.load_state_dict(values)
     return rnn
