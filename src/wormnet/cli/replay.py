@@ -1,12 +1,15 @@
 """`wormnet replay`: a policy in its environment, episode after episode."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-__all__ = ["replay"]
+if TYPE_CHECKING:
+    from wormnet.control import Policy
+
+__all__ = ["policy_in", "replay"]
 
 
 def replay(
@@ -20,11 +23,9 @@ def replay(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same episodes.")] = 0,
 ) -> None:
     """Replay a policy in an environment and print what it earns."""
-    from wormnet.control import Policy
     from wormnet.control import replay as run
 
-    policy = Policy.from_bnn(file, task or env, mode=mode) if file.suffix.lower() == ".bnn" else Policy.load(file)
-    returns = run(policy, env, episodes=episodes, seed=seed)
+    returns = run(policy_in(file, task or env, mode), env, episodes=episodes, seed=seed)
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     for k, one in enumerate(returns):
         console.print(f"episode {k}: {one:.2f}")
@@ -32,3 +33,10 @@ def replay(
         f"{env}, {episodes} episodes: mean {returns.mean():.2f}, sd {returns.std():.2f}, "
         f"{returns.min():.2f} to {returns.max():.2f}"
     )
+
+
+def policy_in(file: Path, task: str, mode: str) -> "Policy":
+    """The policy of a file: a published circuit with the maps of a task, or what Policy.save wrote."""
+    from wormnet.control import Policy
+
+    return Policy.from_bnn(file, task, mode=mode) if file.suffix.lower() == ".bnn" else Policy.load(file)

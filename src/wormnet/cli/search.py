@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from wormnet.atomic import make_folder
+from wormnet.cli.replay import policy_in
 
 __all__ = ["search"]
 
@@ -43,10 +44,8 @@ def search(
 
     if circuit is None:
         policy = control.Policy(tap.tw_pure(), **control.task(task or env, mode).maps)
-    elif circuit.suffix.lower() == ".bnn":
-        policy = control.Policy.from_bnn(circuit, task or env, mode=mode)
     else:
-        policy = control.Policy.load(circuit)
+        policy = policy_in(circuit, task or env, mode)
     make_folder(checked(out).parent)  # before minutes of searching, not after
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -17,6 +17,7 @@ from wormnet.control.drive_data import Recording, record
 from wormnet.control.driver import FEATURES, FILTERS, Driver, whitened
 from wormnet.control.lane import Drive
 from wormnet.errors import ArgumentError, unknown
+from wormnet.models.spec import check_count
 from wormnet.nn import Recurrent
 
 __all__ = ["NOISE", "Active", "Course", "LaneTest", "attention", "drive", "learn", "squared_error", "weighted_loss"]
@@ -64,9 +65,7 @@ class Course:
 
     def __post_init__(self):
         for name in ("epochs", "batch", "window", "cars"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"{name} is {value!r}; it takes a whole number of 1 or more.")
+            check_count(name, getattr(self, name), 1)
         if not 2 <= self.folds <= self.roads:
             raise ArgumentError(f"folds is {self.folds}; it takes 2 to as many as there are roads, {self.roads}.")
         if any(not 0 <= one < math.inf for one in self.noise):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from wormnet.atomic import write_whole
 from wormnet.control.cells import rows_of, run, width_of
 from wormnet.errors import ArgumentError, need
+from wormnet.models.spec import check_count
 
 __all__ = ["PPO", "Agent", "advantages", "evaluate", "only", "ppo"]
 
@@ -46,9 +47,7 @@ class PPO:
 
     def __post_init__(self):
         for name in ("steps", "environments", "length", "epochs", "minibatches"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"{name} is {value!r}; it takes a whole number of 1 or more.")
+            check_count(name, getattr(self, name), 1)
         if self.minibatches > self.environments:
             raise ArgumentError(
                 f"minibatches is {self.minibatches}; whole sequences are dealt out, so it takes at most one for each "

@@ -59,7 +59,8 @@ def source_of(given: Any, options: Mapping[str, Any] | None = None) -> Source:
             found = source_of(imported("data set", given))
             return Source(given, found.folds, found.load, found.overlap)
         known = unknown("data set", given, data.names())
-        raise ArgumentError(f"{known} For a table of your own give its file in [data.{shown(given).strip(chr(39))}].")
+        section = shown(given).strip("'")
+        raise ArgumentError(f"{known} For a table of your own give its file in [data.{section}].")
     if isinstance(given, Dataset):
         return Source(given.name, 0, partial(_one, given))
     if isinstance(given, Sequence) and given and all(isinstance(one, Dataset) for one in given):
