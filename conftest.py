@@ -27,6 +27,15 @@ hypothesis.settings.register_profile("wormnet", deadline=None, derandomize=True,
 hypothesis.settings.load_profile("wormnet")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Every test draws the same numbers, whichever tests ran before it in its process."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(0)
+
+
 FILE_BLOCK = re.compile(r'^```python title="([\w.]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 """A part of a file that a page of the documentation writes."""
 
