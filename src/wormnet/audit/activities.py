@@ -11,7 +11,8 @@ from torch import Tensor
 from wormnet.audit.frozen import frozen
 from wormnet.errors import ArgumentError
 from wormnet.nn.diagnose import _Seen, _states, _taus
-from wormnet.nn.recurrent import Recurrent, mapped
+from wormnet.nn.maps import mapped
+from wormnet.nn.recurrent import Recurrent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

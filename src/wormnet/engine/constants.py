@@ -1,17 +1,20 @@
-"""Tensors that follow from a layout alone: made once and kept for every later call, whatever mode torch is in.
+"""What torch may be doing around a call, and tensors that outlive it.
 
-Made within a mode of fake tensors, under inference or while torch traces, they would be of no use to later calls.
+Tensors that follow from a layout alone are made once and kept for every later call. Made within a mode of fake tensors,
+under inference or while torch traces, they would be of no use to later calls.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _disable_current_modes
 
-__all__ = ["fake", "kept", "plainly", "shown"]
+__all__ = ["fake", "in_memory", "kept", "plainly", "shown", "watched"]
 
 FAKE = torch._C._TorchDispatchModeKey.FAKE
 
@@ -40,3 +43,21 @@ def shown(values: Tensor) -> Tensor:
 def fake(values: Tensor) -> bool:
     """Whether a tensor has a shape and no numbers."""
     return isinstance(values, torch._subclasses.FakeTensor)
+
+
+def watched(*given: Tensor) -> bool:
+    """Whether something follows the operators: a tracer, a mode, fake tensors, or a batch of gradients."""
+    if torch._C._len_torch_dispatch_stack() > 0 or torch._C._get_tracing_state() is not None:
+        return True
+    # What torch.autograd.grad(is_grads_batched=True) hands a backward pass is a batch that no kernel may look into.
+    batched: Any = torch._C._functorch.is_legacy_batchedtensor  # pyright: ignore[reportAttributeAccessIssue]
+    return any(type(one) not in (Tensor, torch.nn.Parameter) or batched(one) for one in given)
+
+
+def in_memory(*given: Tensor) -> bool:
+    """Whether code of our own may read these tensors: NumPy can, and nothing that torch does would miss it."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return False
+    return all(one.device.type == "cpu" and one.dtype in (torch.float32, torch.float64) for one in given) and not (
+        watched(*given)
+    )

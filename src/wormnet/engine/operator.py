@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from wormnet.engine.constants import watched
 from wormnet.engine.program import program_named
 from wormnet.errors import BackendError
 
@@ -59,7 +60,7 @@ def run(*given: Any) -> tuple[Tensor, Tensor]:
     elif torch._C._are_functorch_transforms_active():
         # torch.func transforms autograd functions and no operators, but takes tenths of a millisecond for each call.
         kept, last, _ = _Forward.apply(*given)  # pyright: ignore[reportGeneralTypeIssues]
-    elif _watched(given[0], given[3], given[4], given[7]):
+    elif watched(given[0], given[3], given[4], given[7]):
         kept, last, _ = torch.ops.wormnet.forward(*given)
     elif given[-1] < 0:
         kept, last, _ = _forward(*given)
@@ -81,15 +82,6 @@ def _backward(p: Tensor, *rest: Any) -> tuple[Tensor, ...]:
             "with; call, trace or export with gradients enabled (outside of torch.no_grad())."
         )
     return device_engine(p.device.type).backward(p, *given, min(span, given[2].shape[1]), wanted)
-
-
-def _watched(*given: Tensor) -> bool:
-    """Whether something follows the operators: a tracer, a mode, fake tensors, or a batch of gradients."""
-    if torch._C._len_torch_dispatch_stack() > 0 or torch._C._get_tracing_state() is not None:
-        return True
-    # What torch.autograd.grad(is_grads_batched=True) hands a backward pass is a batch that no kernel may look into.
-    batched: Any = torch._C._functorch.is_legacy_batchedtensor  # pyright: ignore[reportAttributeAccessIssue]
-    return any(type(one) is not Tensor or batched(one) for one in given)
 
 
 def _check_no_tangents(given: tuple[Any, ...]) -> None:
@@ -156,7 +148,7 @@ def _pass_back(ctx: Any, *given: Any) -> tuple[Any, ...]:
         found = torch.ops.wormnet.backward(*call)
     elif torch._C._are_functorch_transforms_active():
         found = _Backward.apply(*call)  # pyright: ignore[reportGeneralTypeIssues]
-    elif torch.is_grad_enabled() or _watched(p, g_kept, g_last):
+    elif torch.is_grad_enabled() or watched(p, g_kept, g_last):
         found = torch.ops.wormnet.backward(*call)
     else:
         found = _backward(*call)

@@ -14,7 +14,8 @@ from wormnet.engine.program import Part
 from wormnet.engine.samples import Samples
 from wormnet.errors import ArgumentError
 from wormnet.models.equation import DenseUpdate, Edge, Update
-from wormnet.nn.recurrent import Recurrent, mapped
+from wormnet.nn.maps import mapped
+from wormnet.nn.recurrent import Recurrent
 from wormnet.nn.start import blind_outputs
 
 __all__ = ["Diagnosis", "diagnose", "time_constants_at"]

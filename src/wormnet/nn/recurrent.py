@@ -23,6 +23,7 @@ from wormnet.models.memory import memory_coefficients
 from wormnet.models.spec import Values, check_count, check_flag
 from wormnet.nn.arguments import check_input, check_state, lifted, lifted_state
 from wormnet.nn.describe import Description, describe, parameters_of
+from wormnet.nn.maps import mapped
 from wormnet.nn.parameters import Table, remember_wiring
 from wormnet.nn.start import check_time_constants, spread_time_constants, warn_if_blind
 from wormnet.nn.transfer import transfer
@@ -595,11 +596,3 @@ class Recurrent(nn.Module):
         if torch.compiler.is_compiling() or not torch._C._len_torch_dispatch_stack():
             return self._at
         return {name: shown(one) for name, one in self._at.items()}
-
-
-def mapped(p: Values, values: Tensor, word: str) -> Tensor:
-    """Inputs or outputs scaled and shifted, where the model has parameters for it."""
-    scale, shift = p.get(f"{word}_scale"), p.get(f"{word}_shift")
-    if scale is None:
-        return values
-    return values * scale if shift is None else torch.addcmul(shift, values, scale)

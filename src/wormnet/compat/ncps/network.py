@@ -18,7 +18,7 @@ from wormnet.engine.samples import Samples, arrange
 from wormnet.errors import ShapeError
 from wormnet.models import Model
 from wormnet.nn.arguments import check_input, check_state
-from wormnet.nn.recurrent import mapped
+from wormnet.nn.maps import mapped
 from wormnet.wiring.core import Wiring
 
 __all__ = ["Network", "clock"]
