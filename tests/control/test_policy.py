@@ -10,7 +10,7 @@ import torch
 import wormnet
 from wormnet.control import MotorCell, Policy, Projection, SensoryCell, task
 from wormnet.errors import ArgumentError, DataError, ShapeError, WormnetError
-from wormnet.wiring import CircuitPolicy, MotorMap, SensoryMap, tap, write_bnn
+from wormnet.wiring import MotorMap, SensoryMap, Wiring, tap, write_bnn
 from wormnet.wiring.biophysics import BOUNDS, Biophysical, simulate
 
 PENDULUM, CAR = task("inverted_pendulum"), task("mountain_car")
@@ -95,6 +95,25 @@ def test_environments_side_by_side_are_each_as_if_alone_and_start_over_alone(n):
                 alone[i].reset()
         expected = np.stack([one.act(x) for one, x in zip(alone, seen)])
         assert together.act(seen) == pytest.approx(expected, **CLOSE)
+
+
+@pytest.mark.parametrize(("dt", "steps"), [(0.01, 1), (0.1, 10), (2.0, 4)])
+def test_neurons_without_synapses_relax_as_the_implicit_step_says(dt, steps):
+    wiring, leaks = Wiring(["a", "b"], ["FWD", "REV"], outputs=["FWD", "REV"]), np.array([-55.0, -30.0])
+    values = {"capacitance": [0.05] * 2, "leak": [1.0] * 2, "v_leak": leaks}
+    values |= {name: [] for name in ("conductance", "slope", "midpoint", "reversal")}
+    lone = Policy(Biophysical(wiring, values), [SensoryMap("a", "b", -1, 1)], PENDULUM.move, dt=dt, steps=steps)
+    left = (1 + dt / steps / 0.05) ** -steps  # of the way from -70 mV
+    assert lone.act([0.3]) == pytest.approx([PENDULUM.move[0](leaks + (-70 - leaks) * left)], **CLOSE)
+
+
+def test_a_touch_at_the_head_makes_the_worm_go_back_and_one_at_the_tail_forward():
+    head = Policy(tap.tw_pure(), [SensoryMap("AVM", "PLM", -1, 1), SensoryMap("ALM", "PVD", -1, 1)], PENDULUM.move)
+    moved = {}
+    for place in (1.0, 0.0, -1.0):
+        head.reset()
+        moved[place] = [float(head.act([place, max(place, 0.0)])[0]) for _ in range(20)][-1]
+    assert moved[1.0] < moved[0.0] < moved[-1.0]
 
 
 def test_observations_are_picked_by_place():
@@ -261,12 +280,3 @@ REFUSED = [
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises((ArgumentError, ShapeError), match=re.escape(message)):
         call()
-
-
-def test_the_numpy_policy_of_wirings_agrees():
-    policy, other = (
-        pendulum(observe=None, observations=2, warmup=0),
-        CircuitPolicy(tap.tw_pure(), PENDULUM.sense, PENDULUM.move),
-    )
-    for x in SEEN[:, 0]:
-        assert policy.act(x) == pytest.approx(other.step(x), **CLOSE)

@@ -10,7 +10,7 @@ from wormnet.wiring.edges import read_edges
 from wormnet.wiring.files import from_json, load, save, to_csv, to_json
 from wormnet.wiring.graphml import from_graphml, to_graphml
 from wormnet.wiring.graphs import from_networkx, to_networkx
-from wormnet.wiring.maps import CircuitPolicy, MotorMap, SensoryMap
+from wormnet.wiring.maps import MotorMap, SensoryMap
 from wormnet.wiring.measure import (
     Degree,
     clustering,
@@ -43,7 +43,6 @@ __all__ = [
     "KINDS",
     "ROLES",
     "Biophysical",
-    "CircuitPolicy",
     "Csr",
     "Degree",
     "MotorMap",
