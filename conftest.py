@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import signal
 import sys
 
 import hypothesis
@@ -13,6 +14,10 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Keras decides once for a process, and takes TensorFlow unless it is told otherwise.
 os.environ.setdefault("KERAS_BACKEND", "torch")
+
+# A shell that starts the tests in the background ignores Ctrl-C for them, and for all that they start; some test it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The examples of the GPU kernels' modules are only looked for where Triton exists.
 collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/wormnet/engine/gpu/*"]

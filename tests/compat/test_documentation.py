@@ -226,15 +226,15 @@ def test_a_cell_unfolded_by_hand_is_the_layer(implicit):
     cell = LTCCell(wiring, 2, implicit_param_constraints=implicit)
     sequence = RNNSequence(cell)
     x, y = sine()
-    optimizer, losses = torch.optim.Adam(sequence.parameters(), 0.05), []
-    for _ in range(5):
+    optimizer, losses = torch.optim.Adam(sequence.parameters(), 0.02), []
+    for _ in range(15):
         optimizer.zero_grad()
         loss = nn.MSELoss()(sequence(x), y)
         loss.backward()
         optimizer.step()
         sequence.rnn_cell.apply_weight_constraints()
         losses.append(loss.item())
-    assert losses[-1] < losses[0]
+    assert losses[-1] < 0.9 * losses[0]
     assert implicit or bool((cell.w >= 0).all())
     layer = LTC(2, wiring, implicit_param_constraints=implicit)
     layer.rnn_cell.load_state_dict(cell.state_dict())
