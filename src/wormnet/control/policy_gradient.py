@@ -183,7 +183,7 @@ class Collector:
         return self.agent(finite(final)[:, None], state)[1][:, 0].double().numpy()
 
 
-def _improve(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, plan: PPO, rng: Any) -> dict[str, float]:
+def improve(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, plan: PPO, rng: Any) -> dict[str, float]:
     """All passes over one rollout; the mean parts of the loss."""
     told: dict[str, list[float]] = {"policy_loss": [], "value_loss": [], "entropy": [], "clipped": []}
     # Over the whole rollout: a part in which nothing went wrong would have its noise magnified.
@@ -258,7 +258,7 @@ def ppo(
             optimiser.param_groups[0]["lr"] = plan.rate * (1 - update / updates)
             rollout = world.collect()
             agent.expect(rollout.returns)
-            parts = _improve(agent, optimiser, rollout, plan, rng)
+            parts = improve(agent, optimiser, rollout, plan, rng)
             agent.observed.notice(rollout.observations)
             recent = world.finished[-20:]
             row = {
