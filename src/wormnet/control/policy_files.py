@@ -24,7 +24,7 @@ from wormnet.wiring.plain_json import few_values
 if TYPE_CHECKING:
     from wormnet.control.policy import Policy
 
-__all__ = ["load", "save"]
+__all__ = ["described", "load", "save"]
 
 FORMAT, VERSION = "wormnet-policy", 1
 OPTIONS = ("observe", "observations", "dt", "steps", "warmup")
@@ -43,10 +43,19 @@ def save(policy: "Policy", path: str | os.PathLike[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             nn.save(network, Path(folder) / "layer")
             tensors["layer"] = np.frombuffer((Path(folder) / "layer").read_bytes(), np.uint8)
-    head |= {"sense": _written(policy.sense), "move": _written(policy.move)}
-    head |= {name: getattr(policy, name) for name in OPTIONS}
+    head |= _maps_of(policy)
     content = safetensors.numpy.save(tensors, metadata={"wormnet": json.dumps(head, default=_number)})
     write_whole(path, content)
+
+
+def described(policy: "Policy") -> str:
+    """What a policy is besides its numbers, as text: equal where the same numbers act alike."""
+    network: Any = policy.network
+    if isinstance(network, Biophysical):
+        made: dict[str, Any] = {"held": {k: float(v) for k, v in network.held.items()}}
+    else:
+        made = {"model": [network.model.name, network.model.options, network.mixed_memory, network.time_unit]}
+    return json.dumps({"wiring": to_json(network.wiring), **made, **_maps_of(policy)}, default=str)
 
 
 def load(path: str | os.PathLike[str]) -> "Policy":
@@ -81,6 +90,11 @@ def load(path: str | os.PathLike[str]) -> "Policy":
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{name} holds no valid policy: {reason[:1000]}") from None
     return policy
+
+
+def _maps_of(policy: "Policy") -> dict[str, Any]:
+    maps = {"sense": _written(policy.sense), "move": _written(policy.move)}
+    return maps | {name: getattr(policy, name) for name in OPTIONS}
 
 
 def _written(maps: tuple[Any, ...] | None) -> Any:
