@@ -6,7 +6,8 @@
 # make docs:  install, then build the documentation site into $(SITE); a warning is an error.
 # make coverage: install, then say which lines the tests run; takes longer than the tests and is no part of them.
 # make dist:  install, then build wheel and sdist into dist, and prove the wheel in a fresh environment.
-# make lowest: install the lowest versions that pyproject.toml allows into $(LOWEST), and run the quick tests with them.
+# make lowest: install the lowest versions that pyproject.toml allows into $(LOWEST), and run the tests with them, without
+#             the long ones and those of kernels and layers against each other, which other packages do not enter.
 # All need Python 3.11 or newer, make, gcc, about 4 GB of disk and a package index. See README.md.
 
 PYTHON ?= python3
@@ -59,7 +60,8 @@ lowest:
 	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -c $(LOWEST)/lowest.txt -e '.[study]' \
 	    pytest pytest-xdist hypothesis ncps
 	$(LOWEST)/bin/python -m pytest -n 2 --dist loadgroup -W default -m 'not slow and not gpu' \
-	    --ignore tests/test_benchmarks.py --ignore tests/engine/gpu
+	    --ignore tests/test_benchmarks.py --ignore tests/engine/gpu --ignore tests/contract/test_models.py \
+	    --ignore tests/contract/test_modules.py
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(OUT) dist htmlcov .coverage

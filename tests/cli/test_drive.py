@@ -32,7 +32,8 @@ def test_drive_leaves_a_film_a_crash_table_and_a_figure_and_goes_on_where_it_was
     out = tmp_path / "out"
     assert run("--out", out, "--networks", "cnn,lstm", "--seeds", 2) == 0
     assert {one.name for one in out.iterdir()} == {
-        *("runs", "settings.json", "crashes.csv", "passive.csv", "crashes-hard.png", "film.gif", "strip.png"),
+        *("runs", "settings.json", "crashes.csv", "passive.csv", "differences.csv"),
+        *("crashes-hard.png", "film.gif", "strip.png"),
     }
     with (out / "crashes.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -65,6 +66,14 @@ def test_a_folder_with_a_test_in_it_is_not_written_over(tiny, tmp_path, capsys):
     assert run("--out", tmp_path, "--networks", "cnn", "--resume") == 2
     assert "is of another test" in capsys.readouterr().err
     assert (tmp_path / "settings.json").read_text() == "{}"
+
+
+def test_the_noise_is_that_asked_for(tiny, tmp_path, capsys):
+    assert run("--out", tmp_path / "out", "--networks", "cnn", "--noise", "0,0.02") == 0
+    assert json.loads((tmp_path / "out" / "settings.json").read_text())["noise"] == [0, 0.02]
+    assert run("--out", tmp_path / "other", "--networks", "cnn", "--noise", "0;0.02") == 2
+    assert "--noise is '0;0.02'; it takes numbers with commas between" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 def test_unknown_networks_are_refused_before_anything_is_written(tiny, tmp_path, capsys):

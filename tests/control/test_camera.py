@@ -78,7 +78,17 @@ def test_moving_the_whole_world_changes_no_picture_but_its_grain():
     np.testing.assert_allclose(one, two, atol=1e-5)
 
 
-@pytest.mark.parametrize("hard", [False, True])
+def test_looks_in_between_are_drawn_from_ranges_in_between():
+    names = ("texture", "wear", "shadow", "glare", "haze")
+    means = {hard: np.mean([[getattr(random_looks(hard=hard, seed=seed), name) for name in names]
+                            for seed in range(200)], axis=0) for hard in (0, 0.5, 1)}  # fmt: skip
+    np.testing.assert_allclose(means[0.5], (means[0] + means[1]) / 2, rtol=0.1)
+    assert (means[1] > 2 * means[0]).all()
+    with pytest.raises(ArgumentError, match=r"hard is 1.5; it takes 0, gentle, to 1"):
+        random_looks(hard=1.5)
+
+
+@pytest.mark.parametrize("hard", [0, 0.5, 1])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_brightness_stays_within_0_and_1_whatever_the_light(hard, channels):
     road = random_road(length=150, seed=6)

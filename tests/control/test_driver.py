@@ -1,11 +1,15 @@
+import numpy as np
 import pytest
 import torch
+from exports import Driven
 from torch import nn
 
 import wormnet
+from wormnet import export
+from wormnet.control import Policy
 from wormnet.control.cells import Memoryless
 from wormnet.control.driver import Driver, head, whitened
-from wormnet.errors import ArgumentError, ShapeError
+from wormnet.errors import ArgumentError, DataError, ShapeError
 
 
 def test_the_head_has_the_published_number_of_parameters():
@@ -52,3 +56,52 @@ def test_pictures_of_another_size_and_other_filters_are_one_clear_error():
         driver(torch.zeros(1, 1, 12, 8, 1))
     with pytest.raises(ArgumentError, match="it takes 5 numbers"):
         head(8, 12, filters=(2, 2))
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A driver and its file."""
+    torch.manual_seed(0)
+    core = wormnet.LTC(wormnet.auto_ncp(inputs=8, neurons=7, outputs=1), backend="reference")
+    driver = Driver(core, rows=8, columns=12, filters=(2, 3, 2, 2, 2))
+    driver.save(tmp_path / "driver.safetensors")
+    return driver, tmp_path / "driver.safetensors"
+
+
+def test_a_driver_from_its_file_steers_as_before(kept):
+    driver, path = kept
+    again, pictures = Driver.load(path), torch.rand(2, 5, 8, 12, 1)
+    with torch.no_grad():
+        torch.testing.assert_close(again(pictures)[0], driver(pictures)[0])
+    assert not again.training
+    assert all(one.requires_grad for one in again.head.parameters())
+    with pytest.raises(ArgumentError, match="core is a Memoryless; its file takes a recurrent layer"):
+        Driver(Memoryless(8, 3), rows=8, columns=12, filters=(2, 2, 2, 2, 2)).save(path)
+
+
+def test_files_that_hold_no_driver_are_data_errors(kept, tmp_path):
+    whole = kept[1].read_bytes()
+    policy = Policy(wormnet.LTC(wormnet.dense(2, 3), backend="reference"))
+    policy.save(tmp_path / "policy")
+    changes = {
+        "filters": whole.replace(b"[2, 3, 2, 2, 2]", b"[2, 2, 2, 2, 2]"),
+        "huge": whole.replace(b"[8, 12, 1]", b"[9, 99, 9]"),
+        "short": whole[:-9],
+        "policy": (tmp_path / "policy").read_bytes(),
+    }
+    for name, content in changes.items():
+        assert content != whole
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError):
+            Driver.load(tmp_path / name)
+    with pytest.raises(DataError, match="holds no valid policy"):
+        Policy.load(kept[1])
+
+
+def test_its_core_and_read_out_are_exported_as_one(kept, tmp_path):
+    driver, x = kept[0], torch.randn(20, 8)
+    export.c(driver.core, tmp_path / "net.c", head=driver.read_out, number="float")
+    net = Driven(tmp_path)
+    with torch.no_grad():
+        expected = driver.read_out(driver.core(x)[0]).numpy()
+    np.testing.assert_allclose(net(x.numpy(), np.ones(20), 1), expected, atol=1e-6)

@@ -7,7 +7,15 @@ from torch import nn
 
 from wormnet.control.cells import Memoryless
 from wormnet.control.drive_data import record
-from wormnet.control.lane_report import crash_rows, csv_of, interval, passive_rows, without_learning
+from wormnet.control.lane_report import (
+    crash_rows,
+    csv_of,
+    difference_rows,
+    flipped,
+    interval,
+    passive_rows,
+    without_learning,
+)
 from wormnet.control.lane_test import Course, LaneTest, attention, drive, learn, squared_error, weighted_loss
 from wormnet.errors import ArgumentError
 
@@ -114,21 +122,18 @@ def test_no_crash_in_few_km_is_no_proof_of_none():
     assert np.exp(-2 * high) == pytest.approx(0.025)
 
 
-def test_tables_count_what_the_runs_hold():
-    def run(seed, crashes):
-        active = {one: {"crashes": [[crashes, 0], [3, 3]], "km": [[0.5, 0.5], [0.5, 0.5]]} for one in ("easy", "hard")}
-        errors = {"train_error": 0.1, "test_error": 0.2 * seed, "straight_error": 0.3}
-        return {
-            "network": "a",
-            "seed": seed,
-            "parameters": 7,
-            "behind_the_head": 2,
-            "attention": [1.0, seed / 4],
-            "active": active,
-            **errors,
-        }
+def a_run(seed, crashes, network="a", pc1=None):
+    more = {} if pc1 is None else {"pc1": pc1, "l_max": 0.1}
+    active = {
+        one: {"crashes": [[crashes, 0], [3, 3]], "km": [[0.5, 0.5], [0.5, 0.5]], **more} for one in ("easy", "hard")
+    }
+    errors = {"train_error": 0.1, "test_error": 0.2 * seed, "straight_error": 0.3}
+    sizes = {"parameters": 7, "behind_the_head": 2}
+    return {"network": network, "seed": seed, **sizes, "attention": [1.0, seed / 4], "active": active, **errors}
 
-    runs = [run(1, 4), run(2, 0)]
+
+def test_tables_count_what_the_runs_hold():
+    runs = [a_run(1, 4), a_run(2, 0)]
     rows = crash_rows(runs, TINY)
     assert [(row["noise"], row["crashes"], row["km"], row["per_km"]) for row in rows[:2]] == [
         *((0.0, 4, 2.0, 2.0), (0.3, 12, 2.0, 6.0)),
@@ -140,6 +145,34 @@ def test_tables_count_what_the_runs_hold():
     table = csv_of(rows).splitlines()
     assert table[0] == "network,difficulty,noise,seeds,crashes,km,per_km,low,high"
     assert table[1].startswith("a,easy,0,2,4,2,2,")
+
+
+def test_the_p_of_paired_differences_is_that_of_all_sign_flips():
+    """scipy's exact permutation test of the mean, over the same flips."""
+    stats = pytest.importorskip("scipy.stats")
+    for n in (2, 3, 6, 9):
+        values = np.random.default_rng(n).normal(0.4, 1.0, n)
+        one = {"permutation_type": "samples", "n_resamples": np.inf, "vectorized": True}
+        expected = stats.permutation_test((values,), lambda x, axis: x.mean(axis), **one).pvalue
+        assert flipped(values) == pytest.approx(expected)
+    assert flipped([1.0]) == flipped([0.0, 0.0]) == 1
+    assert flipped(np.full(20, 1.0)) < 1e-3
+
+
+def test_networks_are_compared_run_by_run_with_the_same_seed():
+    runs = [a_run(seed, 4 - seed, "a", pc1=0.5) for seed in range(3)]
+    runs += [a_run(seed, 6 - seed, "b", pc1=0.25) for seed in (2, 1)] + [a_run(0, 1, "cnn")]
+    rows = {(row["network"], row["number"]): row for row in difference_rows(runs, "a", TINY)}
+    row = rows["b", "crashes/km easy 0"]
+    # Two crashes more in 1 km, with either seed.
+    assert (row["seeds"], row["mean_beside"], row["mean"], row["larger"]) == (2, 2.5, 4.5, 2)
+    assert (row["low"], row["difference"], row["high"], row["p"]) == (2, 2, 2, 0.5)
+    assert rows["b", "crashes/km hard all noise"]["difference"] == 0
+    assert rows["b", "pc1 hard"]["difference"] == -0.25
+    assert rows["cnn", "test_error"]["seeds"] == 1
+    assert ("cnn", "pc1 hard") not in rows
+    assert not any(network == "a" for network, _ in rows)
+    assert csv_of(list(rows.values())).count(",") == 11 * (len(rows) + 1) - len(rows) - 1
 
 
 def test_the_expert_and_a_driver_that_never_steers_are_in_the_table():

@@ -1,4 +1,5 @@
 import csv
+import sys
 
 import numpy as np
 import pytest
@@ -6,9 +7,11 @@ import torch
 from torch import nn
 
 import wormnet
+from wormnet.control import PPO, Agent, ppo
+from wormnet.control.agent import Moments
 from wormnet.control.cells import Memoryless
-from wormnet.control.policy_gradient import PPO, Agent, advantages, evaluate, only, ppo
-from wormnet.errors import ArgumentError
+from wormnet.control.policy_gradient import Collector, advantages, evaluate, only
+from wormnet.errors import ArgumentError, WormnetError
 
 gymnasium = pytest.importorskip("gymnasium")
 Box, Discrete = gymnasium.spaces.Box, gymnasium.spaces.Discrete
@@ -138,6 +141,26 @@ def test_a_layer_learns_and_the_log_is_a_whole_table_of_it(tmp_path):
     assert any(not torch.equal(value, before[name]) for name, value in agent.core.named_parameters())
 
 
+def test_a_board_shows_the_numbers_of_the_log_over_steps(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    agent = agent_of(lambda: Memoryless(2, 5), Cue())
+    plan = PPO(steps=64, environments=2, length=16, minibatches=2, epochs=1)
+    rows = ppo(agent, Cue, plan, board=tmp_path)
+    shown = EventAccumulator(str(tmp_path)).Reload()
+    assert set(shown.Tags()["scalars"]) == set(rows[0]) - {"steps"}
+    for name in shown.Tags()["scalars"]:
+        told = [(event.step, event.value) for event in shown.Scalars(name)]
+        assert told == [(row["steps"], pytest.approx(row[name])) for row in rows]
+
+
+def test_without_tensorboard_a_board_is_one_sentence_and_nothing_is_begun(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(WormnetError, match=r'a board needs TensorBoard.*pip install "wormnet\[tensorboard\]"'):
+        ppo(agent_of(lambda: Memoryless(2, 5), Cue()), pytest.fail, board="board")
+
+
 def test_the_same_seed_gives_the_same_agent_and_leaves_torch_alone():
     found = []
     for _ in range(2):
@@ -149,13 +172,70 @@ def test_the_same_seed_gives_the_same_agent_and_leaves_torch_alone():
     assert torch.equal(*found)
 
 
-def test_observations_are_standardised_by_all_that_was_seen():
-    agent = agent_of(lambda: Memoryless(2, 2), Cue())
-    x = torch.randn(3, 50, 2) * torch.tensor([5.0, 0.1]) + 7
+CORES = {
+    "lstm": lambda: nn.LSTM(2, 5, batch_first=True),
+    "gru": lambda: nn.GRU(2, 5, batch_first=True),
+    "ltc": lambda: wormnet.LTC(wormnet.dense(2, 5), backend="reference"),
+    "cfc with memory": lambda: wormnet.CfC(wormnet.dense(2, 5), mixed_memory=True, backend="reference"),
+    "memoryless": lambda: Memoryless(2, 5),
+}
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_sequence_learned_from_is_what_was_lived_through_sample_by_sample(core):
+    # Episodes of three samples in rollouts of eight: they begin within rollouts, and reach over from one to the next.
+    agent = agent_of(CORES[core], Cue(3))
+    nn.init.normal_(agent.policy.weight)
+    lived = Collector(lambda: Cue(3), agent, PPO(environments=5, length=8, minibatches=2), 0)
+    for rollout in (lived.collect(), lived.collect()):
+        assert rollout.starts.any(1).all()
+        for rows in (torch.arange(5), torch.tensor([3, 1])):
+            part = rollout.of(rows)
+            odds, values, _ = agent(part.observations, part.state, part.starts)
+            torch.testing.assert_close(odds.log_prob(part.actions), part.log_odds)
+            torch.testing.assert_close(values, part.returns - part.advantages)
+    assert rollout.state is not None or core == "memoryless"
+
+
+def test_an_episode_cut_off_is_valued_with_the_memory_that_it_ended_with():
+    # A cell that counts samples, valued by its count: after three of them the last observation is the fourth.
+    class Count(nn.Module):
+        width = 1
+
+        def forward(self, x, state=None):
+            first = x.new_zeros(len(x), 1) if state is None else state
+            y = first[:, None] + torch.ones_like(x[..., :1]).cumsum(1)
+            return y, y[:, -1]
+
+    agent = agent_of(Count, Wage(), 1)
+    nn.init.ones_(agent.value.weight)
+    lived = Collector(Wage, agent, PPO(environments=2, length=3, minibatches=1, discount=0.5, trace=1.0), 0)
+    returns = lived.collect().returns
+    # 1 + 1/2 + 1/4 + 1/8 of the value 4, and so on: what follows in the new episode is worth nothing here.
+    torch.testing.assert_close(returns, torch.tensor([[2.25, 2.5, 3.0]]).expand(2, 3))
+
+
+def test_moments_are_those_of_all_that_was_seen():
+    seen, x = Moments((2,)), torch.randn(3, 50, 2) * torch.tensor([5.0, 0.1]) + 7
     for part in x:
-        agent.notice(part)
-    torch.testing.assert_close(agent.mean, x.flatten(0, 1).double().mean(0))
-    torch.testing.assert_close(agent.variance, x.flatten(0, 1).double().var(0, correction=0))
+        seen.notice(part)
+    torch.testing.assert_close(seen.mean, x.flatten(0, 1).double().mean(0))
+    torch.testing.assert_close(seen.variance, x.flatten(0, 1).double().var(0, correction=0))
+
+
+def test_what_never_varied_is_not_magnified():
+    agent = agent_of(lambda: Memoryless(2, 2), Cue())
+    agent.observed.notice(torch.tensor([[0.1, 1.0], [0.1, 3.0], [0.1, 5.0]]))
+    assert agent.observed.scale.tolist() == [1.0, pytest.approx((8 / 3) ** 0.5)]
+
+
+def test_new_returns_change_what_values_are_standardised_by_and_no_value():
+    agent, x = agent_of(lambda: nn.GRU(2, 4, batch_first=True), Cue()), torch.randn(3, 5, 2)
+    for returns in (torch.tensor([100.0, 300.0]), torch.tensor([-1e4, 0.0, 0.0])):
+        before = agent(x)[1]
+        agent.expect(returns)
+        torch.testing.assert_close(agent(x)[1], before, atol=1e-3, rtol=1e-5)
+    assert agent.returned.mean == pytest.approx((400 - 1e4) / 5)
 
 
 def test_what_cannot_be_is_one_clear_error_before_anything_moves():
@@ -168,6 +248,9 @@ def test_what_cannot_be_is_one_clear_error_before_anything_moves():
         Agent(Memoryless(2, 2), 2, gymnasium.spaces.MultiBinary(3))
     with pytest.raises(ArgumentError, match="at most one for each of the 2 environments"):
         PPO(environments=2, minibatches=4)
+    for wrong, says in (({"trace": 1.5}, "0 to 1"), ({"rate": 0.0}, "a number > 0"), ({"entropy": np.nan}, ">= 0")):
+        with pytest.raises(ArgumentError, match=says):
+            PPO(**wrong)
     with pytest.raises(ArgumentError, match="places of the 4 numbers"):
         only(gymnasium.make("CartPole-v1"), [0, 4])
 

@@ -60,6 +60,23 @@ def test_what_runs_in_the_page_is_the_layer(rnn, x, tmp_path):
 
 
 @browser
+def test_a_policy_of_the_zoo_is_opened_and_steps_in_the_page_as_it_acts(tmp_path):
+    policy = wormnet.zoo.load("inverted_pendulum-tap_withdrawal")
+    seen = np.sin(np.arange(60)[:, None] / np.array([5.0, 8.0, 13.0, 21.0])) * [0.5, 0.1, 1.0, 1.0]
+    felt = policy.ends.felt(seen)
+    warmed = np.concatenate([felt[:1], felt])  # it takes one step with its first observation before it acts
+    path = wormnet.page(policy.layer(), warmed, tmp_path / "pole.html", dt=policy.dt, title="A worm balances a pole")
+    steps = STEPS.replace("t<60", "t<61")
+    found = in_browser(path, steps + "return [ys, document.body.innerText];")
+    np.testing.assert_allclose(
+        policy.ends.made(found[0])[1:], [policy.act(one) for one in seen], atol=2e-6
+    )  # the policy itself computes in single precision
+    for name in policy.network.wiring.cells:
+        assert name in path.read_text()
+    assert "A worm balances a pole" in found[1]
+
+
+@browser
 def test_a_lesion_in_the_page_is_a_lesion_of_the_layer_and_the_intact_network_goes_on(rnn, x, tmp_path):
     path = wormnet.page(rnn, x, tmp_path / "circuit.html")
     name = next(n for n, role in zip(rnn.wiring.neurons, rnn.wiring.roles) if role == "command")

@@ -37,6 +37,7 @@ def drive(
     folds: Annotated[int, typer.Option(min=0, help="Run i is tested on the roads of fold i; 0: 10, or 6.")] = 0,
     cars: Annotated[int, typer.Option(min=0, help="Roads, and seeds of noise, of the active test; 0: 20, or 3.")] = 0,
     small: Annotated[bool, typer.Option("--small", help="Pictures and head of --quick: 24 x 80, a third.")] = False,
+    noise: Annotated[str, typer.Option(help="Variances of the pixel noise, commas between; none for 0,.1,.2,.3.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in the folder.")] = False,
 ) -> None:
     """Teach networks to keep a lane, and count their crashes under pixel noise: the lane-keeping test."""
@@ -48,6 +49,8 @@ def drive(
     changes: dict[str, Any] = {"folds": folds, "cars": cars}
     if small:
         changes |= {"rows": QUICK.rows, "columns": QUICK.columns, "filters": QUICK.filters}
+    if noise:
+        changes["noise"] = _variances(noise)
     course = dataclasses.replace(course, **{name: value for name, value in changes.items() if value})
     names = [name for name in networks.split(",") if name] or list(NETWORKS[:1] if quick else NETWORKS)
     test = LaneTest({name: _core_of(name, course) for name in names}, course)
@@ -59,9 +62,17 @@ def drive(
     rows, passive = lane_report.crash_rows(runs, course), lane_report.passive_rows(runs, course)
     write_whole(out / "crashes.csv", lane_report.csv_of(rows + lane_report.without_learning(course)))
     write_whole(out / "passive.csv", lane_report.csv_of(passive))
+    write_whole(out / "differences.csv", lane_report.csv_of(lane_report.difference_rows(runs, names[0], course)))
     _draw(out, rows, course, test, names[0])
     _tell(console, rows, passive)
-    console.print(f"wrote crashes.csv, passive.csv, crashes-*.png, film.gif and strip.png into {out}")
+    console.print(f"wrote crashes.csv, passive.csv, differences.csv, crashes-*.png, film.gif and strip.png into {out}")
+
+
+def _variances(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(one) for one in text.split(",") if one)
+    except ValueError:
+        raise ArgumentError(f"--noise is {text!r}; it takes numbers with commas between, such as 0,0.1.") from None
 
 
 def _core_of(name: str, course: "Course") -> Any:

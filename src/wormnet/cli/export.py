@@ -1,4 +1,4 @@
-"""`wormnet export`: a saved layer as a file of another program."""
+"""`wormnet export`: a saved layer or policy as a file of another program."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ __all__ = ["export"]
 
 
 def export(
-    file: Annotated[Path, typer.Argument(help="A layer that wormnet.save wrote.")],
+    file: Annotated[Path, typer.Argument(help="A layer that wormnet.save wrote, or a policy.")],
     to: Annotated[str, typer.Option(help="The format: onnx, c, keras or js.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The new file; by default beside the layer's.")
@@ -31,8 +31,10 @@ def export(
     lengths: Annotated[bool, typer.Option("--lengths", help="onnx: the graph takes lengths.")] = False,
     starts: Annotated[bool, typer.Option("--starts", help="onnx: the graph takes starts.")] = False,
 ) -> None:
-    """Write a saved layer for another program: ONNX, Keras, C for a microcontroller, JavaScript for a page."""
-    from wormnet import nn
+    """Write a saved layer for another program: ONNX, Keras, C for a microcontroller, JavaScript for a page.
+
+    A policy that Policy.save wrote becomes C with its maps: observations in, actions out.
+    """
     from wormnet.export.formats import FORMATS
 
     if to not in FORMATS:
@@ -45,5 +47,14 @@ def export(
         if option not in chosen.options:
             takes = ", ".join(f"--{one.replace('_', '-')}" for one in chosen.options) or "no options"
             raise ArgumentError(f"--to {to} takes {takes}; --{option.replace('_', '-')} is none of them.")
-    made = chosen.write(nn.load(file, backend="reference"), out or file.with_suffix(chosen.suffix), **given)
+    made = chosen.write(_network_in(file), out or file.with_suffix(chosen.suffix), **given)
     typer.echo(f"wrote {chosen.told(made)}")
+
+
+def _network_in(file: Path) -> Any:
+    """The layer or the policy of a file."""
+    from wormnet import nn
+    from wormnet.control import Policy
+    from wormnet.control.policy_files import is_policy
+
+    return Policy.load(file) if is_policy(file) else nn.load(file, backend="reference")

@@ -19,6 +19,7 @@ def ordinary_circuits(
     starts: Annotated[int, typer.Option(min=1, help="Random starts of each network in each task.")] = 12,
     test: Annotated[list[str] | None, typer.Option(help="mountain_car, inverted_pendulum; both by default.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="worm, rewired, signs, mlp, lstm; all by default.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="A folder for the circuits that are solved, as policies.")] = None,
     minutes: Annotated[float, typer.Option(min=0, help="Begin no run after so many.")] = float("inf"),
 ) -> None:
     """Search mountain car and inverted pendulum with the worm's circuit, nulls and plain networks; takes an hour."""
@@ -28,6 +29,7 @@ def ordinary_circuits(
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     tell = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False).print
     rows = study.run(
-        out, tests=test or study.TESTS, kinds=kind or study.KINDS, starts=starts, seconds=60 * minutes, tell=tell
-    )
+        out, tests=test or study.TESTS, kinds=kind or study.KINDS, starts=starts, seconds=60 * minutes, keep=keep,
+        tell=tell,
+    )  # fmt: skip
     console.print(study.table(rows), end="")

@@ -2,13 +2,14 @@
 keep a lane on, seen through a camera.
 """
 
+from wormnet.control.agent import Agent
 from wormnet.control.camera import Camera, Looks, random_looks, render
 from wormnet.control.driver import Driver
 from wormnet.control.lane import DIFFICULTIES, Car, Difficulty, Drive, environment, pure_pursuit
 from wormnet.control.lane_test import LaneTest
 from wormnet.control.maps import MotorCell, Projection, SensoryCell
 from wormnet.control.policy import Policy
-from wormnet.control.policy_gradient import PPO, Agent, ppo
+from wormnet.control.policy_gradient import PPO, ppo
 from wormnet.control.population import Population
 from wormnet.control.road import Place, Road, random_road
 from wormnet.control.searching import Search, replay, search

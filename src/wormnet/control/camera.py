@@ -110,16 +110,26 @@ class Looks:
                 raise ArgumentError(f"{one.name} is {value!r}; it takes {takes} of 0 or more.")
 
 
-def random_looks(*, hard: bool = False, seed: int = 0) -> Looks:
+def random_looks(*, hard: float = 0.0, seed: int = 0) -> Looks:
     """Surfaces and light, drawn at random: gentle, or hard: worn lines, deep shadows, low sun, a verge like the road.
 
-    >>> random_looks(seed=1) == random_looks(seed=1), random_looks(hard=True).shadow > random_looks().shadow
+    Args: hard: from 0, gentle, to 1; in between, the ranges that are drawn from are as far on the way from one to the
+        other.   seed: same seed, same looks.
+
+    >>> random_looks(seed=1) == random_looks(seed=1), random_looks(hard=1).shadow > random_looks().shadow
     (True, True)
     """
+    if not 0 <= hard <= 1:
+        raise ArgumentError(f"hard is {hard!r}; it takes 0, gentle, to 1.")
     rng = check.generator(seed)
+
+    def drawn(gentle: tuple[float, float], harder: tuple[float, float]) -> float:
+        low, high = ((1 - hard) * one + hard * other for one, other in zip(gentle, harder))
+        return float(rng.uniform(low, high))
+
     tone = rng.uniform(0.28, 0.42)
     tint = rng.uniform(0.97, 1.03, 3)
-    near = rng.uniform(0.0, 0.8) if hard else 0.0  # how much of the road's own tone the verge has
+    near = rng.uniform(0.0, 0.8 * hard) if hard else 0.0  # how much of the road's own tone the verge has
     green, sky = np.array([0.30, 0.42, 0.20]) * rng.uniform(0.7, 1.3), np.array([0.65, 0.78, 0.92])
 
     def colour(rgb: Any) -> tuple[float, float, float]:
@@ -131,13 +141,13 @@ def random_looks(*, hard: bool = False, seed: int = 0) -> Looks:
         verge=colour((1 - near) * green + near * tone * np.array([1.1, 1.0, 0.9])),
         line=colour(rng.uniform(0.75, 0.95) * np.array([1.0, 1.0, rng.uniform(0.8, 1.0)])),
         sky=colour(sky * rng.uniform(0.6, 1.05)),
-        texture=float(rng.uniform(0.15, 0.35) if hard else rng.uniform(0.05, 0.15)),
-        wear=float(rng.uniform(0.3, 0.8) if hard else rng.uniform(0.0, 0.15)),
-        shadow=float(rng.uniform(0.45, 0.75) if hard else rng.uniform(0.0, 0.2)),
+        texture=drawn((0.05, 0.15), (0.15, 0.35)),
+        wear=drawn((0.0, 0.15), (0.3, 0.8)),
+        shadow=drawn((0.0, 0.2), (0.45, 0.75)),
         sun=float(rng.uniform(-math.pi, math.pi)),
-        glare=float(rng.uniform(0.2, 0.9) if hard else rng.uniform(0.0, 0.1)),
-        light=float(rng.uniform(0.5, 1.4) if hard else rng.uniform(0.9, 1.1)),
-        haze=float(rng.uniform(0.005, 0.03) if hard else rng.uniform(0.0, 0.005)),
+        glare=drawn((0.0, 0.1), (0.2, 0.9)),
+        light=drawn((0.9, 1.1), (0.5, 1.4)),
+        haze=drawn((0.0, 0.005), (0.005, 0.03)),
         seed=int(rng.integers(2**31)),
     )
 

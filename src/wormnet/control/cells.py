@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.nn import Recurrent
@@ -78,40 +77,37 @@ def run(core: nn.Module, x: Tensor, state: Any = None, starts: Tensor | None = N
         return core(x, state, starts=starts)
     if x.shape[1] == 1:
         return core(x, _begun(state, starts[:, 0]))
-    rows, times = _episodes(starts)
-    ends = [*times[1:], 0]
-    pieces = [
-        x[row, begin : end if at + 1 < len(rows) and rows[at + 1] == row else x.shape[1]]
-        for at, (row, begin, end) in enumerate(zip(rows, times, ends))
-    ]
-    of = torch.tensor(rows, device=x.device)
-    first = None if state is None else _begun(rows_of(state, of), starts[of, torch.tensor(times, device=x.device)])
-    lengths = torch.tensor([len(piece) for piece in pieces])
-    y, last = _padded(core, pad_sequence(pieces, batch_first=True), first, lengths)
-    whole = torch.cat([one[:length] for one, length in zip(y, lengths.tolist())]).reshape(*x.shape[:2], -1)
-    newest = torch.tensor([at for at in range(len(rows)) if at + 1 == len(rows) or rows[at + 1] != rows[at]])
-    return whole, rows_of(last, newest.to(x.device))
+    rows, times, lengths = _episodes(starts)
+    first = None if state is None else _begun(rows_of(state, rows), starts[rows, times])
+    samples = torch.arange(int(lengths.max()), device=x.device)
+    there = samples < lengths[:, None]
+    pieces = x[rows[:, None], (times[:, None] + samples).clamp(max=x.shape[1] - 1)]
+    y, last = _padded(core, pieces, first, lengths)
+    newest = times + lengths == x.shape[1]
+    return y[there].reshape(*x.shape[:2], -1), rows_of(last, newest.nonzero()[:, 0])
 
 
-def _episodes(starts: Tensor) -> tuple[list[int], list[int]]:
-    """Row and first sample of every piece without a start inside, in order."""
+def _episodes(starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, first sample and length of every piece without a start inside, in order."""
     first = starts.clone()
     first[:, 0] = True
     rows, times = first.nonzero(as_tuple=True)
-    return rows.tolist(), times.tolist()
+    begins = rows * starts.shape[1] + times
+    return rows, times, torch.diff(begins, append=begins.new_tensor([starts.numel()]))
 
 
 def _padded(core: nn.Module, x: Tensor, state: Any, lengths: Tensor) -> tuple[Tensor, Any]:
-    if not isinstance(core, nn.RNNBase):
+    full = int(lengths.min()) == x.shape[1]
+    if full or not isinstance(core, nn.RNNBase):
         # What is not torch's own is either without a state or met by its padding only behind the end.
         y, last = core(x, state)
-        if last is not None and int(lengths.min()) < x.shape[1]:
+        if last is not None and not full:
             raise ArgumentError(
                 f"{type(core).__name__} has a state and no `starts`; it takes a layer of wormnet, torch's LSTM or GRU, "
                 "or a cell without a state."
             )
         return y, last
-    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
     y, last = core(packed, state)
     return nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0], last
 

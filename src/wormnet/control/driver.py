@@ -1,5 +1,6 @@
 """What drives a car: a convolutional head that looks, a recurrent network that decides, and a read-out that steers."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wormnet.control import driver_files
 from wormnet.control.cells import width_of
 from wormnet.errors import ArgumentError, ShapeError
 
@@ -75,7 +77,7 @@ class Driver(nn.Module):
         super().__init__()
         self.head, self.core = head(rows, columns, channels, filters), core
         self.read_out = nn.Linear(width_of(core), 1)
-        self.pictures = (rows, columns, channels)
+        self.pictures, self.filters = (rows, columns, channels), tuple(filters)
 
     def forward(self, pictures: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Pictures (batch, time, rows, columns, channels) -> steering (batch, time), and the state after them.
@@ -93,6 +95,21 @@ class Driver(nn.Module):
         """What the core sees: (batch, time, 4 x filters)."""
         flat = whitened(pictures.flatten(0, 1)).permute(0, 3, 1, 2)
         return self.head(flat).unflatten(0, pictures.shape[:2])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write head, core and read-out into one safetensors file, whole or not at all.
+
+        Raises: ArgumentError if the core is no recurrent layer of wormnet, DataError if it cannot be written.
+        """
+        driver_files.save(self, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> "Driver":
+        """Read a driver that `save` wrote, in evaluation mode; nothing in the file is executed.
+
+        Raises: DataError if there is no such file, or it holds no driver or a damaged one.
+        """
+        return driver_files.load(path)
 
 
 def whitened(pictures: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class Difficulty:
     """
 
     radius: tuple[float, float]
-    hard_looks: bool = False
+    hard_looks: float = 0.0
     shift: float = 0.0
     yaw: float = 0.0
     delay: int = 0
@@ -76,7 +76,7 @@ class Difficulty:
 
 DIFFICULTIES = {
     "easy": Difficulty(radius=(25.0, 200.0)),
-    "hard": Difficulty(radius=(12.0, 60.0), hard_looks=True, shift=0.25, yaw=0.04, delay=3),
+    "hard": Difficulty(radius=(12.0, 60.0), hard_looks=0.5, shift=0.25, yaw=0.04, delay=3),
 }
 """By name."""
 

@@ -5,11 +5,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from wormnet.control.lane_test import WITHOUT_EYES, Course, drive
 
-__all__ = ["COLUMNS", "crash_rows", "csv_of", "interval", "passive_rows", "without_learning"]
+__all__ = [
+    "COLUMNS",
+    "crash_rows",
+    "csv_of",
+    "difference_rows",
+    "flipped",
+    "interval",
+    "passive_rows",
+    "without_learning",
+]
 
 COLUMNS = ("network", "difficulty", "noise", "seeds", "crashes", "km", "per_km", "low", "high")
 
@@ -84,6 +93,68 @@ def passive_rows(runs: Iterable[dict[str, Any]], course: Course) -> list[dict[st
                 row[f"{name}_{difficulty}"] = float(np.mean(values)) if values else None
         rows.append(row)
     return rows
+
+
+def flipped(differences: ArrayLike) -> float:
+    """The exact two-sided p of paired differences (n,) that are as likely to be negative as positive.
+
+        p = share of all 2^n sign flips whose |sum| is not smaller than the one seen
+
+    With n pairs it is never below 2 / 2^n, so fewer than six decide nothing at 5 %. Of more than 16 pairs 65,536 flips
+    are drawn. Source: Fisher 1935, The Design of Experiments, section 21.
+
+    >>> flipped([1.0, 2.0, 3.0])
+    0.25
+    """
+    values = np.asarray(differences, float)
+    n = len(values)
+    if n <= 16:
+        signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
+    else:
+        signs = np.random.default_rng(0).choice([-1, 1], (2**16, n))
+    sums = np.abs(signs @ values)
+    return float(np.mean(sums >= np.abs(values.sum()) * (1 - 1e-12)))
+
+
+def difference_rows(runs: Iterable[dict[str, Any]], first: str, course: Course) -> list[dict[str, Any]]:
+    """How far other networks are from `first`, run by run with the same seed, fold, roads and noise.
+
+    A row holds both means, their difference (other minus first), its 95 % bootstrap interval over runs, the exact p of
+    `flipped`, and in how many of the runs the other's number is larger. Rows are of the passive error, crashes per km
+    for each difficulty and noise and over all noise above 0, the SSIM of attention, PC1 and L_max.
+    """
+    runs, rows = list(runs), []
+    of = {name: {run["seed"]: _numbers(run, course) for run in runs if run["network"] == name}
+          for name in dict.fromkeys(run["network"] for run in runs)}  # fmt: skip
+    for other in of:
+        seeds = sorted(set(of[first]) & set(of[other]))
+        for what in of[first][seeds[0]] if other != first and seeds else ():
+            pairs = np.array([[of[name][seed].get(what, np.nan) for name in (first, other)] for seed in seeds])
+            if not np.isfinite(pairs).all():  # a network without a state has no dynamics
+                continue
+            change = pairs[:, 1] - pairs[:, 0]
+            drawn = change[np.random.default_rng(0).integers(len(seeds), size=(10_000, len(seeds)))].mean(1)
+            low, high = np.percentile(drawn, [2.5, 97.5])
+            row = {"network": other, "beside": first, "number": what, "seeds": len(seeds)}
+            row |= {"mean": float(pairs[:, 1].mean()), "mean_beside": float(pairs[:, 0].mean())}
+            row |= {"difference": float(change.mean()), "low": float(low), "high": float(high)}
+            rows.append({**row, "p": flipped(change), "larger": int((change > 0).sum())})
+    return rows
+
+
+def _numbers(run: dict[str, Any], course: Course) -> dict[str, float]:
+    """What a run found, number by number."""
+    found = {"test_error": run["test_error"]}
+    for difficulty in course.difficulties:
+        active = run["active"][difficulty]
+        crashes, km = (np.array(active[one], float).sum(1) for one in ("crashes", "km"))
+        found |= {f"crashes/km {difficulty} {noise:g}": one for noise, one in zip(course.noise, crashes / km)}
+        noisy = np.array(course.noise) > 0
+        if noisy.any():
+            found[f"crashes/km {difficulty} all noise"] = crashes[noisy].sum() / km[noisy].sum()
+        found |= {f"{name} {difficulty}": active[name] for name in ("pc1", "l_max") if name in active}
+    found |= {f"ssim {noise:g}": one for noise, one in zip(course.noise, run["attention"]) if noise > 0}
+    return found
 
 
 def csv_of(rows: Sequence[dict[str, Any]]) -> str:

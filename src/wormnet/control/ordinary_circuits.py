@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from wormnet.atomic import write_whole
+from wormnet.atomic import make_folder, write_whole
 from wormnet.control.plain import Lstm, Mlp
 from wormnet.control.policy import Policy
-from wormnet.control.searching import replay, search
+from wormnet.control.searching import Search, replay, search
 from wormnet.control.tasks import task
 from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
 from wormnet.paths import checked, printable, read_text
@@ -72,11 +72,15 @@ def run(
     kinds: Iterable[str] = KINDS,
     starts: int = 12,
     seconds: float = float("inf"),
+    keep: str | os.PathLike[str] | None = None,
     tell: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
     """Run what the file lacks, start after start over all kinds, and return all rows.
 
-    Args: path: a JSON file of rows.   seconds: begin no run after so many.
+    Args:
+        path: a JSON file of rows.   seconds: begin no run after so many.
+        keep: a folder for the circuits that are solved, TEST-KIND-START.safetensors as `Policy.save` writes; plain
+            networks are not kept.
     Raises: ArgumentError for an unknown test or kind; DataError if the file holds something else.
     """
     tests, kinds = list(tests), list(kinds)
@@ -91,15 +95,19 @@ def run(
             for kind in kinds:
                 if (name, kind, start) in done or time.monotonic() - began > seconds:
                     continue
-                row = one_run(name, kind, start)
+                row, found = one_run(name, kind, start)
+                if keep is not None and row["solved"] and isinstance(found.policy, Policy):
+                    # Before the row, so that a run that is in the file is not missing here.
+                    make_folder(keep)
+                    found.policy.save(checked(keep) / f"{name}-{kind}-{start}.safetensors")
                 rows = [*_read(path), row]
                 write_whole(path, "[\n" + ",\n".join(json.dumps(one) for one in rows) + "\n]\n")
                 tell(f"{name} {kind} {start}: {'solved' if row['solved'] else 'not solved'} after {row['evaluations']}")
     return rows
 
 
-def one_run(name: str, kind: str, start: int) -> dict[str, Any]:
-    """One search and its row."""
+def one_run(name: str, kind: str, start: int) -> tuple[dict[str, Any], Search]:
+    """One search: its row, and what it found."""
     test = TESTS[name]
     policy, began = _network(kind, test.task, start), time.process_time()
     found = search(
@@ -117,7 +125,7 @@ def one_run(name: str, kind: str, start: int) -> dict[str, Any]:
         exact = round(float(replay(found.policy, environment, episodes=5, seed=2).mean()), 3) if row["solved"] else None
     except WormnetError:  # no MuJoCo here
         exact = None
-    return {**row, "numbers": policy.numbers.size, "gymnasium_mean_of_5": exact}
+    return {**row, "numbers": policy.numbers.size, "gymnasium_mean_of_5": exact}, found
 
 
 def table(rows: list[dict[str, Any]]) -> str:

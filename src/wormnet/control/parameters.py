@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from wormnet.control.maps import Motors, Senses
 from wormnet.engine.layout import Layout, layout_of
 from wormnet.engine.program import program_of
-from wormnet.errors import ArgumentError, ShapeError
+from wormnet.errors import ArgumentError, BlindOutputWarning, ShapeError
+from wormnet.export.ends import Ends
 from wormnet.models import named
 from wormnet.nn.recurrent import Recurrent
 from wormnet.wiring.biophysics import BOUNDS, Biophysical, Units
@@ -77,6 +79,33 @@ class _Numbers:
         parts = np.split(theta, ends, axis=1)
         return {one.name: part.reshape(len(theta), *one.shape) for one, part in zip(self.blocks, parts)}
 
+    def maps(self, theta: Array, warmup: int) -> Ends:
+        """The senses and motors with the projections of one vector (K,)."""
+        sense, move = self.ends(self.split(theta[None]), 1)
+        felt, made = self.senses.table, self.motors.table
+        n = self.senses.observations
+        none = np.zeros((0, 0))
+        return Ends(
+            observations=int(self.senses.pick.max(initial=-1)) + 1 if n is None else n,
+            of=np.maximum(felt[:, 0], 0).astype(np.int64),
+            scale=felt[:, 1],
+            # What feels nothing has its potential for good.
+            shift=np.where(felt[:, 0] < 0, felt[:, 5], felt[:, 2]),
+            least=np.where(felt[:, 0] < 0, -np.inf, felt[:, 3]),
+            most=np.where(felt[:, 0] < 0, np.inf, felt[:, 4]),
+            pick=self.senses.pick,
+            sense=sense[0] if len(sense) else none,
+            up=made[:, 0].astype(np.int64),
+            down=np.maximum(made[:, 1], 0).astype(np.int64),
+            high=made[:, 2],
+            low=made[:, 3],
+            base=made[:, 4],
+            zero=None if np.isnan(made[:, 5]).any() else made[:, 5],
+            move=move[0] if len(move) else none,
+            dt=self.dt,
+            warmup=warmup,
+        )
+
     def ends(self, values: dict[str, Array], n: int) -> tuple[Array, Array]:
         """The weights of both projections, (n, ...) or (0, 0, 0)."""
         none = np.zeros((0, 0, 0))
@@ -110,6 +139,14 @@ class CircuitNumbers(_Numbers):
         coefficients = {name: one.numpy().astype(FLOAT) for name, one in self.model.coefficients(tensors).items()}
         zero = np.zeros((n, self.circuit.wiring.n_neurons), FLOAT)  # -70 mV
         return Rows(coefficients, (zero,) * len(self.model.states), None, None, None, sense, move)
+
+    def as_layer(self, theta: Array) -> Recurrent:
+        """The circuit with these values as a layer in double precision: 0 is -70 mV, 1 is -20 mV, dt is in s."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BlindOutputWarning)  # a circuit is as it is
+            layer = Recurrent(self.circuit.wiring, self.model, backend="reference", dtype=torch.float64)
+        layer.set_values(**Units().to_model(self.with_vector(theta).values))
+        return layer
 
     def with_vector(self, theta: Array) -> Biophysical:
         """The circuit with these values."""
@@ -150,6 +187,10 @@ class LayerNumbers(_Numbers):
 
         maps = (pair("input_map"), pair("output_map"), pair("projection"))
         return Rows(coefficients, initial, *maps, sense, move)
+
+    def as_layer(self, theta: Array) -> Recurrent:
+        """The same as `with_vector`."""
+        return self.with_vector(theta)
 
     def with_vector(self, theta: Array) -> Recurrent:
         """A copy of the layer with these values."""

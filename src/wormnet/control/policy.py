@@ -15,6 +15,7 @@ from wormnet.control.parameters import numbers_of, proved
 from wormnet.control.population import Population, Runner, observed
 from wormnet.control.tasks import Task
 from wormnet.errors import ArgumentError, DataError, shown
+from wormnet.export.ends import Ends
 from wormnet.nn.recurrent import Recurrent
 from wormnet.paths import checked, printable
 from wormnet.wiring.biophysics import Biophysical
@@ -201,6 +202,21 @@ class Policy:
         if self._crowd is None or (self._crowd.vectors, self._crowd.environments) != (vectors, environments):
             self._crowd = Population(self, vectors, environments)
         return self._crowd
+
+    # -- what export takes ---------------------------------------------------------------------------------------------
+
+    def layer(self) -> Recurrent:
+        """The network between the maps, as a layer of its own: potentials of inputs in, those of outputs out.
+
+        `wormnet.page`, `wormnet.audit` and every export take it; of a circuit 0 is -70 mV and 1 is -20 mV, and dt is in
+        seconds. `wormnet.export.c(policy, path)` writes it with the maps.
+        """
+        return self.numbers.as_layer(self._theta)
+
+    @property
+    def ends(self) -> Ends:
+        """The maps before and after the network; `ends.felt(observations)` is what `layer()` takes."""
+        return self.numbers.maps(self._theta, self.warmup)
 
     def _new_runner(self, environments: int, axes: int) -> Runner:
         runner = Runner(self.numbers, 1, environments, self.warmup, axes)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import safetensors
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from wormnet import nn
 from wormnet.atomic import write_whole
@@ -24,7 +25,7 @@ from wormnet.wiring.plain_json import few_values
 if TYPE_CHECKING:
     from wormnet.control.policy import Policy
 
-__all__ = ["described", "load", "save"]
+__all__ = ["described", "headed", "is_policy", "load", "opened", "packed", "save", "unpacked"]
 
 FORMAT, VERSION = "wormnet-policy", 1
 OPTIONS = ("observe", "observations", "dt", "steps", "warmup")
@@ -39,10 +40,7 @@ def save(policy: "Policy", path: str | os.PathLike[str]) -> None:
         head |= {"wiring": to_json(network.wiring), "held": {k: float(v) for k, v in network.held.items()}}
         tensors |= {f"circuit.{name}": np.array(value) for name, value in network.values.items()}
     else:
-        # A layer's own file, whole: one reader proves it, here and alone.
-        with tempfile.TemporaryDirectory() as folder:
-            nn.save(network, Path(folder) / "layer")
-            tensors["layer"] = np.frombuffer((Path(folder) / "layer").read_bytes(), np.uint8)
+        tensors["layer"] = packed(network)
     head |= _maps_of(policy)
     content = safetensors.numpy.save(tensors, metadata={"wormnet": json.dumps(head, default=_number)})
     write_whole(path, content)
@@ -62,27 +60,14 @@ def load(path: str | os.PathLike[str]) -> "Policy":
     """Read a policy; see `Policy.load`."""
     from wormnet.control.policy import Policy
 
-    path = prove_file(path)
-    name = printable(path)
+    name, text, tensors = opened(path)
     try:
-        with safetensors.safe_open(str(path), framework="np") as file:
-            head = (file.metadata() or {}).get("wormnet")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError) as error:
-        raise DataError(f"{name} cannot be read as a safetensors file: {shown(str(error), 300)[1:-1]}.") from None
-    try:
-        head = json.loads(few_values(head or ""))
-        if head["format"] != FORMAT or head["version"] != VERSION:
-            raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {FORMAT!r} {VERSION}")
+        head = headed(text, FORMAT, VERSION)
         if "wiring" in head:
             values = {key.partition(".")[2]: value for key, value in tensors.items() if key.startswith("circuit.")}
             network: Any = Biophysical(from_json(head["wiring"]), values, head["held"])
         else:
-            with tempfile.TemporaryDirectory() as folder:
-                (Path(folder) / "layer").write_bytes(tensors["layer"].tobytes())
-                network = nn.load(Path(folder) / "layer")
-            if not isinstance(network, Recurrent):
-                raise ValueError("its layer is not recurrent")
+            network = unpacked(tensors["layer"])
         maps = {"sense": _read(head["sense"], FEELS), "move": _read(head["move"], MOVES)}
         policy = Policy(network, **maps, **{name: head[name] for name in OPTIONS})
         policy.set_vector(tensors["theta"])
@@ -90,6 +75,59 @@ def load(path: str | os.PathLike[str]) -> "Policy":
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{name} holds no valid policy: {reason[:1000]}") from None
     return policy
+
+
+def packed(layer: Recurrent) -> NDArray[np.uint8]:
+    """A layer's own file, whole, as one array: one reader proves it, here and alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        nn.save(layer, Path(folder) / "layer")
+        return np.frombuffer((Path(folder) / "layer").read_bytes(), np.uint8)
+
+
+def unpacked(content: NDArray[np.uint8]) -> Recurrent:
+    """The layer that was packed. Raises: DataError, or ValueError for another kind of layer."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "layer").write_bytes(content.tobytes())
+        layer = nn.load(Path(folder) / "layer")
+    if not isinstance(layer, Recurrent):
+        raise ValueError("its layer is not recurrent")
+    return layer
+
+
+def opened(path: str | os.PathLike[str]) -> tuple[str, str, dict[str, NDArray[Any]]]:
+    """The name of a safetensors file, for messages, the text of its head, and its arrays. Raises: DataError."""
+    path = prove_file(path)
+    try:
+        with safetensors.safe_open(str(path), framework="np") as file:
+            head = (file.metadata() or {}).get("wormnet")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError) as error:
+        raise DataError(
+            f"{printable(path)} cannot be read as a safetensors file: {shown(str(error), 300)[1:-1]}."
+        ) from None
+    return printable(path), head or "", tensors
+
+
+def headed(text: str, form: str, version: int) -> dict[str, Any]:
+    """The head of a file of a form. Raises: ValueError, KeyError, TypeError, RecursionError for anything else."""
+    head = json.loads(few_values(text))
+    if head["format"] != form or head["version"] != version:
+        raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {form!r} {version}")
+    return head
+
+
+def is_policy(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that it holds a policy; `load` proves it.
+
+    Raises: DataError if there is no such file.
+    """
+    path = prove_file(path)
+    try:
+        with safetensors.safe_open(str(path), framework="np") as file:
+            head = json.loads(few_values((file.metadata() or {}).get("wormnet", "")))
+    except (OSError, safetensors.SafetensorError, WormnetError, ValueError, RecursionError):
+        return False
+    return isinstance(head, dict) and head.get("format") == FORMAT
 
 
 def _maps_of(policy: "Policy") -> dict[str, Any]:

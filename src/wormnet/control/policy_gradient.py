@@ -1,7 +1,9 @@
 """Proximal policy optimisation for any cell: whole sequences, several episodes in a row, no loop over samples."""
 
+import contextlib
 import math
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wormnet.atomic import write_whole
-from wormnet.control.cells import rows_of, run, width_of
+from wormnet.control.agent import Agent, finite
+from wormnet.control.cells import rows_of
 from wormnet.errors import ArgumentError, need
 from wormnet.models.spec import check_count
 
-__all__ = ["PPO", "Agent", "advantages", "evaluate", "only", "ppo"]
+__all__ = ["PPO", "advantages", "evaluate", "only", "ppo"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class PPO:
     """How an agent learns.
 
     Args:
-        steps: of all environments together.   environments: side by side.   length: of a rollout, in samples.
+        steps: of all environments together, in whole rollouts: no more of them, and at least one.
+        environments: side by side.   length: of a rollout, in samples.
         epochs: passes over a rollout.   minibatches: parts of the environments that a pass is cut into.
         rate: learning rate of Adam at the start; it falls linearly to 0.   discount, trace: gamma and lambda.
         clip: of the ratio of probabilities.   entropy, value: weights in the loss.   gradient: largest norm.
@@ -53,95 +57,15 @@ class PPO:
                 f"minibatches is {self.minibatches}; whole sequences are dealt out, so it takes at most one for each "
                 f"of the {self.environments} environments."
             )
-        for name in ("discount", "trace"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ArgumentError(f"{name} is {getattr(self, name)!r}; it takes 0 to 1.")
-
-
-class Agent(nn.Module):
-    """A cell that acts: observations are standardised by what has been seen, then the cell, then two linear maps.
-
-    Args:
-        core: (x (batch, time, observations), state) -> (y (batch, time, width), state): a layer of wormnet, torch's
-            LSTM or GRU with the batch first, or a module with the attribute `width`.
-        observations: numbers in one.   actions: a Gymnasium space, Discrete or Box of one axis.
-
-    >>> from gymnasium.spaces import Discrete
-    >>> agent = Agent(nn.LSTM(2, 8, batch_first=True), 2, Discrete(3))
-    >>> actions, state = agent.act(torch.zeros(5, 2))
-    >>> actions.shape
-    (5,)
-    """
-
-    seen: Tensor
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, core: nn.Module, observations: int, actions: Any):
-        super().__init__()
-        spaces = need("gymnasium.spaces", "gymnasium", "an agent", extra="control")
-        self.discrete = isinstance(actions, spaces.Discrete)
-        if not self.discrete and not (isinstance(actions, spaces.Box) and len(actions.shape) == 1):
-            raise ArgumentError(f"actions is {actions}; it takes Discrete(n), or Box with one axis.")
-        self.core, self.space = core, actions
-        n = int(actions.n) if self.discrete else actions.shape[0]
-        self.policy, self.value = nn.Linear(width_of(core), n), nn.Linear(width_of(core), 1)
-        self.spread = None if self.discrete else nn.Parameter(torch.full((n,), -0.5))
-        # Nearly even odds at the start: what is tried first does not hang on how wide the cell is.
-        nn.init.orthogonal_(self.policy.weight, 0.01)
-        nn.init.zeros_(self.policy.bias)
-        self.register_buffer("seen", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("mean", torch.zeros(observations, dtype=torch.float64))
-        self.register_buffer("variance", torch.ones(observations, dtype=torch.float64))
-
-    def forward(
-        self, observations: Tensor, state: Any = None, starts: Tensor | None = None
-    ) -> tuple[torch.distributions.Distribution, Tensor, Any]:
-        """Observations (batch, time, n) -> the distribution of actions, values (batch, time), and the last state."""
-        x = (observations - self.mean) / (self.variance + 1e-8).sqrt()
-        y, state = run(self.core, x.clamp(-10, 10).to(self.policy.weight.dtype), state, starts)
-        means = self.policy(y)
-        if self.spread is None:
-            spread: Any = torch.distributions.Categorical(logits=means, validate_args=False)
-        else:
-            normal = torch.distributions.Normal(means, self.spread.exp(), validate_args=False)
-            spread = torch.distributions.Independent(normal, 1)
-        return spread, self.value(y)[..., 0], state
-
-    def act(self, observations: Any, state: Any = None, starts: Any = None) -> tuple[NDArray[Any], Any]:
-        """The likeliest actions of (batch, n) observations; `starts` (batch,) tells whose episode begins.
-
-        Raises: ArgumentError if an observation is not finite.
-        """
-        with torch.no_grad():
-            x = _finite(observations)[:, None]
-            begun = None if starts is None else torch.as_tensor(starts)[:, None]
-            spread, _, state = self(x, state, begun)
-        chosen = spread.logits[:, 0].argmax(-1) if self.discrete else spread.mean[:, 0]
-        return self.acted(chosen), state
-
-    def acted(self, actions: Tensor) -> NDArray[Any]:
-        """Actions as an environment takes them: within the bounds of its space."""
-        if self.discrete:
-            return actions.numpy() + int(self.space.start)
-        return np.clip(actions.double().numpy(), self.space.low, self.space.high).astype(self.space.dtype)
-
-    def notice(self, observations: Tensor) -> None:
-        """Count observations (..., n) in the mean and variance that later ones are standardised by."""
-        new = observations.reshape(-1, observations.shape[-1]).double()
-        share = len(new) / (self.seen + len(new))
-        apart = new.mean(0) - self.mean
-        spread = (1 - share) * self.variance + share * new.var(0, correction=0)
-        self.variance.copy_(spread + share * (1 - share) * apart**2)
-        self.mean.add_(share * apart)
-        self.seen.add_(len(new))
-
-
-def _finite(observations: Any) -> Tensor:
-    x = torch.as_tensor(np.asarray(observations, np.float32))
-    if not torch.isfinite(x).all():
-        raise ArgumentError(f"an observation holds {x[~torch.isfinite(x)][0]:g}; it takes finite numbers.")
-    return x
+        for names, low, high, takes in (
+            (("discount", "trace"), 0.0, 1.0, "0 to 1"),
+            (("rate", "clip", "gradient"), math.ulp(0.0), sys.float_info.max, "a number > 0"),
+            (("entropy", "value"), 0.0, sys.float_info.max, "a number >= 0"),
+        ):
+            for name in names:
+                given = getattr(self, name)
+                if not low <= given <= high:
+                    raise ArgumentError(f"{name} is {given!r}; it takes {takes}.")
 
 
 def advantages(
@@ -189,31 +113,34 @@ class Rollout(NamedTuple):
         return Rollout(x[rows], actions[rows], log_odds[rows], gain[rows], returns[rows], starts[rows], first)
 
 
-class _World:
+class Collector:
     """Vector environments and where the agent is in them."""
 
     def __init__(self, make: Callable[[], Any], agent: Agent, plan: PPO, seed: int):
         vector = need("gymnasium.vector", "gymnasium", "ppo", extra="control")
+        self.agent, self.plan, self.state = agent, plan, None
+        self.begins = np.ones(plan.environments, np.bool_)
+        self.returns, self.finished = np.zeros(plan.environments), []
         self.environments = vector.SyncVectorEnv(
             [make] * plan.environments, autoreset_mode=vector.AutoresetMode.SAME_STEP
         )
-        space = self.environments.single_observation_space
-        if space.shape != tuple(agent.mean.shape):
+        try:
+            self._check()
+            self.observed = finite(self.environments.reset(seed=seed)[0])
+        except BaseException:
             self.environments.close()
+            raise
+        agent.observed.notice(self.observed)
+
+    def _check(self) -> None:
+        observations, actions = self.environments.single_observation_space, self.environments.single_action_space
+        takes = self.agent.observed.mean.shape
+        if observations.shape != tuple(takes):
             raise ArgumentError(
-                f"the environment's observations are {space}; the agent takes {agent.mean.shape[0]} numbers."
+                f"the environment's observations are {observations}; the agent takes {takes[0]} numbers."
             )
-        if self.environments.single_action_space != agent.space:
-            self.environments.close()
-            raise ArgumentError(
-                f"the environment's actions are {self.environments.single_action_space}; the agent's {agent.space}."
-            )
-        self.agent, self.plan = agent, plan
-        first, _ = self.environments.reset(seed=seed)
-        self.observed, self.state = _finite(first), None
-        self.begins = np.ones(plan.environments, np.bool_)
-        self.returns, self.finished = np.zeros(plan.environments), []
-        agent.notice(self.observed)
+        if actions != self.agent.space:
+            raise ArgumentError(f"the environment's actions are {actions}; the agent's {self.agent.space}.")
 
     def collect(self) -> Rollout:
         """Let the agent act for one rollout."""
@@ -232,13 +159,10 @@ class _World:
                 cut = truncated & ~terminated
                 if cut.any():
                     reward = reward + plan.discount * np.where(cut, self._promised(observed, info, cut, state), 0.0)
-                for name, one in zip(
-                    kept, (self.observed, action, spread.log_prob(action[:, None])[:, 0], value[:, 0])
-                ):
-                    kept[name].append(one)
-                for name, one in (("reward", reward), ("end", end), ("start", starts)):
-                    kept[name].append(one)
-                self.observed, self.state, self.begins = _finite(observed), state, end
+                odds = spread.log_prob(action[:, None])[:, 0]
+                for one, row in zip(kept.values(), (self.observed, action, odds, value[:, 0], reward, end, starts)):
+                    one.append(row)
+                self.observed, self.state, self.begins = finite(observed), state, end
             last = agent(self.observed[:, None], self.state, torch.from_numpy(self.begins)[:, None])[1][:, 0]
         values = torch.stack(kept["value"]).double().numpy()
         gain = advantages(kept["reward"], values, kept["end"], last.numpy(), discount=plan.discount, trace=plan.trace)
@@ -256,7 +180,7 @@ class _World:
         final = np.array(observed, np.float32)
         for i in np.flatnonzero(cut):
             final[i] = info["final_obs"][i]
-        return self.agent(_finite(final)[:, None], state)[1][:, 0].double().numpy()
+        return self.agent(finite(final)[:, None], state)[1][:, 0].double().numpy()
 
 
 def _improve(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, plan: PPO, rng: Any) -> dict[str, float]:
@@ -271,7 +195,7 @@ def _improve(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, p
             gain = (gain - gain.mean()) / (gain.std() + 1e-8) if gain.numel() > 1 else gain
             within = ratio.clamp(1 - plan.clip, 1 + plan.clip)
             policy_loss = -torch.minimum(ratio * gain, within * gain).mean()
-            value_loss = (values - part.returns).square().mean()
+            value_loss = ((values - part.returns) / agent.returned.scale).square().mean()
             entropy = spread.entropy().mean()
             loss = policy_loss + plan.value * value_loss - plan.entropy * entropy
             if not math.isfinite(loss.item()):
@@ -294,6 +218,7 @@ def ppo(
     *,
     seed: int = 0,
     log: str | os.PathLike[str] | None = None,
+    board: str | os.PathLike[str] | None = None,
     told: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train an agent in environments of Gymnasium.
@@ -303,10 +228,12 @@ def ppo(
 
     Args:
         make: () -> a new environment.   log: a CSV file, written anew, and whole, after each rollout.
+        board: a folder, in which TensorBoard finds the same numbers over steps.
         told: called with each row of the log.
 
     Returns: a row per rollout: steps, episodes, the mean return of the last 20 episodes, and parts of the loss.
-    Raises: ArgumentError for an environment that does not fit the agent, or an observation that is not finite.
+    Raises: ArgumentError for an environment that does not fit the agent, or an observation that is not finite;
+        WormnetError for a board without TensorBoard: pip install "wormnet[tensorboard]".
 
     >>> import gymnasium
     >>> agent = Agent(nn.LSTM(4, 8, batch_first=True), 4, gymnasium.spaces.Discrete(2))
@@ -316,32 +243,43 @@ def ppo(
     [32, 64]
     """
     plan = plan or PPO()
+    if board is not None:
+        need("tensorboard", "TensorBoard", "a board", extra="tensorboard")
     rows: list[dict[str, float]] = []
-    rng, world = np.random.default_rng(seed), _World(make, agent, plan, seed)
+    rng, world = np.random.default_rng(seed), Collector(make, agent, plan, seed)
     optimiser = torch.optim.Adam(agent.parameters(), lr=plan.rate, eps=1e-5)
     updates = max(1, plan.steps // (plan.environments * plan.length))
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            for update in range(updates):
-                optimiser.param_groups[0]["lr"] = plan.rate * (1 - update / updates)
-                rollout = world.collect()
-                parts = _improve(agent, optimiser, rollout, plan, rng)
-                agent.notice(rollout.observations)
-                recent = world.finished[-20:]
-                row = {
-                    "steps": (update + 1) * plan.environments * plan.length,
-                    "episodes": len(world.finished),
-                    "return": float(np.mean(recent)) if recent else math.nan,
-                } | parts
-                rows.append(row)
-                if log is not None:
-                    write_whole(log, _csv(rows))
-                if told:
-                    told(row)
-    finally:
-        world.environments.close()
+    with contextlib.ExitStack() as after, torch.random.fork_rng(devices=[]):
+        after.callback(world.environments.close)
+        writer = None if board is None else after.enter_context(_board(board))
+        torch.manual_seed(seed)
+        for update in range(updates):
+            optimiser.param_groups[0]["lr"] = plan.rate * (1 - update / updates)
+            rollout = world.collect()
+            agent.expect(rollout.returns)
+            parts = _improve(agent, optimiser, rollout, plan, rng)
+            agent.observed.notice(rollout.observations)
+            recent = world.finished[-20:]
+            row = {
+                "steps": (update + 1) * plan.environments * plan.length,
+                "episodes": len(world.finished),
+                "return": float(np.mean(recent)) if recent else math.nan,
+            } | parts
+            rows.append(row)
+            if log is not None:
+                write_whole(log, _csv(rows))
+            if writer is not None:
+                for name in list(row)[1:]:
+                    writer.add_scalar(name, row[name], row["steps"])
+            if told:
+                told(row)
     return rows
+
+
+def _board(folder: str | os.PathLike[str]) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(os.fspath(folder))
 
 
 def _csv(rows: Sequence[dict[str, float]]) -> str:

@@ -1,8 +1,12 @@
 """A network in C with floating numbers."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from wormnet.export.c_template import PLACES, Program, Table, integers, memory
+from wormnet.export.ends import Ends, tables
 from wormnet.export.network import Network
 from wormnet.export.program import Floats, printed, room
 from wormnet.export.samples import Trial
@@ -12,8 +16,8 @@ from wormnet.export.text import array
 __all__ = ["floating"]
 
 
-def floating(network: Network, name: str, number: str, trial: Trial) -> Program:
-    """A network in numbers of type "float" or "double"."""
+def floating(network: Network, name: str, number: str, trial: Trial, ends: Ends | None = None) -> Program:
+    """A network in numbers of type "float" or "double", with the maps of a policy around it if there are any."""
     notation, size, f = (C_FLOAT, 4, "f") if number == "float" else (C_DOUBLE, 8, "")
     writer, text = Floats(notation), notation.number
     updates = printed(network, writer, PLACES)
@@ -38,7 +42,8 @@ def floating(network: Network, name: str, number: str, trial: Trial) -> Program:
             if values.dtype.kind == "i"
             else Table(key, f"static const {number} {key}[{len(values)}]", array(values, text), len(values) * size)
             for key, values in writer.tables.items()
-        ],
+        ]
+        + ([] if ends is None else tables(ends, number, text)),
         times=[f"time / {text(p.unfolds)}" if p.kind == "solved" else "time" for p in updates],
         reset=reset,
         before=before,
@@ -61,9 +66,25 @@ def floating(network: Network, name: str, number: str, trial: Trial) -> Program:
             "got": "(double)y[k]",
             "tolerance": C_DOUBLE.number(float(f"{tolerance:.2g}")),
         },
-        state_bytes=memory(network, room(updates), own_input, (size, size)),
+        state_bytes=memory(network, room(updates), own_input, (size, size), going=ends is not None and ends.warmup > 0),
         measured=measured,
+        ends=None if ends is None else _facts(ends, text),
     )
+
+
+def _facts(ends: Ends, text: Callable[[float], str]) -> dict[str, Any]:
+    return {
+        "observations": ends.observations,
+        "actions": ends.actions,
+        "quantities": len(ends.sense),
+        "numbers": len(ends.up),
+        "mapped": ends.zero is not None,
+        "projected": bool(ends.move.size),
+        "warmup": ends.warmup,
+        "dt": text(ends.dt),
+        "one": text(1),
+        "none": text(0),
+    }
 
 
 def _before(network: Network, writer: Floats, upper: str, own_input: bool) -> list[str]:

@@ -14,6 +14,7 @@ from wormnet.errors import ArgumentError, unknown
 from wormnet.export.c_fixed import BITS, fixed, limits_of
 from wormnet.export.c_floating import floating
 from wormnet.export.c_template import filled
+from wormnet.export.ends import Ends, WithEnds, act_trial
 from wormnet.export.fixed_error import Bound
 from wormnet.export.network import Network, network_of
 from wormnet.export.program import Cost, cost_of, identifier, room
@@ -55,7 +56,7 @@ class CSource:
 
 
 def c(
-    rnn: Recurrent,
+    rnn: Recurrent | WithEnds,
     path: str | os.PathLike[str],
     *,
     name: str | None = None,
@@ -80,14 +81,18 @@ def c(
     sequence within these ranges: where a sample contracts, for ever; else over the horizon, where the bound of a
     network that may amplify small differences soon is as large as its range.
 
+    Of a policy (`wormnet.control.Policy`) the program has the maps too: `NAME_act(state, observation, action)` feels,
+    steps and acts as `policy.act` does, warm-up included, and the self-test compares actions.
+
     Args:
-        rnn: any recurrent layer. In fixed point one with a bounded semi-implicit solver or without a solver, and
-            without matrices (no backbone, no mixed memory).
+        rnn: any recurrent layer, or a policy, which takes floating numbers. In fixed point a layer with a bounded
+            semi-implicit solver or without a solver, and without matrices (no backbone, no mixed memory).
         path: the source, ending in .c; the header stands beside it.
         name: what all names begin with, a C identifier; None for the file's name.
         number: "float", "double", "q15" or "q31".
         head: None, or a linear map after the outputs: a torch.nn.Linear, or weight (size, outputs) and bias (size,).
-        x, dt: samples (time, inputs) and (time,) for the self-test; None for random ones.
+        x, dt: samples (time, inputs) and (time,) for the self-test; None for random ones. Of a policy x are
+            observations, and dt is its own.
         x_range: in fixed point, (low, high) of the inputs: numbers, or arrays (inputs,); None for that of x.
         dt_range: in fixed point, (shortest, longest); None for that of dt, or 0.1 to 1 `time_unit`.
         horizon: in fixed point, how many samples the error is bounded for if it is not bounded for ever.
@@ -107,8 +112,12 @@ def c(
     if file.suffix != ".c":
         raise ArgumentError(f"path is {file.name!r}; it takes a name that ends in .c, beside which the header stands.")
     name = _name(name, file.stem)
-    network = network_of(rnn, head)
-    if number in BITS:
+    ends = rnn.ends if isinstance(rnn, WithEnds) else None
+    network = network_of(rnn.layer() if isinstance(rnn, WithEnds) else rnn, head)
+    if ends is not None:
+        _prove_ends(ends, number, head=head, dt=dt, x_range=x_range, dt_range=dt_range)
+        program, proved = floating(network, name, number, act_trial(network, ends, x), ends), None
+    elif number in BITS:
         check_count("horizon", horizon, 1)
         limits = limits_of(network, x_range, dt_range, x, dt)
         program, proved = fixed(network, name, number, _within(network, limits, x, dt), limits, horizon)
@@ -121,6 +130,16 @@ def c(
     write_whole(files[1], header)
     write_whole(files[0], source)
     return CSource(files, cost_of(network), table_bytes, program.state_bytes, program.measured, proved)
+
+
+def _prove_ends(ends: Ends, number: str, **given: Any) -> None:
+    if number in BITS:
+        raise ArgumentError(f"a policy is exported in float or double, not in {number}; its layer() in {number} too.")
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"{name} is given with a policy, which has its own; export its layer() to use {name}.")
+    if not ends.observations or not len(ends.of):
+        raise ArgumentError("this policy takes no observations, so it cannot act by them; export its layer().")
 
 
 def _within(

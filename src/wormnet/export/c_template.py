@@ -53,6 +53,7 @@ class Program:
         about: what a comment tells of the numbers.   defines: further lines of the header.   notes: on step().
         test: samples of the self-test.
         state_bytes: of an instance.   measured: see `CSource`.
+        ends: of a policy, what the template needs to know of its maps.
     """
 
     types: dict[str, str]
@@ -72,19 +73,23 @@ class Program:
     test: dict[str, Any]
     state_bytes: int
     measured: float
+    ends: dict[str, Any] | None = None
 
 
-def memory(network: Network, room: tuple[int, int, int], own_input: bool, sizes: tuple[int, int]) -> int:
-    """Bytes of an instance: sizes are those of a number and of a sum."""
+def memory(
+    network: Network, room: tuple[int, int, int], own_input: bool, sizes: tuple[int, int], *, going: bool = False
+) -> int:
+    """Bytes of an instance: sizes are those of a number and of a sum; going: whether it knows that it has begun."""
     rows, brought, hidden = room
     n, (real, total) = network.layout.wiring.n_neurons, sizes
     first = real * (len(network.initial) + rows) * n
     rest = real * (network.layout.wiring.n_inputs * own_input + 2 * hidden)
-    if not brought:
-        return first + rest
-    # Sums are aligned to their size, and so is the whole.
-    whole = first + -first % total + total * brought * n + rest
-    return whole + -whole % max(real, total)
+    whole, largest = first + rest, real
+    if brought:
+        # Sums are aligned to their size, and so is the whole.
+        whole, largest = first + -first % total + total * brought * n + rest, max(real, total)
+    whole += 4 * going
+    return whole + -whole % largest
 
 
 def filled(
@@ -110,6 +115,7 @@ def filled(
         "own_input": program.own_input,
         "defines": program.defines,
         "step_notes": program.notes,
+        "ends": program.ends,
     }
     source = {
         "updates": program.updates,

@@ -209,7 +209,8 @@ def network_of(rnn: object, head: object = None) -> Network:
 def on_reference(rnn: object) -> Recurrent:
     """A copy of a layer on the CPU and the reference engine, in evaluation mode, batch first, with every sample's y."""
     if not isinstance(rnn, Recurrent):
-        raise ArgumentError(f"export takes a recurrent layer of wormnet, not {type(rnn).__name__}.")
+        hint = "; its layer() is one" if hasattr(rnn, "layer") else ""
+        raise ArgumentError(f"export takes a recurrent layer of wormnet, not {type(rnn).__name__}{hint}.")
     for name, value in rnn.state_dict().items():
         if value.is_meta:
             raise ArgumentError(f"{name} has no values: the layer is on the device 'meta'.")

@@ -14,8 +14,9 @@ from wormnet.wiring.plain_json import few_values
 
 __all__ = ["Card", "Kind", "read"]
 
-Kind = Literal["layer", "run"]
-"""What the weights are: a layer of `wormnet.save`, or the network of a run of a study, which takes data as recorded."""
+Kind = Literal["layer", "run", "policy", "driver"]
+"""What the weights are: a layer of `wormnet.save`; the network of a run of a study, which takes data as recorded; a
+`wormnet.control.Policy`, observations in and actions out; a `wormnet.control.Driver`, pictures in and steering out."""
 
 MAX_BYTES = 2**20
 """The longest card that is read."""

@@ -24,7 +24,7 @@ def names() -> list[str]:
     """The networks that `load` knows.
 
     >>> names()
-    ['japanese_vowels-ncp_ltc', 'tap_withdrawal']
+    ['inverted_pendulum-tap_withdrawal', 'japanese_vowels-ncp_ltc', 'mountain_car-tap_withdrawal', 'tap_withdrawal']
     """
     return sorted(path.stem for path in FOLDER.glob("*.json"))
 
@@ -50,9 +50,12 @@ def load(name: str | os.PathLike[str]) -> Any:
     Args: name: one of `names()`, or the path of a card of your own, ending in .json, with the weights beside it.
     Returns: a layer (`wormnet.Recurrent`) for a card of kind "layer"; for one of kind "run" a
         `wormnet.study.weights.Trained`, which takes data in the units of the data set and gives scores of classes or
-        predictions, and needs the extra study.
+        predictions, and needs the extra study; for one of kind "policy" a `wormnet.control.Policy`,
+        for one of kind "driver" a `wormnet.control.Driver`.
     Raises: ArgumentError for another name; DataError for weights that are missing, damaged or not those of the card.
 
+    >>> load("inverted_pendulum-tap_withdrawal").act([0.0, 0.1, 0.0, 0.0]).shape
+    (1,)
     >>> rnn = load("tap_withdrawal")
     >>> rnn.wiring.outputs
     ('FWD', 'REV')
@@ -70,6 +73,10 @@ def load(name: str | os.PathLike[str]) -> Any:
         )
     if found.kind == "layer":
         return nn.load(weights)
+    if found.kind in ("policy", "driver"):
+        from wormnet import control
+
+        return {"policy": control.Policy, "driver": control.Driver}[found.kind].load(weights)
     from wormnet.study import weights as of_studies
 
     return of_studies.load(weights, {"card": found})

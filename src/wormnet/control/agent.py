@@ -1,0 +1,137 @@
+"""An agent: a cell between standardised observations and two linear maps, one for actions and one for values."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wormnet.control.cells import run, width_of
+from wormnet.errors import ArgumentError, need
+
+__all__ = ["Agent", "Moments", "finite"]
+
+
+class Moments(nn.Module):
+    """Mean and variance of all numbers that were seen so far, by column.
+
+    Args: shape: of one of what is seen; () for single numbers.
+
+    >>> seen = Moments(())
+    >>> seen.notice(torch.tensor([1.0, 3.0])).notice(torch.tensor([5.0, 7.0])).mean.item(), seen.scale.item() ** 2
+    (4.0, 5.000...)
+    """
+
+    seen: Tensor
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, shape: tuple[int, ...]):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("variance", torch.ones(shape, dtype=torch.float64))
+
+    @property
+    def scale(self) -> Tensor:
+        """The standard deviation, and 1 of what has not varied."""
+        # Below this what varies is rounding.
+        varies = self.variance > 1e-12 * (1 + self.mean**2)
+        return torch.where(varies, self.variance, 1.0).sqrt()
+
+    def notice(self, values: Tensor) -> "Moments":
+        """Count values (..., *shape)."""
+        new = values.reshape(-1, *self.mean.shape).double()
+        share = len(new) / (self.seen + len(new))
+        apart = new.mean(0) - self.mean
+        spread = (1 - share) * self.variance + share * new.var(0, correction=0)
+        self.variance.copy_(spread + share * (1 - share) * apart**2)
+        self.mean.add_(share * apart)
+        self.seen.add_(len(new))
+        return self
+
+
+class Agent(nn.Module):
+    """A cell that acts: observations are standardised by what has been seen, then the cell, then two linear maps.
+
+    The map to values computes standardised ones, and is set anew as returns grow so that the values themselves stay
+    (PopArt): policy and values share the cell, and errors in the unit of the reward would drown the policy's gradient.
+
+    Args:
+        core: (x (batch, time, observations), state) -> (y (batch, time, width), state): a layer of wormnet, torch's
+            LSTM or GRU with the batch first, or a module with the attribute `width`.
+        observations: numbers in one.   actions: a Gymnasium space, Discrete or Box of one axis.
+
+    Source: van Hasselt et al. 2016, arXiv 1602.07714, of the values.
+
+    >>> from gymnasium.spaces import Discrete
+    >>> agent = Agent(nn.LSTM(2, 8, batch_first=True), 2, Discrete(3))
+    >>> actions, state = agent.act(torch.zeros(5, 2))
+    >>> actions.shape
+    (5,)
+    """
+
+    def __init__(self, core: nn.Module, observations: int, actions: Any):
+        super().__init__()
+        spaces = need("gymnasium.spaces", "gymnasium", "an agent", extra="control")
+        self.discrete = isinstance(actions, spaces.Discrete)
+        if not self.discrete and not (isinstance(actions, spaces.Box) and len(actions.shape) == 1):
+            raise ArgumentError(f"actions is {actions}; it takes Discrete(n), or Box with one axis.")
+        self.core, self.space = core, actions
+        n = int(actions.n) if self.discrete else actions.shape[0]
+        self.policy, self.value = nn.Linear(width_of(core), n), nn.Linear(width_of(core), 1)
+        self.spread = None if self.discrete else nn.Parameter(torch.full((n,), -0.5))
+        # Nearly even odds at the start: what is tried first does not hang on how wide the cell is.
+        for layer, gain in ((self.policy, 0.01), (self.value, 1.0)):
+            nn.init.orthogonal_(layer.weight, gain)
+            nn.init.zeros_(layer.bias)
+        self.observed, self.returned = Moments((observations,)), Moments(())
+
+    def forward(
+        self, observations: Tensor, state: Any = None, starts: Tensor | None = None
+    ) -> tuple[torch.distributions.Distribution, Tensor, Any]:
+        """Observations (batch, time, n) -> the distribution of actions, values (batch, time), and the last state."""
+        x = (observations - self.observed.mean) / self.observed.scale
+        y, state = run(self.core, x.clamp(-10, 10).to(self.policy.weight.dtype), state, starts)
+        means = self.policy(y)
+        if self.spread is None:
+            spread: Any = torch.distributions.Categorical(logits=means, validate_args=False)
+        else:
+            normal = torch.distributions.Normal(means, self.spread.exp(), validate_args=False)
+            spread = torch.distributions.Independent(normal, 1)
+        return spread, self.value(y)[..., 0] * self.returned.scale + self.returned.mean, state
+
+    def act(self, observations: Any, state: Any = None, starts: Any = None) -> tuple[NDArray[Any], Any]:
+        """The likeliest actions of (batch, n) observations; `starts` (batch,) tells whose episode begins.
+
+        Raises: ArgumentError if an observation is not finite.
+        """
+        with torch.no_grad():
+            x = finite(observations)[:, None]
+            begun = None if starts is None else torch.as_tensor(starts)[:, None]
+            spread, _, state = self(x, state, begun)
+        chosen = spread.logits[:, 0].argmax(-1) if self.discrete else spread.mean[:, 0]
+        return self.acted(chosen), state
+
+    def acted(self, actions: Tensor) -> NDArray[Any]:
+        """Actions as an environment takes them: within the bounds of its space."""
+        if self.discrete:
+            return actions.numpy() + int(self.space.start)
+        return np.clip(actions.double().numpy(), self.space.low, self.space.high).astype(self.space.dtype)
+
+    @torch.no_grad()
+    def expect(self, returns: Tensor) -> None:
+        """Count returns in what values are standardised by; the values that the agent tells stay what they were."""
+        mean, scale = self.returned.mean.clone(), self.returned.scale
+        self.returned.notice(returns)
+        self.value.weight.mul_(scale / self.returned.scale)
+        self.value.bias.copy_((self.value.bias * scale + mean - self.returned.mean) / self.returned.scale)
+
+
+def finite(observations: Any) -> Tensor:
+    """Observations as a tensor, or ArgumentError."""
+    x = torch.as_tensor(np.asarray(observations, np.float32))
+    if not torch.isfinite(x).all():
+        raise ArgumentError(f"an observation holds {x[~torch.isfinite(x)][0]:g}; it takes finite numbers.")
+    return x
