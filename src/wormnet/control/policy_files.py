@@ -112,7 +112,10 @@ def headed(text: str, form: str, version: int) -> dict[str, Any]:
     """The head of a file of a form. Raises: ValueError, KeyError, TypeError, RecursionError for anything else."""
     head = json.loads(few_values(text))
     if head["format"] != form or head["version"] != version:
-        raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {form!r} {version}")
+        hint = (
+            ". Of a layer a policy is made by Policy(wormnet.load(file))" if head["format"] == nn.files.FORMAT else ""
+        )
+        raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {form!r} {version}{hint}")
     return head
 
 
