@@ -45,6 +45,18 @@ def test_a_search_writes_its_policy_and_figure_goes_on_and_is_replayed(tmp_path,
     assert len(out.read_bytes()) == len(before)
 
 
+def test_what_a_command_would_leave_unread_is_refused(tmp_path, capsys):
+    saved = tmp_path / "car.safetensors"
+    Policy(tap.tw_pure(), **task(CAR).maps).save(saved)
+    for option in (["--task", "parking"], ["--mode", "code"]):
+        code, said = ended(["replay", str(saved), "--env", CAR, *option], capsys)
+        assert code == 2
+        assert "--task and --mode choose maps of a .bnn file; " in said.err
+    code, said = ended(["search", "--env", CAR, "--out", str(tmp_path), "--quiet"], capsys)
+    assert code == 2
+    assert "it is a folder; --out takes a file." in said.err
+
+
 def test_replay_prints_what_the_library_returns(tmp_path, capsys):
     policy = Policy(tap.tw_pure(), **task(CAR).maps)
     policy.save(tmp_path / "car.safetensors")

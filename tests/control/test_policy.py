@@ -236,7 +236,7 @@ def test_nothing_moves_on_an_observation_that_is_none():
         ([0.0, np.nan, 0.0, 0.0], "observation[1] is nan; a policy takes finite numbers. Nothing has moved."),
         ([0.0, 0.0, 0.0, np.inf], "observation[3] is inf"),
         ([0.0, 0.0, 0.0], "observation has shape (1, 3)"),
-        ("up", "could not convert"),
+        ("up", "it takes numbers"),
     ):
         with pytest.raises((WormnetError, ValueError), match=re.escape(error)):
             policy.act(bad)

@@ -289,6 +289,12 @@ REFUSED = [
         lambda: search(policy(), "MountainCarContinuous-v0"),
         "gives 2 observations and takes 1 actions; this policy takes 1",
     ),
+    (lambda: search(policy(), Home, start=np.zeros(2)), "start is array([0., 0.]); it takes 'policy' or 'random'."),
+    (lambda: search(policy(), Home, target=float("nan")), "target is nan; it takes a finite number, or None."),
+    (lambda: search(policy(), World), "it takes an id of Gymnasium, a subclass of World"),
+    (lambda: search(policy().network, Home), "it takes a Policy. Of a layer or a circuit it is Policy(...)."),
+    (lambda: replay("policy.safetensors", Home), "policy is 'policy.safetensors'; it takes a Policy."),
+    (lambda: replay(policy(), Home, seed=-1), "seed is -1; it takes a whole number, 0 or more."),
     (lambda: replay(policy(), "NoSuchCar-v0"), "env is 'NoSuchCar-v0': "),
     (lambda: replay(policy(), 3), "env is 3; it takes an id of Gymnasium, a subclass of World, or a function"),
     (lambda: replay(policy(), lambda: object()), "has no flat observations and actions"),
@@ -310,6 +316,16 @@ def test_a_file_of_another_search_or_of_none_is_left_alone(tmp_path):
     with pytest.raises(ArgumentError, match="is of a search with seed 3, this one has 5; give it a file of its own"):
         search(policy(), Home, budget=12, resume=log, **{**FEW, "seed": 5})
     assert log.read_bytes() == before
+    # The same numbers, which act otherwise.
+    slow, other = Policy(policy().network, dt=5.0), Policy(policy().network, observe=[0], observations=1)
+    for changed in (slow, other):
+        with pytest.raises(ArgumentError, match="with another wiring, other maps or options; give it a file of its"):
+            search(changed, Home, budget=12, resume=log, **FEW)
+    assert log.read_bytes() == before
+    held = json.loads(before)
+    del held["search"]["network"]  # as files were before it was told
+    log.write_text(json.dumps(held))
+    assert search(policy(), Home, budget=12, resume=log, **FEW).episodes > 0
     for content in ("", "{}", '{"search": {}, "generations": [{}]}', "[1, 2]"):
         log.write_text(content)
         with pytest.raises(DataError, match="holds no search"):

@@ -78,6 +78,32 @@ def test_dates_of_pandas_are_counted_in_the_unit_that_is_told():
     np.testing.assert_array_equal(Sequences.from_wide(table, **options, time_unit="h").dt, known.dt)
 
 
+@pytest.mark.parametrize("kind", [list, lambda cells: np.array(cells, object), lambda cells: pd.Series(cells)])
+def test_dates_as_text_are_dates_and_numbers_as_text_are_nothing(kind):
+    days = ["2021-03-05", "2021-03-02", "2021-03-03", "2021-02-28T12:00Z", "2021-03-07"]
+    options = {"series": "who", "time": "day", "label": "ill", "inputs": ["temp"], "first_dt": 1, "time_unit": "D"}
+    table = {**WIDE, "day": kind(days)}
+    np.testing.assert_array_equal(
+        Sequences.from_wide(table, **options).dt,
+        Sequences.from_wide(
+            {**WIDE, "day": np.array([d.removesuffix("Z") for d in days], "datetime64[m]")}, **options
+        ).dt,
+    )
+    with pytest.raises(ArgumentError, match="column 'day' holds '7'; it takes numbers, or dates, as text such as"):
+        Sequences.from_wide({**WIDE, "day": kind(["7", "8", "9", "1", "2"])}, **options)
+    mixed = np.array([pd.Timestamp(days[0]), *range(4)], object)
+    with pytest.raises(ArgumentError, match="column 'day' holds 0; it takes numbers, or dates"):
+        Sequences.from_wide({**WIDE, "day": mixed}, **options)
+
+
+@pytest.mark.parametrize("unit", ["ns", "s", "D"])
+@pytest.mark.parametrize("kind", "mM")
+def test_a_date_is_no_input(unit, kind):
+    table = {**WIDE, "seen": np.arange(5).astype(f"{kind}8[{unit}]")}
+    with pytest.raises(ArgumentError, match="column 'seen' holds dates; name it in time="):
+        Sequences.from_wide(table, **KEYS, label="ill", missing="zero")
+
+
 def changed(**columns):
     return {**WIDE, **columns}
 

@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import wormnet
 from wormnet import WormClassifier, WormForecaster, WormRegressor
 from wormnet.data import Sequences
+from wormnet.errors import ArgumentError
 
 SMALL = {"epochs": 4, "random_state": 0}
 
@@ -88,6 +89,12 @@ def test_patience_stops_early_and_the_best_epoch_is_kept(walks):
     y = np.random.default_rng(2).integers(0, 2, 24)
     model = WormClassifier("gru-4", epochs=100, patience=3, learning_rate=0.1).fit(walks[0], y)
     assert len(model.history_.loss) == model.history_.best + 1 + 3 < 100
+
+
+def test_a_class_that_is_missing_is_refused(walks):
+    y = np.array([None if i == 7 else ("a", "b")[int(i > 3)] for i in range(24)], object)
+    with pytest.raises(ArgumentError, match=r"y\[7\] is missing; every case takes a class"):
+        WormClassifier("gru-2", **SMALL).fit(walks[0], y)
 
 
 @pytest.mark.parametrize("name", ["WormClassifier", "WormRegressor", "WormForecaster"])

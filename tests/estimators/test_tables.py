@@ -7,6 +7,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 
 from wormnet import WormClassifier, WormRegressor
 from wormnet.data import Sequences
+from wormnet.errors import ArgumentError
 
 QUICK = {"network": "gru-3", "epochs": 2}
 ROLES = {"series": "pump", "time": "hour"}
@@ -66,6 +67,43 @@ def test_dates_are_times(table):
     assert model.predictor_.shape.time_unit == pytest.approx(3600, rel=0.5)
     numbers = WormClassifier(**QUICK, **ROLES, label="state").fit(table)
     assert np.allclose(model.predict_proba(dated), numbers.predict_proba(table), atol=1e-4)
+
+
+def test_dates_are_asked_with_dates_and_numbers_with_numbers(table):
+    dated = table.assign(hour=pd.Timestamp("2026-01-01") + pd.to_timedelta(table.hour, unit="h"))
+    arguments = {**QUICK, **ROLES, "label": "state"}
+    model = WormClassifier(**arguments).fit(dated)
+    as_text = dated.assign(hour=dated.hour.dt.strftime("%Y-%m-%dT%H:%M:%S.%f"))
+    assert np.allclose(model.predict_proba(as_text), model.predict_proba(dated), atol=1e-6)
+    with pytest.raises(ArgumentError, match="'hour' holds numbers; this WormClassifier was fitted on dates"):
+        model.predict(table)
+    numbers = WormClassifier(**arguments).fit(table)
+    objects = table.assign(hour=table.hour.astype(object))
+    assert np.array_equal(numbers.predict_proba(objects), numbers.predict_proba(table))
+    with pytest.raises(ArgumentError, match="'hour' holds dates; this WormClassifier was fitted on numbers"):
+        numbers.predict(dated)
+
+
+def test_targets_by_id_are_so_where_each_series_has_one_row(table):
+    rows = table.drop_duplicates("pump")
+    told = dict(zip(rows.pump, rows.state))
+    model = WormClassifier(**QUICK, series="pump", inputs="heat").fit(rows, told)
+    assert list(model.classes_) == ["good", "worn"]
+    assert list(model.feature_names_in_) == ["heat"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "y", "text"),
+    [
+        ({"label": "stat"}, None, "unknown column 'stat'; did you mean 'state'"),
+        ({"label": []}, None, r"label is \[\]; it takes the name of a column"),
+        ({"inputs": "heat"}, 3, "y is 3; it takes targets, 40, one for each row"),
+        ({"inputs": ["heat"]}, np.array(3), r"y is array\(3\); it takes targets"),
+    ],
+)
+def test_what_fits_no_table_is_told(table, arguments, y, text):
+    with pytest.raises(ValueError, match=text):
+        WormClassifier(**QUICK, **ROLES, **arguments).fit(table, y)
 
 
 def test_a_row_per_measured_value_is_the_same_table(table):

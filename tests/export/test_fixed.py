@@ -215,6 +215,16 @@ def test_what_cannot_be_bounded_is_refused_in_one_sentence_and_writes_nothing(tm
     ):
         with pytest.raises(ArgumentError, match=match):
             export.c(given_layer, tmp_path / "net.c", **options)
-    with pytest.raises(ShapeError, match=r"it takes \(low, high\): numbers, or arrays \(5,\)"):
-        export.c(rnn, tmp_path / "net.c", number="q31", x_range=([0.0, 1.0], 3.0))
+    takes = r"it takes \(low, high\): numbers, or arrays \(5,\)"
+    for options, match in (
+        ({"x_range": ([0.0, 1.0], 3.0)}, takes),
+        ({"x_range": (-1, 0, 1)}, takes),
+        ({"x": np.zeros((5, 4))}, r"x has shape \(5, 4\); it takes one sequence: \(time, 5\)"),
+        ({"x": np.zeros((0, 5))}, r"x has shape \(0, 5\); it takes one sequence: \(time, 5\)"),
+        ({"x": np.zeros((3, 5)), "dt": []}, r"dt has shape \(0,\)"),
+    ):
+        with pytest.raises(ShapeError, match=match):
+            export.c(rnn, tmp_path / "net.c", number="q31", **options)
+    with pytest.raises(ArgumentError, match="x holds nan; it takes finite numbers"):
+        export.c(rnn, tmp_path / "net.c", number="q31", x=np.full((3, 5), np.nan))
     assert list(tmp_path.iterdir()) == []

@@ -102,6 +102,28 @@ def test_whole_series_are_placed_by_when_they_begin(people):
     assert place == [list(range(24)), list(range(24, 30)), list(range(30, 40))]
 
 
+def test_a_variable_that_a_part_lacks_is_missing_there_and_no_other_takes_its_place(people, tmp_path):
+    frame = pd.read_csv(people)
+    long = frame.melt(["who", "hour", "ill", "part"], ["pulse", "temp"], "what", "much")
+    long.loc[(long.part == "test") & (long.what == "pulse"), "what"] = "weight"
+    long.to_csv(tmp_path / "long.csv", index=False)
+    columns = {**COLUMNS, "inputs": (), "variable": "what", "value": "much", "split": "part", "indicators": False}
+    dataset = load("people", Table(str(tmp_path / "long.csv"), **columns, missing="zero"), None)
+    pulse, temp, weight = (dataset.test.x[..., k] for k in range(3))
+    assert not pulse.any()
+    assert temp.max() < 50 < weight.max()
+    assert not dataset.train.x[..., 2].any()
+
+
+@pytest.mark.parametrize("first", ["01/02/2024", "1.2.2024 12:00", "12-11-24"])
+def test_a_date_whose_month_cannot_be_told_is_refused(hours, tmp_path, first):
+    frame = pd.read_csv(hours).head(3).assign(when=[first, "02/03/2024", "03/04/2024"])
+    frame.to_csv(tmp_path / "short.csv", index=False)
+    given = Table(str(tmp_path / "short.csv"), "y", time="when", time_unit="D", first_dt=1.0, split=Split("by time"))
+    with pytest.raises(DataError, match=f"column 'when' holds '{first}', whose month may be the first or the second"):
+        load("hours", given, 0)
+
+
 def test_inputs_are_what_plays_no_other_part(people):
     columns = {**COLUMNS, "inputs": ()}
     with pytest.raises(ArgumentError, match="column 'ward' holds 'w0' in row 0; an input takes numbers"):
@@ -195,6 +217,10 @@ def test_columns_that_do_not_fit_are_told(people, change, text):
         ({"per": "row"}, "unknown per 'row'"),
         ({"window": 5}, "window is 5; it takes a number of samples, with per = 'step'"),
         ({"variable": "what"}, "variable and value go together"),
+        ({"label": 3}, "label is 3; it takes the name of a column, or a list of several"),
+        ({"label": ""}, "label is ''; it takes the name of a column"),
+        ({"inputs": "pulse"}, "inputs is 'pulse'; it takes a list of names of columns"),
+        ({"indicators": "no"}, "indicators is 'no'; it takes true or false"),
         ({"series": 3}, "series is 3; it takes text"),
         ({"colour": "red"}, "table: unknown key 'colour'"),
     ],

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from wormnet.errors import ArgumentError
+from wormnet.paths import printable
+
 if TYPE_CHECKING:
     from wormnet.control import Policy
 
@@ -18,14 +21,16 @@ def replay(
     task: Annotated[
         str | None, typer.Option(help="The task whose maps a .bnn file was trained with; by default that of --env.")
     ] = None,
-    mode: Annotated[str, typer.Option(help="Maps of a .bnn file: code, as it was trained, or paper.")] = "code",
+    mode: Annotated[
+        str | None, typer.Option(help="Maps of a .bnn file: code, as it was trained, or paper; code if not told.")
+    ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same episodes.")] = 0,
 ) -> None:
     """Replay a policy in an environment and print what it earns."""
     from wormnet.control import replay as run
 
-    returns = run(policy_in(file, task or env, mode), env, episodes=episodes, seed=seed)
+    returns = run(policy_in(file, env, task, mode, "code"), env, episodes=episodes, seed=seed)
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     for k, one in enumerate(returns):
         console.print(f"episode {k}: {one:.2f}")
@@ -35,8 +40,16 @@ def replay(
     )
 
 
-def policy_in(file: Path, task: str, mode: str) -> "Policy":
-    """The policy of a file: a published circuit with the maps of a task, or what Policy.save wrote."""
+def policy_in(file: Path, env: str, task: str | None, mode: str | None, usual: str) -> "Policy":
+    """The policy of a file: a published circuit with the maps of a task, or what Policy.save wrote.
+
+    Args: usual: the mode of a circuit's maps where none is told.
+    Raises: ArgumentError for a task or a mode of a saved policy, which has its own maps.
+    """
     from wormnet.control import Policy
 
-    return Policy.from_bnn(file, task, mode=mode) if file.suffix.lower() == ".bnn" else Policy.load(file)
+    if file.suffix.lower() == ".bnn":
+        return Policy.from_bnn(file, task or env, mode=mode or usual)
+    if task is not None or mode is not None:
+        raise ArgumentError(f"--task and --mode choose maps of a .bnn file; {printable(file)} holds its own.")
+    return Policy.load(file)

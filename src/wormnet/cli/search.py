@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wormnet.atomic import make_folder
 from wormnet.cli.replay import policy_in
+from wormnet.errors import DataError
 
 __all__ = ["search"]
 
@@ -22,11 +23,11 @@ def search(
     task: Annotated[
         str | None, typer.Option(help="The task with the circuit's maps; by default that of --env.")
     ] = None,
-    mode: Annotated[str, typer.Option(help="Maps: paper or code.")] = "paper",
+    mode: Annotated[str | None, typer.Option(help="Maps: paper or code; paper if not told.")] = None,
     method: Annotated[str, typer.Option(help="cma, ars, or filtered as published.")] = "cma",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes of each vector.")] = 10,
     worst: Annotated[int, typer.Option(min=1, help="The objective is the mean of so many worst of them.")] = 5,
-    budget: Annotated[int, typer.Option(min=1, help="Vectors to be tried.")] = 1000,
+    budget: Annotated[int, typer.Option(min=1, help="Vectors to be tried; the last generation is finished.")] = 1000,
     start: Annotated[str, typer.Option(help="policy, the circuit's own numbers, or random, within bounds.")] = "random",
     target: Annotated[float | None, typer.Option(help="Stop when the best earns so much in 50 more episodes.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same search.")] = 0,
@@ -43,10 +44,13 @@ def search(
     from wormnet.wiring import tap
 
     if circuit is None:
-        policy = control.Policy(tap.tw_pure(), **control.task(task or env, mode).maps)
+        policy = control.Policy(tap.tw_pure(), **control.task(task or env, mode or "paper").maps)
     else:
-        policy = policy_in(circuit, task or env, mode)
-    make_folder(checked(out).parent)  # before minutes of searching, not after
+        policy = policy_in(circuit, env, task, mode, "paper")
+    # Before minutes of searching, not after.
+    make_folder(checked(out).parent)
+    if out.is_dir():
+        raise DataError(f"cannot write {printable(out)}: it is a folder; --out takes a file.")
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:

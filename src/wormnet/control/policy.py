@@ -141,8 +141,11 @@ class Policy:
         plain = type(observation) is np.ndarray and observation.dtype == np.float64
         if plain and self._alone and runner and observation.shape == (self.numbers.senses.observations,):
             return runner.act(observation[None, None])[0, 0]
-        given = observation if type(observation) is np.ndarray else np.asarray(observation, np.float64)
-        alone = given.ndim == 1
+        try:
+            given = observation if type(observation) is np.ndarray else np.asarray(observation, np.float64)
+        except (TypeError, ValueError):
+            raise ArgumentError(f"observation is {shown(observation)}; it takes numbers.") from None
+        alone = given.ndim < 2
         n = 1 if alone else len(given)
         rows = observed(given[None] if alone else given, (n,), self.numbers)[None]
         if self._runner is None or (n, alone) != (self._runner.shape[1], self._alone):

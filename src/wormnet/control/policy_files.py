@@ -25,7 +25,7 @@ from wormnet.wiring.plain_json import few_values
 if TYPE_CHECKING:
     from wormnet.control.policy import Policy
 
-__all__ = ["headed", "is_policy", "load", "opened", "packed", "save", "unpacked"]
+__all__ = ["described", "headed", "is_policy", "load", "opened", "packed", "save", "unpacked"]
 
 FORMAT, VERSION = "wormnet-policy", 1
 OPTIONS = ("observe", "observations", "dt", "steps", "warmup")
@@ -41,10 +41,19 @@ def save(policy: "Policy", path: str | os.PathLike[str]) -> None:
         tensors |= {f"circuit.{name}": np.array(value) for name, value in network.values.items()}
     else:
         tensors["layer"] = packed(network)
-    head |= {"sense": _written(policy.sense), "move": _written(policy.move)}
-    head |= {name: getattr(policy, name) for name in OPTIONS}
+    head |= _maps_of(policy)
     content = safetensors.numpy.save(tensors, metadata={"wormnet": json.dumps(head, default=_number)})
     write_whole(path, content)
+
+
+def described(policy: "Policy") -> str:
+    """What a policy is besides its numbers, as text: equal where the same numbers act alike."""
+    network: Any = policy.network
+    if isinstance(network, Biophysical):
+        made: dict[str, Any] = {"held": {k: float(v) for k, v in network.held.items()}}
+    else:
+        made = {"model": [network.model.name, network.model.options, network.mixed_memory, network.time_unit]}
+    return json.dumps({"wiring": to_json(network.wiring), **made, **_maps_of(policy)}, default=str)
 
 
 def load(path: str | os.PathLike[str]) -> "Policy":
@@ -103,7 +112,10 @@ def headed(text: str, form: str, version: int) -> dict[str, Any]:
     """The head of a file of a form. Raises: ValueError, KeyError, TypeError, RecursionError for anything else."""
     head = json.loads(few_values(text))
     if head["format"] != form or head["version"] != version:
-        raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {form!r} {version}")
+        hint = (
+            ". Of a layer a policy is made by Policy(wormnet.load(file))" if head["format"] == nn.files.FORMAT else ""
+        )
+        raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {form!r} {version}{hint}")
     return head
 
 
@@ -119,6 +131,11 @@ def is_policy(path: str | os.PathLike[str]) -> bool:
     except (OSError, safetensors.SafetensorError, WormnetError, ValueError, RecursionError):
         return False
     return isinstance(head, dict) and head.get("format") == FORMAT
+
+
+def _maps_of(policy: "Policy") -> dict[str, Any]:
+    maps = {"sense": _written(policy.sense), "move": _written(policy.move)}
+    return maps | {name: getattr(policy, name) for name in OPTIONS}
 
 
 def _written(maps: tuple[Any, ...] | None) -> Any:

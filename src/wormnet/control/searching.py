@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from wormnet.atomic import write_whole
 from wormnet.control.methods import Method, Scale, check_method
+from wormnet.control.policy import Policy
+from wormnet.control.policy_files import described
 from wormnet.control.worlds import Env, episodes, prove_fit, seeds_of, world_of
 from wormnet.errors import ArgumentError, DataError, need, shown
 from wormnet.paths import checked, printable, read_text
@@ -75,7 +77,9 @@ def replay(policy: Any, env: Env, *, episodes: int = 10, seed: int = 0, exact: b
     (2,)
     """
     n = _count("episodes", episodes, 1)
+    _count("seed", seed, 0)
     world = world_of(env, n, exact=exact)
+    prove_fit(policy, world)
     return _returns(policy, world, policy.vector()[None], seeds_of(seed, FINAL, n=n))[0]
 
 
@@ -107,7 +111,7 @@ def search(
         policy: see `replay`; it is not changed.
         env: a Gymnasium id (`WORLDS` run fast), a subclass of `World`, or a function that makes an environment.
         method: "cma", "ars", or "filtered", as published.
-        budget: how many vectors are tried at most, besides those of trials.
+        budget: how many vectors are tried, besides those of trials; the generation that reaches it is finished.
         candidates: of one generation; None for the method's own: 4 + 3 log K of "cma", 16 of "ars", 1 of "filtered".
         start: "policy", its own vector; "random", uniform within bounds, where a number has them.
         spread: of the first generation of "cma", as a share of the bounds; None for .08.
@@ -139,8 +143,10 @@ def search(
     options |= {"candidates": candidates, "start": start, "target": target, "trial": _count("trial", trial, 1)}
     if worst > episodes:
         raise ArgumentError(f"worst is {worst} of {episodes} episodes; it takes {episodes} at most.")
-    if start not in STARTS:
+    if not isinstance(start, str) or start not in STARTS:
         raise ArgumentError(f"start is {shown(start)}; it takes 'policy' or 'random'.")
+    if target is not None and not (isinstance(target, (int, float, np.number)) and np.isfinite(target)):
+        raise ArgumentError(f"target is {shown(target)}; it takes a finite number, or None.")
     if candidates is not None:
         _count("candidates", candidates, 2)
     _count("budget", budget, 1)
@@ -155,9 +161,10 @@ def search(
     made: Any = check_method(method)
     way = made(first, scale, policy.numbers.blocks, candidates, _count("seed", seed, 0) + 1, **more)
     digest = hashlib.sha256(first.tobytes() + repr(policy.numbers.blocks).encode()).hexdigest()
-    log = _Log(
-        resume, {"env": world.name, "method": method, "seed": seed, "policy": digest, "spread": spread, **options}
-    )
+    head = {"env": world.name, "method": method, "seed": seed, "policy": digest, "spread": spread, **options}
+    if isinstance(policy, Policy):
+        head["network"] = hashlib.sha256(described(policy).encode()).hexdigest()
+    log = _Log(resume, head)
     with _Crew(policy, env, workers, episodes) as crew:
         return _run(policy, way, log, crew, budget, seed, worst, target, trial, told)
 
@@ -223,11 +230,12 @@ class _Log:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise DataError(f"{self.name} holds no search; give another file, or delete it.") from None
         for key, value in self._head.items():
-            if head.get(key) != value:
-                raise ArgumentError(
-                    f"{self.name} is of a search with {key} {shown(head.get(key))}, this one has {shown(value)}; "
-                    "give it a file of its own."
-                )
+            # Files of before it was told have no network.
+            if head.get(key, value if key == "network" else None) != value:
+                told = f"{key} {shown(head.get(key))}, this one has {shown(value)}"
+                if key in ("policy", "network"):  # digests, which tell a reader nothing
+                    told = "other numbers to start from" if key == "policy" else "another wiring, other maps or options"
+                raise ArgumentError(f"{self.name} is of a search with {told}; give it a file of its own.")
 
     def entry(self, generation: int) -> dict[str, Any] | None:
         return self._entries[generation] if generation < len(self._entries) else None

@@ -258,9 +258,9 @@ def world_of(env: Env, rows: int, *, exact: bool = False) -> World:
                 raise ArgumentError(f"{env} cannot be made here: {' '.join(str(error).split())}") from None
 
         return _Gymnasium(rows, made, env)
-    if inspect.isclass(env) and issubclass(env, World):
+    if inspect.isclass(env) and issubclass(env, World) and not inspect.isabstract(env):
         return env(rows)
-    if not callable(env):
+    if not callable(env) or inspect.isabstract(env):
         raise ArgumentError(
             f"env is {shown(env)}; it takes an id of Gymnasium, a subclass of World, or a function that makes one."
         )
@@ -269,6 +269,8 @@ def world_of(env: Env, rows: int, *, exact: bool = False) -> World:
 
 def prove_fit(policy: Any, world: World) -> None:
     """Raise ArgumentError unless a policy's observations and actions are those of an environment."""
+    if getattr(policy, "numbers", None) is None:
+        raise ArgumentError(f"policy is {shown(policy)}; it takes a Policy. Of a layer or a circuit it is Policy(...).")
     senses, motors = policy.numbers.senses, policy.numbers.motors
     least = int(senses.pick.max(initial=-1)) + 1
     fits = world.observations == senses.observations if senses.observations is not None else world.observations >= least

@@ -1,13 +1,19 @@
 """What stands for a value that is missing."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FILLS", "fill"]
+__all__ = ["FILLS", "fill", "is_missing"]
 
 FILLS = ("forward", "zero")
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell of a table holds nothing: None, NaN, or what pandas has for these."""
+    named = type(cell).__name__ in ("NAType", "NaTType", "NoneType")
+    return named or (isinstance(cell, float) and cell != cell)
 
 
 def fill(

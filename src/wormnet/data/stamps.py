@@ -1,16 +1,18 @@
 """Time stamps as the time since the previous sample."""
 
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, datetime
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.data.arrays import first_place, numbers, untransposed
-from wormnet.errors import ArgumentError, ShapeError
+from wormnet.data.missing import is_missing
+from wormnet.errors import ArgumentError, ShapeError, shown
 
-__all__ = ["UNITS", "dt_of", "stamps", "utc"]
+__all__ = ["UNITS", "are_dates", "dt_of", "stamps", "utc"]
 
 UNITS = {"D": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds"}
 
@@ -27,8 +29,10 @@ def stamps(name: str, given: Any, unit: str | None = None) -> NDArray[np.float64
         array = np.asarray(given)
     except (ValueError, TypeError, RuntimeError):
         return numbers(name, given).astype(np.float64)
-    if array.dtype.kind == "O" and array.size:
-        array = utc(name, array.flat).reshape(array.shape)
+    if array.dtype.kind in "OU" and array.size:
+        cells = array.ravel().tolist()
+        plain = utc(name, cells) if are_dates(array) else [np.nan if is_missing(one) else float(one) for one in cells]
+        array = np.asarray(plain).reshape(array.shape)
     if array.dtype.kind not in "mM":
         if unit is not None:
             raise ArgumentError(
@@ -46,15 +50,41 @@ def stamps(name: str, given: Any, unit: str | None = None) -> NDArray[np.float64
     return found
 
 
+def are_dates(array: NDArray[Any]) -> bool:
+    """Whether time stamps are dates, or objects and texts that should be; not numbers.
+
+    >>> are_dates(np.array(["2024-05-31"])), are_dates(np.array([1, None], object))
+    (True, False)
+    """
+    if array.dtype.kind == "O":
+        return not all(isinstance(one, Real) or is_missing(one) for one in array.flat)
+    return array.dtype.kind in "mMU"
+
+
 def utc(name: str, dates: Iterable[Any]) -> NDArray[Any]:
-    """Python's own dates and pandas' as datetime64; those with a time zone as the same moment in UTC."""
-    listed = list(dates)
-    try:
-        zoned = (getattr(when, "tzinfo", None) is not None for when in listed)
-        plain = [when.astimezone(UTC).replace(tzinfo=None) if zone else when for when, zone in zip(listed, zoned)]
-        return np.array(plain, "datetime64[us]")
-    except (ValueError, TypeError, OverflowError):
-        raise ArgumentError(f"{name} holds {listed[0]!r}; it takes numbers or dates.") from None
+    """Dates of Python and pandas, and ISO 8601 texts, as datetime64; those with a time zone as that moment in UTC."""
+    found = []
+    for when in dates:
+        try:
+            found.append(np.datetime64(_moment(when), "us"))
+        except (ValueError, TypeError, OverflowError):
+            raise ArgumentError(
+                f"{name} holds {shown(when)}; it takes numbers, or dates, as text such as 2024-05-31 or "
+                "2024-05-31T12:30."
+            ) from None
+    return np.array(found, "datetime64[us]")
+
+
+def _moment(when: Any) -> Any:
+    """A date without a time zone; None where it is missing. Raises ValueError or TypeError for a number."""
+    if is_missing(when):
+        return None
+    # NumPy would take these for years, and for counts of its unit.
+    if isinstance(when, Real) or (isinstance(when, str) and when.strip().isdigit()):
+        raise ValueError
+    if isinstance(when, str):
+        when = datetime.fromisoformat(when.strip())
+    return when.astimezone(UTC).replace(tzinfo=None) if getattr(when, "tzinfo", None) is not None else when
 
 
 def dt_of(times: NDArray[np.float64], first_dt: Any, padding: NDArray[np.bool_], inputs: int) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wormnet.data.missing import is_missing
 from wormnet.data.sequences import Sequences
 from wormnet.data.stamps import stamps
 from wormnet.errors import ArgumentError, DataError, unknown
@@ -158,14 +159,9 @@ def _keys(table: Any, name: str) -> list[Any]:
     """A column as Python objects; DataError where one is missing."""
     found = list(np.asarray(table[name]).tolist())
     for i, key in enumerate(found):
-        if _is_missing(key):
+        if is_missing(key):
             raise DataError(f"column {name!r} is missing in row {i}; leave that row away, or fill it in.")
     return found
-
-
-def _is_missing(cell: Any) -> bool:
-    named = type(cell).__name__ in ("NAType", "NaTType", "NoneType")
-    return named or (isinstance(cell, float) and cell != cell)
 
 
 def _floats(table: Any, name: str) -> NDArray[np.float64]:
@@ -175,9 +171,11 @@ def _floats(table: Any, name: str) -> NDArray[np.float64]:
         raise ArgumentError(f"column {name!r} has shape {column.shape}; it takes one number per row.")
     if column.dtype.kind in "biuf":
         return column.astype(np.float64)
+    if column.dtype.kind in "mM":
+        raise ArgumentError(f"column {name!r} holds dates; name it in time=, or write it as a number.")
     found = np.full(len(column), np.nan)
     for i, cell in enumerate(column.tolist()):
-        if not _is_missing(cell):
+        if not is_missing(cell):
             if not isinstance(cell, Real):
                 raise ArgumentError(
                     f"column {name!r} holds {cell!r} in row {i}; an input takes numbers. Name the columns to learn "
@@ -223,7 +221,7 @@ def labels_of(
             raise ArgumentError(
                 "a mapping of ids to labels gives one label per sequence; for per='step' name a column."
             )
-        lost = [who for who in ids if who not in mapping or _is_missing(mapping[who])]
+        lost = [who for who in ids if who not in mapping or is_missing(mapping[who])]
         if lost:
             raise DataError(f"series {lost[0]!r} has no label; {len(lost)} in all have none.")
         found = np.array([mapping[who] for who in ids])

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from wormnet.data import Sequences
+from wormnet.data.missing import is_missing
 from wormnet.errors import ArgumentError, shown
 from wormnet.estimators.collection import CollectionEstimator
 
@@ -78,6 +79,9 @@ class WormClassifier(CollectionEstimator, BaseClassifier):  # pyright: ignore[re
 
     def _check_y(self, y: Any, *given: Any, **options: Any) -> NDArray[Any]:
         labels = column_or_1d(y, warn=True)
+        missing = [i for i, one in enumerate(labels) if is_missing(one)]
+        if labels.dtype.kind == "O" and missing:
+            raise ArgumentError(f"y[{missing[0]}] is missing; every case takes a class: leave those without one away.")
         assert_all_finite(labels, input_name="y", estimator_name=type(self).__name__)
         check_classification_targets(labels)
         return labels

@@ -46,7 +46,7 @@ class CollectionEstimator(Trained, BaseCollectionEstimator):
     per: str = "sequence"
     window: int = 100
 
-    _kept = (*Trained._kept, "n_features_in_", "feature_names_in_", "_of_columns", "_timed", "_first_dt")
+    _kept = (*Trained._kept, "n_features_in_", "feature_names_in_", "_of_columns", "_timed", "_first_dt", "_dated")
     _tags: ClassVar[dict[str, Any]] = {
         "X_inner_type": ["np-list", "numpy3D"],
         "capability:multivariate": True,
@@ -92,6 +92,9 @@ class CollectionEstimator(Trained, BaseCollectionEstimator):
     def _fit_setup(self, X: Any, y: Any) -> tuple[Sequences, NDArray[Any]]:
         self.reset()
         self._check_arguments()
+        if y is None and self._is_table(X):
+            columns = self._columns()
+            columns.prove(X, *columns.labels)
         cases = self._preprocess_collection(X)
         return cases, self._checked_y(X, y, cases)
 
@@ -139,9 +142,16 @@ class CollectionEstimator(Trained, BaseCollectionEstimator):
         if not first and not hasattr(self, "feature_names_in_"):
             raise ArgumentError(f"X is a table; this {type(self).__name__} was fitted on what has no names.")
         names = columns.found_inputs(X) if first else list(self.feature_names_in_)
+        dated = columns.dated(X)
+        if not first and dated != getattr(self, "_dated", dated):
+            there, here = ("dates", "numbers") if self._dated else ("numbers", "dates")
+            raise ArgumentError(
+                f"column {columns.time!r} holds {here}; this {type(self).__name__} was fitted on {there}, and a time "
+                "of another unit would be taken for theirs."
+            )
         cases, first_dt = columns.cases(X, names, None if first else self._first_dt)
         if first:
-            self._first_dt = first_dt
+            self._first_dt, self._dated = first_dt, dated
             self.feature_names_in_, self.n_features_in_ = np.array(names, object), len(names)
         return cases
 

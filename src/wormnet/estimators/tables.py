@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from wormnet.data import Sequences
+from wormnet.data.stamps import are_dates
 from wormnet.data.tables import from_long, from_wide, groups_of, labels_of, names_of
-from wormnet.errors import ArgumentError, ShapeError, unknown
+from wormnet.errors import ArgumentError, ShapeError, shown, unknown
 
 __all__ = ["Columns", "is_table"]
 
@@ -30,7 +31,7 @@ class Columns:
     series: str | None = None
     time: str | None = None
     label: str | Sequence[str] | None = None
-    inputs: Sequence[str] | None = None
+    inputs: str | Sequence[str] | None = None
     variable: str | None = None
     value: str | None = None
     per: Literal["sequence", "step"] = "sequence"
@@ -42,8 +43,15 @@ class Columns:
             raise ArgumentError(unknown("per", self.per, ("sequence", "step")))
         if (self.variable is None) != (self.value is None):
             raise ArgumentError("variable and value go together: what was measured, and how much.")
+        if self.label is not None and not self.labels:
+            raise ArgumentError(f"label is {self.label!r}; it takes the name of a column, or several.")
         if self.is_long and (self.series is None or self.time is None or self.per == "step"):
             raise ArgumentError("a table with a row per measured value takes series=, time= and per='sequence'.")
+
+    def dated(self, table: Any) -> bool:
+        """Whether time stamps are dates."""
+        self.prove(table, self.time)
+        return self.time is not None and are_dates(np.asarray(table[self.time]))
 
     @property
     def any(self) -> bool:
@@ -65,10 +73,11 @@ class Columns:
         """The names of what is learned from, in order. Raises ArgumentError for one that has another part."""
         parts = {self.series, self.time, *self.labels}
         if self.inputs is not None:
-            both = [name for name in self.inputs if name in parts and not self.is_long]
+            chosen = [self.inputs] if isinstance(self.inputs, str) else list(self.inputs)
+            both = [name for name in chosen if name in parts and not self.is_long]
             if both:
                 raise ArgumentError(f"column {both[0]!r} is to be an input, and it is named as series, time or label.")
-            return list(self.inputs)
+            return chosen
         if self.is_long:
             return sorted(set(np.asarray(table[self.variable]).tolist()), key=str)
         return [name for name in names_of(table) if name not in parts]
@@ -103,11 +112,13 @@ class Columns:
         n = sum(map(len, rows))
         label, columns = self.label, self.labels
         if y is not None:
-            if len(y) == n:
+            if not hasattr(y, "__len__") or getattr(y, "ndim", 1) == 0:
+                raise ShapeError(f"y is {shown(y)}; it takes targets, {n}, one for each row.")
+            if self.per == "sequence" and (isinstance(y, Mapping) or (hasattr(y, "items") and len(y) != n)):
+                label, columns = y, []
+            elif len(y) == n:
                 name, table = _with(table, np.asarray(y))
                 label, columns = name, [name]
-            elif self.per == "sequence" and hasattr(y, "items"):
-                label, columns = y, []
             elif self.per == "sequence" and len(y) == len(ids):
                 return np.asarray(y)
             else:
@@ -115,9 +126,7 @@ class Columns:
                 raise ShapeError(f"X and y are of different length: y has {len(y)} targets; it takes {takes}.")
         elif label is None:
             return None
-        for name in columns:
-            if name not in names_of(table):
-                raise ArgumentError(unknown("column", name, map(str, names_of(table))))
+        self.prove(table, *columns)
         found = labels_of(table, label, columns, ids, rows, self.per)
         if self.per == "step":
             placed = np.empty((n, *found[0].shape[1:]), np.result_type(*found))
@@ -129,19 +138,21 @@ class Columns:
 
     def _groups(self, table: Any) -> tuple[list[Any], list[NDArray[np.int64]]]:
         """The ids, and the rows of each in the order of time."""
-        for name in (self.series, self.time, self.variable, self.value):
-            if name is not None and name not in names_of(table):
-                raise ArgumentError(unknown("column", name, map(str, names_of(table))))
+        self.prove(table, self.series, self.time, self.variable, self.value)
         n = len(np.asarray(table[names_of(table)[0]])) if names_of(table) else 0
         ids, rows, _ = groups_of(table, self.series, self.time, n, self._unit(table))
         return ids, rows
 
+    @staticmethod
+    def prove(table: Any, *columns: str | None) -> None:
+        """Raise ArgumentError for a column that there is not."""
+        for name in columns:
+            if name is not None and name not in names_of(table):
+                raise ArgumentError(unknown("column", name, map(str, names_of(table))))
+
     def _unit(self, table: Any) -> str | None:
         """What dt is counted in, if time stamps are dates."""
-        if self.time is None:
-            return None
-        stamps = np.asarray(table[self.time])
-        return DATES_IN if stamps.dtype.kind in "mMO" else None
+        return DATES_IN if self.dated(table) else None
 
 
 def _with(table: Any, values: NDArray[Any]) -> tuple[str, dict[str, Any]]:

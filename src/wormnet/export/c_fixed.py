@@ -15,7 +15,7 @@ from wormnet.export.fixed_error import Bound, bound_of
 from wormnet.export.fixed_step import Formats, Integers, formats_of, projected
 from wormnet.export.network import Network
 from wormnet.export.program import Tables, Value, printed, room
-from wormnet.export.samples import Trial
+from wormnet.export.samples import Trial, one_sequence, values_of
 from wormnet.export.statements import C_DOUBLE
 from wormnet.export.text import array, render
 from wormnet.models.interval import Interval
@@ -40,17 +40,20 @@ def limits_of(
             "fixed point needs to know how large inputs get; give x_range=(low, high), or samples x (time, inputs)."
         )
     if x_range is None:
-        seen = np.zeros((1, inputs)) if x is None else np.asarray(x, np.float64).reshape(-1, inputs)
+        seen = np.zeros((1, inputs)) if x is None else one_sequence(x, inputs)
         ends = [seen.min(0), seen.max(0)]
     else:
         try:
-            ends = [np.broadcast_to(np.asarray(one, np.float64), inputs) for one in (x_range[0], x_range[1])]
-        except (TypeError, ValueError, IndexError, KeyError):
+            low, high = x_range
+            ends = [np.broadcast_to(np.asarray(one, np.float64), inputs) for one in (low, high)]
+        except (TypeError, ValueError):
             raise ShapeError(f"x_range is {x_range!r}; it takes (low, high): numbers, or arrays ({inputs},).") from None
     if not (np.isfinite(ends).all() and np.all(ends[0] <= ends[1])):
         raise ArgumentError(f"x_range is {x_range!r}; it takes finite numbers low <= high.")
     if dt_range is None:
-        times = np.asarray(network.time_unit * np.array([0.1, 1.0]) if dt is None else dt, np.float64)
+        times = network.time_unit * np.array([0.1, 1.0]) if dt is None else values_of("dt", dt)
+        if not times.size:
+            raise ShapeError(f"dt has shape {times.shape}; it takes one number, or one per sample.")
         dt_range = float(times.min()), float(times.max())
     try:
         low, high = (float(one) for one in dt_range)

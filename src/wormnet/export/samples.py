@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.export.network import Network
 
-__all__ = ["SAMPLES", "Trial", "trial"]
+__all__ = ["SAMPLES", "Trial", "one_sequence", "trial", "values_of"]
 
 SAMPLES = 20
 
@@ -40,10 +40,8 @@ def trial(network: Network, x: ArrayLike | None = None, dt: ArrayLike | None = N
     Raises: ShapeError, ArgumentError for samples that the layer does not take.
     """
     rng, inputs = np.random.default_rng(0), network.layout.wiring.n_inputs
-    given = rng.standard_normal((SAMPLES, inputs)) if x is None else _numbers("x", x)
-    if given.ndim != 2 or given.shape[1] != inputs or not len(given):
-        raise ShapeError(f"x has shape {given.shape}; it takes one sequence: (time, {inputs}).")
-    times = rng.uniform(0.1, 1.0, len(given)) * network.time_unit if dt is None else _numbers("dt", dt)
+    given = rng.standard_normal((SAMPLES, inputs)) if x is None else one_sequence(x, inputs)
+    times = rng.uniform(0.1, 1.0, len(given)) * network.time_unit if dt is None else values_of("dt", dt)
     if times.shape not in ((), (len(given),)):
         raise ShapeError(f"dt has shape {times.shape}; it takes one number, or one per sample: ({len(given)},).")
     times = np.broadcast_to(times, len(given))
@@ -60,7 +58,16 @@ def trial(network: Network, x: ArrayLike | None = None, dt: ArrayLike | None = N
     return Trial(given, times, y, float(single))
 
 
-def _numbers(what: str, given: ArrayLike) -> NDArray[np.float64]:
+def one_sequence(x: ArrayLike, inputs: int) -> NDArray[np.float64]:
+    """Samples as (time, inputs) numbers. Raises ShapeError, ArgumentError for anything else."""
+    given = values_of("x", x)
+    if given.ndim != 2 or given.shape[1] != inputs or not len(given):
+        raise ShapeError(f"x has shape {given.shape}; it takes one sequence: (time, {inputs}).")
+    return given
+
+
+def values_of(what: str, given: ArrayLike) -> NDArray[np.float64]:
+    """Finite numbers. Raises ArgumentError for anything else."""
     try:
         values = np.asarray(given.detach() if isinstance(given, torch.Tensor) else given, np.float64)
     except (TypeError, ValueError):

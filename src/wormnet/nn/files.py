@@ -27,6 +27,12 @@ __all__ = ["built", "fill", "head_of", "load", "read", "save", "tensors_of"]
 FORMAT, VERSION = "wormnet-layer", 2
 """Version 1, of releases before 0.2, stored non-negative numbers without the shift of `constraints`."""
 
+READ_BY = {
+    "wormnet-policy": " A policy is read by wormnet.control.Policy.load.",
+    "wormnet-estimator": " An estimator is read by load of its class, and its layer() is a layer to save.",
+}
+"""What to do with the package's files of other things."""
+
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 """What a layer computes in; torch has other floating dtypes that it only stores."""
 
@@ -112,6 +118,7 @@ def built(head: dict[str, Any], backend: str = "auto") -> Recurrent | WiredLinea
     if head["format"] != FORMAT or head["version"] not in range(1, VERSION + 1):
         raise ValueError(
             f"it is {head['format']!r} version {head['version']!r}; this reads {FORMAT!r} version 1 to {VERSION}."
+            f"{READ_BY.get(str(head['format']), '')}"
         )
     wiring = from_json(head["wiring"])
     if head["model"] == "linear":

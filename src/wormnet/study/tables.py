@@ -1,5 +1,6 @@
 """Data sets of a plan from a user's own CSV or Parquet files: which column is what, and how the rows are split."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -21,6 +22,8 @@ __all__ = ["Split", "Table", "load", "table"]
 
 PARTS = ("train", "valid", "test")
 KINDS = ("by series", "by time", "by column")
+SHORT_DATE = re.compile(r"\s*(\d\d?)[/.-](\d\d?)[/.-]\d")
+"""Day and month, or month and day."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,13 @@ class Table:
         for name in ("series", "time", "variable", "value", "per", "file"):
             if not isinstance(getattr(self, name), str):
                 raise ArgumentError(f"{name} is {shown(getattr(self, name))}; it takes text.")
+        labels = [self.label] if isinstance(self.label, str) else self.label
+        if not isinstance(labels, (list, tuple)) or not all(labels) or not all(isinstance(one, str) for one in labels):
+            raise ArgumentError(f"label is {shown(self.label)}; it takes the name of a column, or a list of several.")
+        if not isinstance(self.inputs, (list, tuple)):
+            raise ArgumentError(f"inputs is {shown(self.inputs)}; it takes a list of names of columns.")
+        if not isinstance(self.indicators, bool):
+            raise ArgumentError(f"indicators is {shown(self.indicators)}; it takes true or false.")
         if self.per not in ("sequence", "step"):
             raise ArgumentError(unknown("per", self.per, ("sequence", "step")))
         if not whole(0)[1](self.window) or (self.window and self.per == "sequence"):
@@ -134,13 +144,17 @@ def load(name: str, given: Table, fold: int | None) -> Dataset:
     for column in _columns(given):
         if column not in frame.columns:
             raise ArgumentError(unknown("column", column, map(str, frame.columns)))
+    inputs = list(given.inputs) or None
+    if given.variable and inputs is None:
+        # Those of the whole table: a part may lack one that another part has.
+        inputs = sorted(frame[given.variable].dropna().unique().tolist(), key=str)
     part_of = _parts(given, frame, fold or 0)
     parts = {}
     for part in PARTS:
         rows = frame[part_of == part]
         if not len(rows):
             raise DataError(f"{printable(given.file)}: no row is in {part}; split it in another way.")
-        parts[part] = _sequences(given, rows)
+        parts[part] = _sequences(given, rows, inputs)
     redraw = None
     if given.window:
         recordings = [_recording(parts["train"], i) for i in range(len(parts["train"]))]
@@ -204,13 +218,12 @@ def _column(given: Table, name: str) -> NDArray[Any]:
 # -- sequences ---------------------------------------------------------------------------------------------------------
 
 
-def _sequences(given: Table, rows: Any) -> Sequences:
+def _sequences(given: Table, rows: Any, inputs: list[Any] | None) -> Sequences:
     options: dict[str, Any] = {"missing": given.missing, "indicators": given.indicators}
     if given.time:
         rows = rows.assign(**{given.time: _stamps(rows[given.time])})
         options |= {"time": given.time, "first_dt": given.first_dt, "time_unit": given.time_unit}
     label = list(given.label) if isinstance(given.label, (list, tuple)) else given.label
-    inputs = list(given.inputs) or None
     if given.variable:
         if not isinstance(label, str):
             raise ArgumentError(f"label is {shown(label)}; a table with a row for each value takes one column.")
@@ -229,6 +242,13 @@ def _stamps(column: Any) -> Any:
         return column
     import pandas
 
+    first = next(iter(column.dropna().astype(str)), "")
+    short = SHORT_DATE.match(first)
+    if short and max(int(short[1]), int(short[2])) <= 12:
+        raise DataError(
+            f"column {column.name!r} holds {first[:40]!r}, whose month may be the first or the second number; write "
+            "dates as 2024-05-31."
+        )
     try:
         return pandas.to_datetime(column, utc=True).dt.tz_localize(None)
     except (ValueError, TypeError) as error:
