@@ -68,9 +68,10 @@ def test_a_folder_with_a_test_in_it_is_not_written_over(tiny, tmp_path, capsys):
     assert (tmp_path / "settings.json").read_text() == "{}"
 
 
-def test_the_noise_is_that_asked_for(tiny, tmp_path, capsys):
-    assert run("--out", tmp_path / "out", "--networks", "cnn", "--noise", "0,0.02") == 0
-    assert json.loads((tmp_path / "out" / "settings.json").read_text())["noise"] == [0, 0.02]
+def test_noise_and_passes_are_those_asked_for(tiny, tmp_path, capsys):
+    assert run("--out", tmp_path / "out", "--networks", "cnn", "--noise", "0,0.02", "--epochs", 2) == 0
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
+    assert (settings["noise"], settings["epochs"]) == ([0, 0.02], 2)
     assert run("--out", tmp_path / "other", "--networks", "cnn", "--noise", "0;0.02") == 2
     assert "--noise is '0;0.02'; it takes numbers with commas between" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

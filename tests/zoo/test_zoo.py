@@ -11,6 +11,7 @@ import torch
 import wormnet
 from wormnet import control, zoo
 from wormnet.cli import main
+from wormnet.control import lane_test
 from wormnet.errors import ArgumentError, DataError
 from wormnet.wiring import circuits, tap
 from wormnet.wiring.biophysics import Biophysical, Units
@@ -81,6 +82,17 @@ def test_a_policy_earns_what_its_card_says(name):
             seen, reward, ended, late, _ = world.step(policy.act(seen).astype(np.float32))
             total, over = total + reward, ended or late
         assert total > card.baselines["standing still"] + 80
+
+
+def test_the_driver_keeps_a_lane_that_a_car_going_straight_on_leaves():
+    driver, card = zoo.load("lane-ncp_ltc_19"), zoo.card("lane-ncp_ltc_19")
+    rows, columns, _ = driver.pictures
+    course = lane_test.Course(rows, columns, driver.filters, cars=2, kilometre=0.1, noise=(0.0,))
+    assert card.scores["easy roads"] == 0
+    assert lane_test.drive(driver, "easy", course).crashes.sum() == 0
+    assert lane_test.drive("straight", "easy", course).crashes.sum() > 0
+    assert sum(p.numel() for p in driver.parameters()) == card.price["parameters"]
+    assert (FOLDER / "lane-ncp_ltc_19.safetensors").stat().st_size == card.price["bytes"] < 200_000
 
 
 @pytest.mark.parametrize("name", zoo.names())

@@ -36,6 +36,7 @@ def drive(
     seeds: Annotated[int, typer.Option(min=0, help="Runs of each network; 0: 10, or 1 if quick.")] = 0,
     folds: Annotated[int, typer.Option(min=0, help="Run i is tested on the roads of fold i; 0: 10, or 6.")] = 0,
     cars: Annotated[int, typer.Option(min=0, help="Roads, and seeds of noise, of the active test; 0: 20, or 3.")] = 0,
+    epochs: Annotated[int, typer.Option(min=0, help="Passes over the recorded drives; 0: 10, or 12.")] = 0,
     small: Annotated[bool, typer.Option("--small", help="Pictures and head of --quick: 24 x 80, a third.")] = False,
     noise: Annotated[str, typer.Option(help="Variances of the pixel noise, commas between; none for 0,.1,.2,.3.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in the folder.")] = False,
@@ -46,7 +47,7 @@ def drive(
 
     console = Console(highlight=False, markup=False, emoji=False)
     course = QUICK if quick else Course()
-    changes: dict[str, Any] = {"folds": folds, "cars": cars}
+    changes: dict[str, Any] = {"folds": folds, "cars": cars, "epochs": epochs}
     if small:
         changes |= {"rows": QUICK.rows, "columns": QUICK.columns, "filters": QUICK.filters}
     if noise:
