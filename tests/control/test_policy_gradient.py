@@ -10,7 +10,7 @@ import wormnet
 from wormnet.control import PPO, Agent, ppo
 from wormnet.control.agent import Moments
 from wormnet.control.cells import Memoryless
-from wormnet.control.policy_gradient import Collector, advantages, evaluate, only
+from wormnet.control.policy_gradient import Collector, Rollout, advantages, evaluate, improve, only
 from wormnet.errors import ArgumentError, WormnetError
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -213,6 +213,35 @@ def test_an_episode_cut_off_is_valued_with_the_memory_that_it_ended_with():
     returns = lived.collect().returns
     # 1 + 1/2 + 1/4 + 1/8 of the value 4, and so on: what follows in the new episode is worth nothing here.
     torch.testing.assert_close(returns, torch.tensor([[2.25, 2.5, 3.0]]).expand(2, 3))
+
+
+@pytest.mark.parametrize("unit", [2.0**-10, 2.0**10])
+def test_the_unit_of_the_reward_changes_nothing_that_is_learned(unit):
+    found = []
+    for scale in (1.0, unit):
+        agent = agent_of(lambda: nn.GRU(2, 6, batch_first=True), Cue())
+        nn.init.zeros_(agent.value.weight)
+
+        def make(scale=scale):
+            return gymnasium.wrappers.TransformReward(Cue(2), lambda reward: scale * reward)
+
+        ppo(agent, make, PPO(steps=512, environments=4, length=16, minibatches=2, epochs=3))
+        found.append(torch.cat([p.detach().flatten() for p in agent.parameters()]))
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_a_sequence_in_which_all_went_equally_well_is_compared_with_the_others():
+    # One environment did action 0 all the time, and did better than the other, which did action 1.
+    agent = agent_of(lambda: Memoryless(2, 3), Cue())
+    actions = torch.tensor([0, 1])[:, None].expand(2, 5)
+    x, zeros = torch.ones(2, 5, 2), torch.zeros(2, 5)
+    odds = agent(x)[0].log_prob(actions).detach()
+    rollout = Rollout(x, actions, odds, 1.0 - 2.0 * actions, zeros, zeros.bool(), None)
+    optimiser = torch.optim.Adam(agent.parameters(), lr=1e-2)
+    before = agent(x)[0].probs[0, 0, 0].item()
+    plan = PPO(environments=2, minibatches=2, epochs=5)
+    improve(agent, optimiser, rollout, plan, np.random.default_rng(0))
+    assert agent(x)[0].probs[0, 0, 0] > before + 0.01
 
 
 def test_moments_are_those_of_all_that_was_seen():

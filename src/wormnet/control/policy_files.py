@@ -12,10 +12,10 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from wormnet import nn
 from wormnet.atomic import write_whole
 from wormnet.control.maps import FEELS, MOVES, Projection
 from wormnet.errors import DataError, WormnetError, shown
+from wormnet.nn.files import FORMAT as LAYER
 from wormnet.nn.recurrent import Recurrent
 from wormnet.paths import printable, prove_file
 from wormnet.wiring.biophysics import Biophysical
@@ -112,9 +112,7 @@ def headed(text: str, form: str, version: int) -> dict[str, Any]:
     """The head of a file of a form. Raises: ValueError, KeyError, TypeError, RecursionError for anything else."""
     head = json.loads(few_values(text))
     if head["format"] != form or head["version"] != version:
-        hint = (
-            ". Of a layer a policy is made by Policy(wormnet.load(file))" if head["format"] == nn.files.FORMAT else ""
-        )
+        hint = ". Of a layer a policy is made by Policy(wormnet.load(file))" if head["format"] == LAYER else ""
         raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {form!r} {version}{hint}")
     return head
 
