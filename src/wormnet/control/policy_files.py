@@ -12,6 +12,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from wormnet import nn
 from wormnet.atomic import write_whole
 from wormnet.control.maps import FEELS, MOVES, Projection
 from wormnet.errors import DataError, WormnetError, shown
