@@ -129,6 +129,9 @@ def test_what_is_no_box_is_refused():
         bounds(rnn, x, x[:, 1:])
     with pytest.raises(ArgumentError, match="low is above high for 1 inputs"):
         bounds(rnn, x.index_fill(1, torch.tensor([0]), 1)[:1], x[:1])
+    for wrong in ("low", np.zeros(rnn.n_inputs, complex)):
+        with pytest.raises(ArgumentError, match="they take real numbers"):
+            bounds(rnn, wrong, wrong)
     with pytest.raises(ArgumentError, match="not finite"):
         bounds(rnn, x, x + np.inf)
     ones = torch.ones(rnn.wiring.n_neurons)

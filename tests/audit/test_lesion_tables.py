@@ -116,6 +116,10 @@ def test_what_is_no_score_or_no_lesion_is_refused():
     rnn, x = small()
     with pytest.raises(ArgumentError, match=r"the score is a Tensor of shape \(1, 4, 2\); it takes one number"):
         lesions(rnn, lambda layer: layer(x)[0])
+    with pytest.raises(ArgumentError, match="the score of the whole layer is nan"):
+        lesions(rnn, lambda layer: float("nan"))
+    with pytest.raises(ArgumentError, match="margin is 'steer'; it takes a function of a layer"):
+        smallest_lesion(rnn, "steer")
     with pytest.raises(ArgumentError, match="unknown kind of lesion 'cells'"):
         lesions(rnn, last_output(x), of="cells")
     with pytest.raises(WiringError, match="nobody"):

@@ -131,6 +131,14 @@ def test_a_model_without_currents_says_what_to_stimulate_instead():
         stimulate(rnn, {rnn.wiring.neurons[0]: 1.0})
 
 
+def test_a_cell_is_stimulated_or_taken_out_and_not_both():
+    rnn = wormnet.LTC(wormnet.circuits.touch(), backend="reference")
+    with pytest.raises(WiringError, match="'ALM' is stimulated, and taken out by lesion="):
+        stimulate(rnn, {"ALM": 1.0}, samples=3, lesion="ALM")
+    # One of the class is left.
+    assert stimulate(rnn, {"ALM": 1.0}, samples=3, lesion="ALML")["ALM"].any()
+
+
 def test_null_layers_of_other_cells_are_refused():
     rnn = wormnet.LTC(wormnet.circuits.touch())
     with pytest.raises(ArgumentError, match="same cells"):

@@ -85,6 +85,11 @@ def test_the_version_is_printed(capsys):
     assert capsys.readouterr().out.strip() == wormnet.__version__
 
 
+def test_the_package_is_a_program():
+    done = subprocess.run([sys.executable, "-m", "wormnet", "--version"], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == wormnet.__version__, done.stderr
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("data", "--help"), ("data", "fetch", "--help"), ("--version",)])
 def test_help_imports_nothing_heavy(arguments):
     code = (

@@ -115,5 +115,11 @@ told["refused"] = [
     refusal(lambda: wk.from_torch(layer("ltc"))(np.zeros((1, 2, 3), np.float32))),
     refusal(lambda: wk.LTC(3)),
     refusal(lambda: wk.to_torch(wk.LTC(small))),
+    *(refusal(lambda shape=shape: wk.LTC(small)(x[:4, :5], dt=np.ones(shape, np.float32))) for shape in ((4, 3), (4,))),
+    refusal(lambda: wk.LTC(small)(x[:4, :5], dt=np.zeros((4, 5), np.float32))),
+    refusal(lambda: wk.LTC(small)(x[:4, :5], dt=-1.0)),
 ]
+# Padding is often 0, in dt too.
+padded = np.arange(5) < np.array([5, 2, 3, 1])[:, None]
+told["padded"] = refusal(lambda: wk.LTC(small)(x[:4, :5], dt=padded.astype(np.float32), mask=padded))
 print(json.dumps(told))

@@ -78,5 +78,11 @@ def test_what_cannot_be_is_refused_in_one_sentence(told):
     assert "without mixed memory; this layer has mixed memory" in told["refused"][0]
     assert "no backbone" in told["refused"][1]
     assert "it takes (batch, time, 5)" in told["refused"][2]
+    assert "dt has shape (4, 3); it takes a number, or (batch, time)" in told["refused"][5]
+    assert "dt has shape (4,); it takes a number, or (batch, time)" in told["refused"][6]
+    if told["backend"] == "torch":  # the other looks at no numbers
+        assert "dt holds 0; it is the time since the previous sample, > 0." in told["refused"][7]
+        assert "dt holds -1; it is the time since the previous sample, > 0." in told["refused"][8]
+    assert told["padded"] == "nothing"
     assert "wiring is int; it takes a Wiring" in told["refused"][3]
     assert "that was built or called" in told["refused"][4]

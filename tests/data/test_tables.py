@@ -98,10 +98,12 @@ def test_dates_as_text_are_dates_and_numbers_as_text_are_nothing(kind):
 
 @pytest.mark.parametrize("unit", ["ns", "s", "D"])
 @pytest.mark.parametrize("kind", "mM")
-def test_a_date_is_no_input(unit, kind):
+def test_a_date_is_no_input_and_no_label(unit, kind):
     table = {**WIDE, "seen": np.arange(5).astype(f"{kind}8[{unit}]")}
     with pytest.raises(ArgumentError, match="column 'seen' holds dates; name it in time="):
         Sequences.from_wide(table, **KEYS, label="ill", missing="zero")
+    with pytest.raises(ArgumentError, match="column 'seen' holds dates; a label is a name or a number"):
+        Sequences.from_wide(table, **KEYS, inputs=["temp"], label="seen", per="step")
 
 
 def changed(**columns):

@@ -151,6 +151,7 @@ def test_names_and_titles_cannot_end_the_script_or_become_markup(tmp_path):
     [
         ({"x": np.zeros((5, 2))}, ShapeError, r"x has shape \(5, 2\); a page takes one recording: \(time, 3\)"),
         ({"x": np.full((5, 3), np.nan)}, ArgumentError, "finite"),
+        ({"x": "circle"}, ArgumentError, "x is str; a page takes one recording of numbers"),
         ({"x": np.zeros((6000, 3))}, ArgumentError, "6,000 samples; a page takes at most 5,000"),
         ({"x": np.zeros((5, 3)), "dt": np.ones(4)}, ShapeError, "dt has 4 numbers"),
         ({"x": np.zeros((5, 3)), "dt": 0.0}, ArgumentError, "dt numbers > 0"),

@@ -136,7 +136,10 @@ def _box(rnn: Recurrent, low: Any, high: Any) -> Interval:
     ends = []
     for one in (low, high):
         one = one.detach().cpu().numpy() if isinstance(one, torch.Tensor) else one
-        ends.append(np.asarray(one, np.float64))
+        try:
+            ends.append(np.asarray(one).astype(np.float64, casting="same_kind"))
+        except (TypeError, ValueError):
+            raise ArgumentError(f"low or high is {type(one).__name__}; they take real numbers.") from None
     n = rnn.n_inputs
     if ends[0].shape != ends[1].shape or ends[0].shape[-1:] != (n,) or ends[0].ndim > 2:
         shapes = f"{ends[0].shape} and {ends[1].shape}"

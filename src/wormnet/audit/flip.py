@@ -82,6 +82,8 @@ def smallest_lesion(
     check_count("budget", budget, 1)
     if not isinstance(rnn, Recurrent):
         raise ArgumentError(f"smallest_lesion takes a recurrent layer of wormnet, not {type(rnn).__name__}.")
+    if not callable(margin):
+        raise ArgumentError(f"margin is {margin!r}; it takes a function of a layer that gives a number.")
     search = _Search(rnn, margin, cuts(rnn.wiring, of, cells), budget)
     intact = scored(rnn, margin, ())
     if not intact > 0:

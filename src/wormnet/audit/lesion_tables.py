@@ -1,5 +1,6 @@
 """What every neuron and every synapse is needed for: lesion them one by one and score what is left."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,8 @@ def lesions(
     check_count("jobs", jobs, 1)
     chosen = cuts(rnn.wiring, of, cells)
     whole = scored(rnn, score, ())
+    if math.isnan(whole):
+        raise ArgumentError("the score of the whole layer is nan, to which no change can be told; it takes a number.")
     if jobs == 1:
         found = [scored(rnn, score, (cut,)) for cut in chosen]
     else:

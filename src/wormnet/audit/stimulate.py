@@ -127,6 +127,9 @@ def stimulate(
     cut = [lesion] if isinstance(lesion, str) else list(lesion)
     layers = [rnn, *_null_layers(rnn, nulls, n, seed)]
     left = rnn.wiring.lesion(*cut) if cut else rnn.wiring
+    for name in given:
+        if atlas.named(name, rnn.wiring.cells) and not atlas.named(name, left.cells):
+            raise WiringError(f"{name!r} is stimulated, and taken out by lesion=; choose one.")
     with warnings.catch_warnings():
         # Whether outputs see the newest sample decides nothing here: nothing is learned.
         warnings.simplefilter("ignore", BlindOutputWarning)

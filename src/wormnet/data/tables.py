@@ -227,6 +227,9 @@ def labels_of(
         found = np.array([mapping[who] for who in ids])
         return found[:, None] if found.dtype.kind == "f" else found
     cells = [np.asarray(table[name]) for name in columns]
+    for name, column in zip(columns, cells):
+        if column.dtype.kind in "mM":  # whose nanoseconds are whole numbers
+            raise ArgumentError(f"column {name!r} holds dates; a label is a name or a number.")
     if len(cells) > 1 or cells[0].dtype.kind == "f":
         wide = np.column_stack([_floats(table, name) for name in columns])
     else:

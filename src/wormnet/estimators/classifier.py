@@ -52,7 +52,7 @@ class WormClassifier(CollectionEstimator, BaseClassifier):  # pyright: ignore[re
         missing, indicators: what stands for NaN, and whether the network is told where; as in `wormnet.data.Sequences`.
         series, time, label, inputs: the columns of a table with a row per sample: whose it is, when it was taken, the
             class (not needed where y is given), and what to learn from (None: all others). The first sample of a
-            sequence comes the usual interval after its start.
+            sequence comes the usual interval after its start. Answers stand in the order in which series first occur.
         variable, value: the columns of a table with a row per measured value: what was measured, and how much.
         per: "sequence", one class for each; or "step", one for each sample, in tables and in Sequences: then there
             is an answer for each row of the table.

@@ -57,7 +57,8 @@ class Trained(Settings, BaseAeonEstimator):
         """One layer to save, export or draw: samples as recorded in, scores out, for every sample.
 
         Standardising is in its map of inputs, the read-out in its projection. Where the time between samples varies,
-        dt and log dt in units of the layer's `time_unit` are two more inputs.
+        dt and log dt in units of the layer's `time_unit` are two more inputs, the last ones. With `missing`, a mask of
+        each channel and the time since it was seen come between.
 
         Raises: NotFittedError before fit; ArgumentError for a network of which no such layer can be made.
         """

@@ -173,7 +173,12 @@ def content(
 
 def _recorded(x: ArrayLike | None, dt: ArrayLike | None, width: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """(time, inputs) and (time,) or (1,) or (0,)"""
-    values = np.zeros((0, width)) if x is None else np.asarray(torch.as_tensor(x).detach().cpu(), np.float64)
+    try:
+        values = np.zeros((0, width)) if x is None else np.asarray(torch.as_tensor(x).detach().cpu(), np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise ArgumentError(
+            f"x is {type(x).__name__}; a page takes one recording of numbers: (time, {width})."
+        ) from None
     if values.ndim == 3 and len(values) == 1:
         values = values[0]
     if values.ndim != 2 or values.shape[1] != width:

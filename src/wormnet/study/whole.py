@@ -16,7 +16,8 @@ def whole(network: Predictor) -> Recurrent:
         (x - mean) / deviation goes into the layer's map of inputs, shift + scale (W y + b) into its projection.
 
     Where the time between samples varies and the wiring has inputs for it, the last two inputs are dt and log dt, in
-    units of `network.shape.time_unit`. The layer takes dt besides, as it is.
+    units of `network.shape.time_unit`. Where gaps were filled, the channels are followed by a mask of each and the time
+    since each was seen, as in `wormnet.data.Sequences`. The layer takes dt besides, as it is.
 
     Raises: ArgumentError for a network that is no layer of wormnet, whose inputs have no affine map, or that adds
         something to its read-out.

@@ -3,6 +3,8 @@
 import warnings
 from typing import Any, ClassVar
 
+import torch
+
 from wormnet import models
 from wormnet.compat.keras.cell import Cell, keras
 from wormnet.errors import ArgumentError, ShapeError
@@ -54,14 +56,24 @@ class _Wired(keras.layers.RNN):
     def call(
         self, sequences: Any, dt: Any = None, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
-        """Run x (batch, time, inputs), with dt (batch, time), a number, or None for one `time_unit`."""
+        """Run x (batch, time, inputs), with dt (batch, time), a number, or None for one `time_unit`.
+
+        Raises: ShapeError for x or dt of other shapes; on torch ArgumentError for a dt that is not > 0 where the mask
+            is true. JAX and TensorFlow trace this, and have no numbers to look at.
+        """
         self._check(sequences.shape)
         first = ops.zeros_like(sequences[:, :, :1])
         if dt is None:
             times = first + self.cell.time_unit
         else:
             given = ops.cast(ops.convert_to_tensor(dt), self.compute_dtype)
+            if given.shape and not _fits(given.shape, sequences.shape[:2]):
+                raise ShapeError(
+                    f"dt has shape {tuple(given.shape)}; it takes a number, or (batch, time), (batch, 1) or (1, time) "
+                    f"of x, which is {tuple(sequences.shape)}."
+                )
             times = first + (given if len(given.shape) == 0 else given[:, :, None])
+            _prove_times(times[:, :, 0], mask)
         x = ops.concatenate([sequences, times], axis=2)
         return super().call(x, initial_state=initial_state, mask=mask, training=training)
 
@@ -116,6 +128,22 @@ class CTRNN(_Wired):
     """Leaky rate neurons on a wiring, as a layer of Keras; see `wormnet.models.CTRNN` and LTC."""
 
     MODEL = models.CTRNN
+
+
+def _fits(shape: Any, takes: Any) -> bool:
+    """Whether dt goes with (batch, time); None is a size that is not known yet."""
+    pairs = zip(shape, takes)
+    return len(shape) == 2 and all(None in (one, other) or one in (1, other) for one, other in pairs)
+
+
+def _prove_times(times: Any, mask: Any) -> None:
+    if not isinstance(times, torch.Tensor) or times.is_meta or torch.compiler.is_compiling():
+        return
+    wrong = ~(times > 0)
+    if mask is not None:
+        wrong &= ops.cast(ops.convert_to_tensor(mask), "bool")
+    if wrong.any():
+        raise ArgumentError(f"dt holds {float(times[wrong][0]):g}; it is the time since the previous sample, > 0.")
 
 
 LAYERS: dict[type[Model], type[_Wired]] = {one.MODEL: one for one in (LTC, CfC, CTRNN)}
