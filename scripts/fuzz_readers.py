@@ -139,10 +139,17 @@ def layers() -> list[bytes]:
         return [(Path(folder) / str(i)).read_bytes() for i in range(len(made))]
 
 
+def node_link(graph: nx.Graph) -> dict[str, Any]:
+    """A graph as networkx writes it for JSON, whose edges older releases call links."""
+    with warnings.catch_warnings(action="ignore"):
+        made = nx.node_link_data(graph)
+    return {"edges" if name == "links" else name: value for name, value in made.items()}
+
+
 def readers() -> dict[str, Reader]:
     """All readers of files by name, with what they read before it is damaged."""
-    graph = nx.node_link_data(to_networkx(WIRING), edges="edges")
-    plain = nx.node_link_data(nx.Graph([(0, 1, {"Weight": 3}), (1, 2, {"Type": "EJ"})]), edges="edges")
+    graph = node_link(to_networkx(WIRING))
+    plain = node_link(nx.Graph([(0, 1, {"Weight": 3}), (1, 2, {"Type": "EJ"})]))
     plan = json.dumps(Plan(["digits"], ["ncp-ltc", "lstm"], seeds=2).to_dict(), indent=1).encode()
     tables = [to_csv(WIRING.lesion("in 1")).encode(), TABLE]
     return {

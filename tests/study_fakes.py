@@ -66,7 +66,10 @@ def do(jobs: list[FakeJob], out: Path, **hands: Any) -> schedule.Count:
     bar = Bar(shown=False)
     store = Store(out, bar.tell)
     store.open()
-    return schedule.do(jobs, store, execute, Hands(**hands), bar, "run")
+    try:
+        return schedule.do(jobs, store, execute, Hands(**hands), bar, "run")
+    finally:
+        store.sweep()
 
 
 def serve(out: str, n: int, sleep: float) -> None:

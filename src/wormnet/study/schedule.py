@@ -172,6 +172,7 @@ def opened(store: Store, hands: Hands) -> Iterator[None]:
         yield
     finally:
         store.claims.release(WHOLE)
+        store.sweep()
 
 
 def work(order: _Order) -> str:

@@ -94,9 +94,13 @@ class Store:
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Make the directory; sweep what killed processes left, unless others work in it."""
+        """Make the directory, and sweep it."""
         for name in ("", *FOLDERS):
             make_folder(self.out / name)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Delete what killed processes left, unless others work here, or one that was killed may seem to."""
         if not self.claims.owners():
             for name in self.claims.abandoned():
                 self.claims.forget(name)
