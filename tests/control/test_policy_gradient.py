@@ -1,4 +1,5 @@
 import csv
+import re
 import sys
 
 import numpy as np
@@ -273,6 +274,13 @@ def test_what_cannot_be_is_one_clear_error_before_anything_moves():
         agent.act([[0.0, np.nan]])
     with pytest.raises(ArgumentError, match="the agent takes 2 numbers"):
         ppo(agent, Reach)
+    for call in (ppo, evaluate):
+        with pytest.raises(ArgumentError, match=re.escape("env is 3; it takes an id of Gymnasium, or a function")):
+            call(agent, 3)
+        with pytest.raises(ArgumentError, match=re.escape("env is 'CartPole-v11'")):
+            call(agent, "CartPole-v11")
+        with pytest.raises(ArgumentError, match=re.escape("agent is 'CartPole-v1'; it takes an Agent")):
+            call("CartPole-v1", Reach)
     with pytest.raises(ArgumentError, match="it takes Discrete"):
         Agent(Memoryless(2, 2), 2, gymnasium.spaces.MultiBinary(3))
     with pytest.raises(ArgumentError, match="at most one for each of the 2 environments"):

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from wormnet.atomic import write_whole
 from wormnet.control.agent import Agent, finite
 from wormnet.control.cells import rows_of
-from wormnet.errors import ArgumentError, need
+from wormnet.control.worlds import maker_of
+from wormnet.errors import ArgumentError, need, shown
 from wormnet.models.spec import check_count
 
 __all__ = ["PPO", "advantages", "evaluate", "only", "ppo"]
@@ -214,7 +215,7 @@ def improve(agent: Agent, optimiser: torch.optim.Optimizer, rollout: Rollout, pl
 
 def ppo(
     agent: Agent,
-    make: Callable[[], Any],
+    env: str | Callable[[], Any],
     plan: PPO | None = None,
     *,
     seed: int = 0,
@@ -228,7 +229,8 @@ def ppo(
     `starts` says so, from the state in which the agent was. The same seed gives the same result on the same machine.
 
     Args:
-        make: () -> a new environment.   log: a CSV file, written anew, and whole, after each rollout.
+        env: an id of Gymnasium, or a function without arguments that makes an environment.
+        log: a CSV file, written anew, and whole, after each rollout.
         board: a folder, in which TensorBoard finds the same numbers over steps.
         told: called with each row of the log.
 
@@ -239,15 +241,16 @@ def ppo(
     >>> import gymnasium
     >>> agent = Agent(nn.LSTM(4, 8, batch_first=True), 4, gymnasium.spaces.Discrete(2))
     >>> plan = PPO(steps=64, environments=2, length=16, minibatches=2)
-    >>> rows = ppo(agent, lambda: gymnasium.make("CartPole-v1"), plan)
+    >>> rows = ppo(agent, "CartPole-v1", plan)
     >>> [row["steps"] for row in rows]
     [32, 64]
     """
+    _check_agent(agent)
     plan = plan or PPO()
     if board is not None:
         need("tensorboard", "TensorBoard", "a board", extra="tensorboard")
     rows: list[dict[str, float]] = []
-    rng, world = np.random.default_rng(seed), Collector(make, agent, plan, seed)
+    rng, world = np.random.default_rng(seed), Collector(_maker(env), agent, plan, seed)
     optimiser = torch.optim.Adam(agent.parameters(), lr=plan.rate, eps=1e-5, fused=True)
     updates = max(1, plan.steps // (plan.environments * plan.length))
     with contextlib.ExitStack() as after, torch.random.fork_rng(devices=[]):
@@ -288,8 +291,26 @@ def _csv(rows: Sequence[dict[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def evaluate(agent: Agent, make: Callable[[], Any], *, episodes: int = 20, seed: int = 0) -> NDArray[np.float64]:
-    """(episodes,) returns of the agent's likeliest actions, all episodes side by side, each of a seed of its own."""
+def _maker(env: Any) -> Callable[[], Any]:
+    if isinstance(env, str):
+        return maker_of(env)
+    if not callable(env):
+        raise ArgumentError(f"env is {shown(env)}; it takes an id of Gymnasium, or a function that makes one.")
+    return env
+
+
+def _check_agent(agent: Any) -> None:
+    if not isinstance(agent, Agent):
+        raise ArgumentError(f"agent is {shown(agent)}; it takes an Agent: Agent(layer, observations, action_space).")
+
+
+def evaluate(agent: Agent, env: str | Callable[[], Any], *, episodes: int = 20, seed: int = 0) -> NDArray[np.float64]:
+    """(episodes,) returns of the agent's likeliest actions, all episodes side by side, each of a seed of its own.
+
+    env: as for `ppo`.
+    """
+    _check_agent(agent)
+    make = _maker(env)
     worlds = [make() for _ in range(episodes)]
     try:
         now = [world.reset(seed=seed + i)[0] for i, world in enumerate(worlds)]
@@ -317,5 +338,5 @@ def only(environment: Any, keep: Sequence[int]) -> Any:
     space, kept = environment.observation_space, list(keep)
     if not kept or min(kept) < 0 or max(kept) >= space.shape[0]:
         raise ArgumentError(f"keep is {kept}; it takes places of the {space.shape[0]} numbers of an observation.")
-    shown = gymnasium.spaces.Box(space.low[kept], space.high[kept], dtype=space.dtype)
-    return gymnasium.wrappers.TransformObservation(environment, lambda observation: observation[kept], shown)
+    seen = gymnasium.spaces.Box(space.low[kept], space.high[kept], dtype=space.dtype)
+    return gymnasium.wrappers.TransformObservation(environment, lambda observation: observation[kept], seen)

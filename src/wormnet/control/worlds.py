@@ -243,21 +243,7 @@ def world_of(env: Env, rows: int, *, exact: bool = False) -> World:
     Raises: ArgumentError for an id that Gymnasium does not know, or what is none of these.
     """
     if isinstance(env, str):
-        if env in WORLDS and not exact:
-            return WORLDS[env](rows)
-        gymnasium = need("gymnasium", "gymnasium", f"the environment {env!r}", extra="control")
-        try:
-            gymnasium.spec(env)
-        except gymnasium.error.Error as error:
-            raise ArgumentError(f"env is {env!r}: {' '.join(str(error).split())}") from None
-
-        def made() -> Any:
-            try:
-                return gymnasium.make(env)
-            except gymnasium.error.DependencyNotInstalled as error:
-                raise ArgumentError(f"{env} cannot be made here: {' '.join(str(error).split())}") from None
-
-        return _Gymnasium(rows, made, env)
+        return WORLDS[env](rows) if env in WORLDS and not exact else _Gymnasium(rows, maker_of(env), env)
     if inspect.isclass(env) and issubclass(env, World) and not inspect.isabstract(env):
         return env(rows)
     if not callable(env) or inspect.isabstract(env):
@@ -265,6 +251,27 @@ def world_of(env: Env, rows: int, *, exact: bool = False) -> World:
             f"env is {shown(env)}; it takes an id of Gymnasium, a subclass of World, or a function that makes one."
         )
     return _Gymnasium(rows, env, getattr(env, "__name__", "the environment"))
+
+
+def maker_of(env: str) -> Callable[[], Any]:
+    """A function that makes an environment of Gymnasium.
+
+    Raises: ArgumentError for an id that Gymnasium does not know; when it is called, for an environment that lacks a
+        package.
+    """
+    gymnasium = need("gymnasium", "gymnasium", f"the environment {env!r}", extra="control")
+    try:
+        gymnasium.spec(env)
+    except gymnasium.error.Error as error:
+        raise ArgumentError(f"env is {env!r}: {' '.join(str(error).split())}") from None
+
+    def made() -> Any:
+        try:
+            return gymnasium.make(env)
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise ArgumentError(f"{env} cannot be made here: {' '.join(str(error).split())}") from None
+
+    return made
 
 
 def prove_fit(policy: Any, world: World) -> None:
