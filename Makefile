@@ -57,7 +57,7 @@ dist: $(VENV)/.installed
 lowest:
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(PYTHON) scripts/lowest.py > $(LOWEST)/lowest.txt
-	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -c $(LOWEST)/lowest.txt -e '.[study]' \
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -c $(LOWEST)/lowest.txt -e '.[study,control]' \
 	    pytest pytest-xdist hypothesis ncps
 	$(LOWEST)/bin/python -m pytest -n 2 --dist loadgroup -W default -m 'not slow and not gpu' \
 	    --ignore tests/test_benchmarks.py --ignore tests/engine/gpu --ignore tests/contract/test_models.py \

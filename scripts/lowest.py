@@ -1,6 +1,6 @@
 """Print the lowest versions that pyproject.toml allows, as constraints for pip.
 
-    python scripts/lowest.py > lowest.txt; pip install -c lowest.txt -e '.[study]' pytest pytest-xdist hypothesis ncps
+    python scripts/lowest.py > lowest.txt; pip install -c lowest.txt -e '.[study,control]' pytest pytest-xdist hypothesis ncps
 
 `make lowest` does that and runs the quick tests. torch keeps the version of constraints.txt: indexes hold few old ones
 for a new Python.
@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("plot", "study", "dev")
+EXTRAS = ("plot", "study", "control", "dev")
 
 # Not ours to bound: what an old version of a package of ours takes, whose newest one warns of it in every import.
 COMPANIONS = ("pyparsing<3.3",)  # matplotlib 3.10.0
