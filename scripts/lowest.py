@@ -1,6 +1,7 @@
 """Print the lowest versions that pyproject.toml allows, as constraints for pip.
 
-    python scripts/lowest.py > lowest.txt; pip install -c lowest.txt -e '.[study,control]' pytest pytest-xdist hypothesis ncps
+    python scripts/lowest.py > lowest.txt
+    pip install -c lowest.txt -e '.[study,control]' pytest pytest-xdist hypothesis ncps
 
 `make lowest` does that and runs the quick tests. torch keeps the version of constraints.txt: indexes hold few old ones
 for a new Python.
