@@ -24,17 +24,35 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import torch
 from damage import damaged
 
 import wormnet
+import wormnet.zoo
+from wormnet.control import Policy, task
+from wormnet.control.driver import Driver
 from wormnet.errors import WormnetError
 from wormnet.study import Plan
-from wormnet.wiring import CHEMICAL, CURRENT, GAP, Wiring, bnn, read_edges, to_csv, to_graphml, to_json, to_networkx
+from wormnet.wiring import (
+    CHEMICAL,
+    CURRENT,
+    GAP,
+    Wiring,
+    bnn,
+    read_edges,
+    tap,
+    to_csv,
+    to_graphml,
+    to_json,
+    to_networkx,
+)
+from wormnet.zoo.card import read as read_card
 
 SECONDS, PATIENCE, MEMORY = 5.0, 30.0, 2**30
 """Of the processor, of the clock (others use the machine too), and bytes, for each file."""
@@ -139,6 +157,40 @@ def layers() -> list[bytes]:
         return [(Path(folder) / str(i)).read_bytes() for i in range(len(made))]
 
 
+def written(made: list[Any]) -> list[bytes]:
+    """What each of some objects writes as its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        for i, one in enumerate(made):
+            one.save(Path(folder) / str(i))
+        return [(Path(folder) / str(i)).read_bytes() for i in range(len(made))]
+
+
+def policies() -> list[Any]:
+    """Of a circuit with maps, and of a layer."""
+    torch.manual_seed(0)
+    circuit = Policy(tap.tw_pure(), **task("inverted_pendulum").maps)
+    return [circuit, Policy(wormnet.LTC(wormnet.dense(2, 3)), warmup=1)]
+
+
+def drivers() -> list[Any]:
+    """A small one."""
+    torch.manual_seed(0)
+    core = wormnet.LTC(wormnet.auto_ncp(inputs=8, neurons=5, outputs=1))
+    return [Driver(core, rows=12, columns=40, filters=(2, 2, 2, 2, 2))]
+
+
+def estimators() -> list[Any]:
+    """Two cases are enough for a file."""
+    x = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 1, 8)
+    own = wormnet.WormClassifier(network=wormnet.dense(1, 3), epochs=1, random_state=0, validation=0)
+    return [own.fit(x, np.array(["a", "b", "a", "b"]))]
+
+
+def cards() -> list[bytes]:
+    """Those of the zoo."""
+    return [path.read_bytes() for path in sorted((Path(wormnet.zoo.__file__).parent / "networks").glob("*.json"))]
+
+
 def node_link(graph: nx.Graph) -> dict[str, Any]:
     """A graph as networkx writes it for JSON, whose edges older releases call links."""
     with warnings.catch_warnings(action="ignore"):
@@ -146,6 +198,7 @@ def node_link(graph: nx.Graph) -> dict[str, Any]:
     return {"edges" if name == "links" else name: value for name, value in made.items()}
 
 
+@cache
 def readers() -> dict[str, Reader]:
     """All readers of files by name, with what they read before it is damaged."""
     graph = node_link(to_networkx(WIRING))
@@ -161,6 +214,10 @@ def readers() -> dict[str, Reader]:
         "edges": Reader(".csv", tables, read_edges),
         "bnn": Reader(".bnn", [BNN], bnn.read_bnn),
         "layer": Reader(".safetensors", layers(), wormnet.load, framed=True),
+        "policy": Reader(".safetensors", written(policies()), Policy.load, framed=True),
+        "driver": Reader(".safetensors", written(drivers()), Driver.load, framed=True),
+        "estimator": Reader(".safetensors", written(estimators()), wormnet.WormClassifier.load, framed=True),
+        "card": Reader(".json", cards(), read_card),
         "plan.toml": Reader(".toml", [PLAN], Plan.from_toml),
         "plan.json": Reader(".json", [plan], Plan.from_json),
     }

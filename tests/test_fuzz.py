@@ -24,7 +24,20 @@ def script():
     del sys.modules["fuzz_readers"], sys.modules["damage"]
 
 
-NAMES = ["wiring.json", "graphml", "networkx", "edges", "bnn", "layer", "plan.toml", "plan.json"]
+NAMES = [
+    "wiring.json",
+    "graphml",
+    "networkx",
+    "edges",
+    "bnn",
+    "layer",
+    "policy",
+    "driver",
+    "estimator",
+    "card",
+    "plan.toml",
+    "plan.json",
+]
 
 
 def test_every_reader_of_the_script_is_tried_here(script):
