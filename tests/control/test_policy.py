@@ -178,6 +178,18 @@ def test_damaged_files_are_data_errors(tmp_path):
         (tmp_path / f"{k}").write_bytes(content)
         with pytest.raises(DataError):
             Policy.load(tmp_path / f"{k}")
+    # What the fuzz found: numbers of eight bits, a map that is no object, a number that no float holds.
+    n = 8 + int.from_bytes(whole[:8], "little")
+    for before, after in (
+        (rb'"dtype":"F64","shape":\[7\]', b'"dtype":"F8_E4M3","shape":[56]'),
+        (rb'{\\"positive\\": \\"PLM\\".*?}', b'\\\\"PLM\\\\"'),
+        (rb'\\"dt\\": 0.1', b'\\\\"dt\\\\": 1' + b"0" * 400),
+    ):
+        head, changes = re.subn(before, after, whole[8:n], count=1)
+        assert changes == 1
+        (tmp_path / "damaged").write_bytes(len(head).to_bytes(8, "little") + head + whole[n:])
+        with pytest.raises(DataError):
+            Policy.load(tmp_path / "damaged")
     wormnet.save(wormnet.LTC(wormnet.dense(1, 1)), tmp_path / "layer")
     with pytest.raises(DataError, match="holds no valid policy"):
         Policy.load(tmp_path / "layer")

@@ -60,7 +60,10 @@ def load(path: str | os.PathLike[str]) -> "Driver":
                 told = "missing" if one is None else f"{tuple(one.shape)} of {one.dtype}"
                 raise ValueError(f"{key} is {told}, which does not fit its pictures and filters")
         driver.load_state_dict(given, strict=False, assign=True)
-    except (WormnetError, KeyError, TypeError, ValueError, RuntimeError, RecursionError) as error:
+    except (
+        *(WormnetError, KeyError, TypeError, ValueError),
+        *(RuntimeError, RecursionError, AttributeError, OverflowError),
+    ) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{name} holds no valid driver: {reason[:1000]}") from None
     return driver.eval()

@@ -72,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> "Policy":
         maps = {"sense": _read(head["sense"], FEELS), "move": _read(head["move"], MOVES)}
         policy = Policy(network, **maps, **{name: head[name] for name in OPTIONS})
         policy.set_vector(tensors["theta"])
-    except (WormnetError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (WormnetError, KeyError, TypeError, ValueError, RecursionError, AttributeError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{name} holds no valid policy: {reason[:1000]}") from None
     return policy
@@ -102,7 +102,8 @@ def opened(path: str | os.PathLike[str]) -> tuple[str, str, dict[str, NDArray[An
         with safetensors.safe_open(str(path), framework="np") as file:
             head = (file.metadata() or {}).get("wormnet")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError) as error:
+    # AttributeError: a type of number that NumPy does not have, of eight bits.
+    except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{printable(path)} cannot be read as a safetensors file: {shown(str(error), 300)[1:-1]}."
         ) from None
