@@ -3,7 +3,7 @@
     python scripts/lowest.py > lowest.txt
     pip install -c lowest.txt -e '.[study,control]' pytest pytest-xdist hypothesis ncps
 
-`make lowest` does that and runs the quick tests. torch keeps the version of constraints.txt: indexes hold few old ones
+`make lowest` does that and runs the tests. torch keeps the version of constraints.txt: indexes hold few old ones
 for a new Python.
 """
 

@@ -8,9 +8,11 @@ import safetensors.numpy
 import torch
 
 from wormnet.atomic import write_whole
-from wormnet.control.policy_files import headed, opened, packed, unpacked
+from wormnet.control.policy_files import headed, packed, unpacked
 from wormnet.errors import ArgumentError, DataError, WormnetError
+from wormnet.nn.files import read
 from wormnet.nn.recurrent import Recurrent
+from wormnet.paths import checked, printable
 
 if TYPE_CHECKING:
     from wormnet.control.driver import Driver
@@ -41,15 +43,14 @@ def load(path: str | os.PathLike[str]) -> "Driver":
     """Read a driver; see `Driver.load`."""
     from wormnet.control.driver import Driver
 
-    name, text, tensors = opened(path)
+    given, text = read(path)
     try:
         head = headed(text, FORMAT, VERSION)
         rows, columns, channels = head["pictures"]
         if not 0 < rows * columns * channels <= 2**24:
             raise ValueError(f"its pictures are {rows} x {columns} x {channels}")
         sizes = {"rows": rows, "columns": columns, "channels": channels, "filters": tuple(head["filters"])}
-        core = unpacked(tensors.pop("core"))
-        given = {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
+        core = unpacked(given.pop("core").numpy())
         # What does not fit is found before anything as large as the file says is made.
         with torch.device("meta"):
             driver = Driver(core, **sizes)
@@ -60,10 +61,7 @@ def load(path: str | os.PathLike[str]) -> "Driver":
                 told = "missing" if one is None else f"{tuple(one.shape)} of {one.dtype}"
                 raise ValueError(f"{key} is {told}, which does not fit its pictures and filters")
         driver.load_state_dict(given, strict=False, assign=True)
-    except (
-        *(WormnetError, KeyError, TypeError, ValueError),
-        *(RuntimeError, RecursionError, AttributeError, OverflowError),
-    ) as error:
+    except (WormnetError, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        raise DataError(f"{name} holds no valid driver: {reason[:1000]}") from None
+        raise DataError(f"{printable(checked(path))} holds no valid driver: {reason[:1000]}") from None
     return driver.eval()

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from wormnet import nn
 from wormnet.atomic import write_whole
 from wormnet.control.maps import FEELS, MOVES, Projection
-from wormnet.errors import DataError, WormnetError, shown
+from wormnet.errors import DataError, WormnetError
 from wormnet.nn.files import FORMAT as LAYER
+from wormnet.nn.files import read
 from wormnet.nn.recurrent import Recurrent
-from wormnet.paths import printable, prove_file
+from wormnet.paths import checked, printable, prove_file
 from wormnet.wiring.biophysics import Biophysical
 from wormnet.wiring.files import from_json, to_json
 from wormnet.wiring.plain_json import few_values
@@ -26,7 +27,7 @@ from wormnet.wiring.plain_json import few_values
 if TYPE_CHECKING:
     from wormnet.control.policy import Policy
 
-__all__ = ["described", "headed", "is_policy", "load", "opened", "packed", "save", "unpacked"]
+__all__ = ["described", "headed", "is_policy", "load", "packed", "save", "unpacked"]
 
 FORMAT, VERSION = "wormnet-policy", 1
 OPTIONS = ("observe", "observations", "dt", "steps", "warmup")
@@ -61,9 +62,10 @@ def load(path: str | os.PathLike[str]) -> "Policy":
     """Read a policy; see `Policy.load`."""
     from wormnet.control.policy import Policy
 
-    name, text, tensors = opened(path)
+    read_tensors, text = read(path)
     try:
         head = headed(text, FORMAT, VERSION)
+        tensors = {key: one.numpy() for key, one in read_tensors.items()}
         if "wiring" in head:
             values = {key.partition(".")[2]: value for key, value in tensors.items() if key.startswith("circuit.")}
             network: Any = Biophysical(from_json(head["wiring"]), values, head["held"])
@@ -74,7 +76,7 @@ def load(path: str | os.PathLike[str]) -> "Policy":
         policy.set_vector(tensors["theta"])
     except (WormnetError, KeyError, TypeError, ValueError, RecursionError, AttributeError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        raise DataError(f"{name} holds no valid policy: {reason[:1000]}") from None
+        raise DataError(f"{printable(checked(path))} holds no valid policy: {reason[:1000]}") from None
     return policy
 
 
@@ -95,24 +97,9 @@ def unpacked(content: NDArray[np.uint8]) -> Recurrent:
     return layer
 
 
-def opened(path: str | os.PathLike[str]) -> tuple[str, str, dict[str, NDArray[Any]]]:
-    """The name of a safetensors file, for messages, the text of its head, and its arrays. Raises: DataError."""
-    path = prove_file(path)
-    try:
-        with safetensors.safe_open(str(path), framework="np") as file:
-            head = (file.metadata() or {}).get("wormnet")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    # AttributeError: a type of number that NumPy does not have, of eight bits.
-    except (OSError, safetensors.SafetensorError, UnicodeDecodeError, ValueError, AttributeError) as error:
-        raise DataError(
-            f"{printable(path)} cannot be read as a safetensors file: {shown(str(error), 300)[1:-1]}."
-        ) from None
-    return printable(path), head or "", tensors
-
-
-def headed(text: str, form: str, version: int) -> dict[str, Any]:
+def headed(text: str | None, form: str, version: int) -> dict[str, Any]:
     """The head of a file of a form. Raises: ValueError, KeyError, TypeError, RecursionError for anything else."""
-    head = json.loads(few_values(text))
+    head = json.loads(few_values(text or ""))
     if head["format"] != form or head["version"] != version:
         hint = ". Of a layer a policy is made by Policy(wormnet.load(file))" if head["format"] == LAYER else ""
         raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {form!r} {version}{hint}")

@@ -12,7 +12,7 @@ from wormnet.models.spec import Values
 __all__ = ["mapped"]
 
 MANY = 2**15
-"""Numbers from which on `_Map` is worth its call, about twenty microseconds."""
+"""Numbers from which on `_Map` is taken; for few its call costs more than it saves."""
 
 
 def mapped(p: Values, values: Tensor, word: str) -> Tensor:
@@ -34,7 +34,7 @@ def mapped(p: Values, values: Tensor, word: str) -> Tensor:
 class _Map(torch.autograd.Function):
     """The same with sums in the backward pass that need no memory of the size of the batch.
 
-    Torch makes a product of that size for each factor, of pages that the system hands out anew: a seventh of a training
+    Torch makes a product of that size for each factor, of pages that the system hands out anew: a tenth of a training
     step of an LTC on a neural circuit policy.
     """
 
