@@ -72,6 +72,9 @@ def test_noise_and_passes_are_those_asked_for(tiny, tmp_path, capsys):
     assert run("--out", tmp_path / "out", "--networks", "cnn", "--noise", "0,0.02", "--epochs", 2) == 0
     settings = json.loads((tmp_path / "out" / "settings.json").read_text())
     assert (settings["noise"], settings["epochs"]) == ([0, 0.02], 2)
+    more = ("--first", 1, "--resume", "--noise", "0,0.02", "--epochs", 2)
+    assert run("--out", tmp_path / "out", "--networks", "cnn", *more) == 0
+    assert sorted(path.name for path in (tmp_path / "out" / "runs").glob("*.json")) == ["cnn_0.json", "cnn_1.json"]
     assert run("--out", tmp_path / "other", "--networks", "cnn", "--noise", "0;0.02") == 2
     assert "--noise is '0;0.02'; it takes numbers with commas between" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

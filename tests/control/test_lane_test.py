@@ -108,11 +108,31 @@ def test_the_same_seed_gives_the_same_run():
     assert 0 < one["active"]["easy"]["pc1"] <= 1
 
 
-def test_intervals_hold_the_rate_and_widen_with_differences_between_roads():
+def test_intervals_hold_the_rate_and_widen_with_differences_between_runs():
     even = interval(np.array([[2, 2, 2]]), np.array([[1.0, 1.0, 1.0]]))
     assert even == (2.0, 2.0, 2.0)
-    low, rate, high = interval(np.array([[0, 6, 0], [6, 0, 0]]), np.ones((2, 3)))
+    low, rate, high = interval(np.array([[0, 6, 0]]), np.ones((1, 3)))
     assert low < rate == 2.0 < high
+    # A run is drawn with its roads.
+    assert interval(np.array([[0, 6, 0], [6, 0, 0]]), np.ones((2, 3))) == (2.0, 2.0, 2.0)
+    low, rate, high = interval(np.array([[6, 6, 6], [0, 0, 0]]), np.ones((2, 3)))
+    assert (low, rate, high) == (0.0, 3.0, 6.0)
+
+
+def test_the_interval_holds_the_true_rate_as_often_as_it_says():
+    """Runs that differ from each other, as networks of one kind do: nearly 95 of 100, a little less with 20 runs."""
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        rates = rng.gamma(2.0, 1.5, size=(20, 1))  # mean 3
+        low, _, high = interval(rng.poisson(rates, size=(20, 8)), np.ones((20, 8)), draws=500)
+        held += low <= 3.0 <= high
+    assert 0.88 < held / 400 < 0.97
+
+
+def test_each_run_drives_on_roads_of_its_own_that_are_the_same_for_all_drivers():
+    one, again, other = (drive("straight", "hard", LONG, run=run) for run in (7, 7, 8))
+    assert (one.km == again.km).all()
+    assert (one.km != other.km).any()
 
 
 def test_no_crash_in_few_km_is_no_proof_of_none():
@@ -176,7 +196,8 @@ def test_networks_are_compared_run_by_run_with_the_same_seed():
 
 
 def test_the_expert_and_a_driver_that_never_steers_are_in_the_table():
-    rows = without_learning(LONG)
+    rows = without_learning(LONG, (3, 4))
+    assert [row["seeds"] for row in rows] == [2, 2, 2, 2]
     assert [row["crashes"] for row in rows if row["network"] == "expert"] == [0, 0]
     assert sum(row["crashes"] for row in rows if row["network"] == "straight") > 0
 
@@ -196,5 +217,7 @@ def test_a_course_that_cannot_be_is_refused():
         dataclasses.replace(TINY, noise=(-1.0,))
     with pytest.raises(ArgumentError, match="cars is 0; it takes a whole number of 1 or more"):
         dataclasses.replace(TINY, cars=0)
+    with pytest.raises(ArgumentError, match="cars is 1001; it takes 1 to 1000"):
+        dataclasses.replace(TINY, cars=1001)
     with pytest.raises(ArgumentError, match="did you mean 'expert'"):
         drive("exprt", "easy", TINY)

@@ -34,6 +34,7 @@ def drive(
         str, typer.Option(help="Names as in studies, with commas between, and cnn; none for those of the test.")
     ] = "",
     seeds: Annotated[int, typer.Option(min=0, help="Runs of each network; 0: 10, or 1 if quick.")] = 0,
+    first: Annotated[int, typer.Option(min=0, help="The seed of the first run.")] = 0,
     folds: Annotated[int, typer.Option(min=0, help="Run i is tested on the roads of fold i; 0: 10, or 6.")] = 0,
     cars: Annotated[int, typer.Option(min=0, help="Roads, and seeds of noise, of the active test; 0: 20, or 3.")] = 0,
     epochs: Annotated[int, typer.Option(min=0, help="Passes over the recorded drives; 0: 10, or 12.")] = 0,
@@ -57,14 +58,15 @@ def drive(
     test = LaneTest({name: _core_of(name, course) for name in names}, course)
     for name in names:
         test.make(name, 0)  # an unknown name, before anything is written
+    taken = range(first, first + (seeds or (1 if quick else 10)))
     _begin(out, course, resume=resume)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        runs = [_run(test, out, progress, *one) for one in test.runs(seeds or (1 if quick else 10))]
+        runs = [_run(test, out, progress, *one) for one in test.runs(taken)]
     rows, passive = lane_report.crash_rows(runs, course), lane_report.passive_rows(runs, course)
-    write_whole(out / "crashes.csv", lane_report.csv_of(rows + lane_report.without_learning(course)))
+    write_whole(out / "crashes.csv", lane_report.csv_of(rows + lane_report.without_learning(course, taken)))
     write_whole(out / "passive.csv", lane_report.csv_of(passive))
     write_whole(out / "differences.csv", lane_report.csv_of(lane_report.difference_rows(runs, names[0], course)))
-    _draw(out, rows, course, test, names[0])
+    _draw(out, rows, course, test, names[0], first)
     _tell(console, rows, passive)
     console.print(f"wrote crashes.csv, passive.csv, differences.csv, crashes-*.png, film.gif and strip.png into {out}")
 
@@ -103,11 +105,16 @@ def _begin(out: Path, course: "Course", *, resume: bool) -> None:
     write_whole(settings, written)
 
 
+def _record(out: Path, network: str, seed: int) -> Path:
+    """Where a run is kept."""
+    return out / "runs" / f"{network.replace('/', '-on-')}_{seed}.json"
+
+
 def _run(test: "LaneTest", out: Path, progress: Progress, network: str, seed: int) -> dict[str, Any]:
     """One run, or what is kept of it. The record is written last, so where it is the weights are too."""
     from safetensors.torch import save
 
-    path = out / "runs" / f"{network.replace('/', '-on-')}_{seed}.json"
+    path = _record(out, network, seed)
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     bar = progress.add_task(f"{network}, seed {seed}")
@@ -122,8 +129,8 @@ def _run(test: "LaneTest", out: Path, progress: Progress, network: str, seed: in
     return found
 
 
-def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTest", network: str) -> None:
-    """The figures, and a film of the first car of a network's first run, without noise."""
+def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTest", network: str, seed: int) -> None:
+    """The figures, and a film of the first car of a run, without noise."""
     import numpy as np
     from safetensors.torch import load_file
 
@@ -136,8 +143,8 @@ def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTe
             if row["difficulty"] == difficulty:
                 rates.setdefault(row["network"], []).append((row["low"], row["per_km"], row["high"]))
         save(drives.crashes(course.noise, rates), out / f"crashes-{difficulty}.png")
-    driver = test.make(network, 0)
-    driver.load_state_dict(load_file(out / "runs" / f"{network.replace('/', '-on-')}_0.safetensors"))
+    driver = test.make(network, seed)
+    driver.load_state_dict(load_file(_record(out, network, seed).with_suffix(".safetensors")))
     driver.eval()
     seen: list[Any] = []
 
@@ -148,7 +155,7 @@ def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTe
             seen.append((pictures[0].copy(), steering))
 
     short = dataclasses.replace(course, noise=(0.0,), cars=1, kilometre=min(course.kilometre, 0.15))
-    drive(driver, course.difficulties[0], short, watch=watch)
+    drive(driver, course.difficulties[0], short, run=seed, watch=watch)
     pictures, steering = (np.stack(part) for part in zip(*seen[::3]))
     larger = max(1, round(480 / course.columns))
     drives.film(out / "film.gif", pictures, steering, scale=larger)

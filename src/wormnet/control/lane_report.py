@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,17 +27,17 @@ COLUMNS = ("network", "difficulty", "noise", "seeds", "crashes", "km", "per_km",
 def interval(crashes: NDArray[Any], km: NDArray[Any], *, draws: int = 2000) -> tuple[float, float, float]:
     """Crashes per km with a 95 % bootstrap interval: low, estimate, high.
 
-    Args: crashes, km: (seeds, cars). Seeds and roads are both drawn with replacement; with one seed, or one road, the
-        interval holds what the other makes of it alone. Where nothing crashed, high is Poisson's bound, 3.69 / km.
+    Args: crashes, km: (runs, cars). Each run has roads of its own: runs are drawn with replacement, with their roads;
+        of a single run the roads are. Where nothing crashed, high is Poisson's bound, 3.69 / km.
 
     >>> interval(np.array([[2, 0]]), np.array([[1.0, 1.0]]))
     (0.0, 1.0, 2.0)
     """
     crashes, km = np.atleast_2d(np.asarray(crashes, float)), np.atleast_2d(np.asarray(km, float))
     rng = np.random.default_rng(0)
-    seeds, cars = crashes.shape
-    rows, columns = rng.integers(seeds, size=(draws, seeds, 1)), rng.integers(cars, size=(draws, 1, cars))
-    drawn = crashes[rows, columns].sum((1, 2)) / km[rows, columns].sum((1, 2))
+    units, ways = (x.sum(1) if len(x) > 1 else x[0] for x in (crashes, km))
+    rows = rng.integers(len(units), size=(draws, len(units)))
+    drawn = units[rows].sum(1) / ways[rows].sum(1)
     low, high = np.percentile(drawn, [2.5, 97.5])
     if not crashes.any():
         high = -np.log(0.025) / km.sum()
@@ -59,14 +60,17 @@ def crash_rows(runs: Iterable[dict[str, Any]], course: Course) -> list[dict[str,
     return rows
 
 
-def without_learning(course: Course) -> list[dict[str, Any]]:
-    """Rows for the expert and for a driver that never steers, to whom noise is nothing: they look at no picture."""
+def without_learning(course: Course, seeds: Iterable[int] = (0,)) -> list[dict[str, Any]]:
+    """Rows for the expert and for a driver that never steers, on the roads of these runs.
+
+    To them noise is nothing: they look at no picture.
+    """
     still = replace(course, noise=(0.0,))
     runs = []
-    for name in WITHOUT_EYES:
+    for name, seed in product(WITHOUT_EYES, seeds):
         active = {}
         for difficulty in course.difficulties:
-            outcome = drive(name, difficulty, still)
+            outcome = drive(name, difficulty, still, run=seed)
             active[difficulty] = {"crashes": outcome.crashes.tolist(), "km": outcome.km.tolist()}
         runs.append({"network": name, "active": active})
     return crash_rows(runs, still)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ __all__ = ["NOISE", "Active", "Course", "LaneTest", "attention", "drive", "learn
 
 NOISE = (0.0, 0.1, 0.2, 0.3)
 """Variances of the pixel noise of the published test, for pictures from 0 to 1."""
+MOST_CARS = 1000
+"""So many roads has a run of its own."""
 TOLD = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and out of how much."""
 
@@ -66,6 +68,8 @@ class Course:
     def __post_init__(self):
         for name in ("epochs", "batch", "window", "cars"):
             check_count(name, getattr(self, name), 1)
+        if self.cars > MOST_CARS:
+            raise ArgumentError(f"cars is {self.cars}; it takes 1 to {MOST_CARS}.")
         if not 2 <= self.folds <= self.roads:
             raise ArgumentError(f"folds is {self.folds}; it takes 2 to as many as there are roads, {self.roads}.")
         if any(not 0 <= one < math.inf for one in self.noise):
@@ -201,6 +205,7 @@ def drive(
     difficulty: str,
     course: Course,
     *,
+    run: int = 0,
     watch: Callable[[Drive, NDArray[np.float32], NDArray[np.float64]], None] | None = None,
     told: TOLD | None = None,
 ) -> Active:
@@ -213,11 +218,12 @@ def drive(
     Args:
         steer: a Driver, or "expert", or "straight" (always straight on), which see no pictures.
         difficulty: of the roads, as `Drive`.
+        run: each run has roads of its own, the same for all drivers.
         watch: called before every step with the cars, what they see, and what they command in 1/m.
     """
     if not isinstance(steer, Driver) and steer not in WITHOUT_EYES:
         raise ArgumentError(unknown("driver", steer, WITHOUT_EYES))
-    levels, seeds = len(course.noise), [900_000 + car for car in range(course.cars)]
+    levels, seeds = len(course.noise), [900_000 + MOST_CARS * run + car for car in range(course.cars)]
     cars = Drive(difficulty, seeds=seeds * levels, length=1000 * course.kilometre, camera=course.camera)
     deviation = np.sqrt(np.repeat(course.noise, course.cars)).astype(np.float32)
     draws = [np.random.default_rng([seed, 2]) for seed in seeds * levels]
@@ -267,6 +273,8 @@ def _hidden(core: nn.Module, state: Any) -> NDArray[np.float32] | None:
 
 class LaneTest:
     """The runs of a lane-keeping test: networks x seeds. Run i trains with seed i and is tested on fold i mod folds.
+
+    It drives on roads of its own, so that what differs between roads counts among what differs between runs.
 
     Args:
         networks: name -> function (inputs, seed) -> core of a `Driver`.   course: sizes.
@@ -327,7 +335,7 @@ class LaneTest:
             "active": {},
         }
         for difficulty in course.difficulties:
-            outcome = drive(driver, difficulty, course, told=told)
+            outcome = drive(driver, difficulty, course, run=seed, told=told)
             found["active"][difficulty] = {"crashes": outcome.crashes.tolist(), "km": outcome.km.round(6).tolist()}
             if outcome.states and len(outcome.states[0]) > 1:
                 smooth = dynamics(outcome.states)
@@ -335,6 +343,6 @@ class LaneTest:
         found["cpu_seconds"] = time.process_time() - began
         return found, driver
 
-    def runs(self, seeds: int) -> Iterator[tuple[str, int]]:
+    def runs(self, seeds: Iterable[int]) -> Iterator[tuple[str, int]]:
         """All runs, seed by seed, so that what is there early compares all networks."""
-        return ((network, seed) for seed in range(seeds) for network in self.networks)
+        return ((network, seed) for seed in seeds for network in self.networks)
