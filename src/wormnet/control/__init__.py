@@ -5,6 +5,7 @@ keep a lane on, seen through a camera.
 from wormnet.control.agent import Agent
 from wormnet.control.camera import Camera, Looks, random_looks, render
 from wormnet.control.driver import Driver
+from wormnet.control.imitation import Imitation, imitate
 from wormnet.control.lane import DIFFICULTIES, Car, Difficulty, Drive, environment, pure_pursuit
 from wormnet.control.lane_test import LaneTest
 from wormnet.control.maps import MotorCell, Projection, SensoryCell
@@ -27,6 +28,7 @@ __all__ = [
     "Difficulty",
     "Drive",
     "Driver",
+    "Imitation",
     "InvertedPendulum",
     "LaneTest",
     "Looks",
@@ -43,6 +45,7 @@ __all__ = [
     "Task",
     "World",
     "environment",
+    "imitate",
     "ppo",
     "pure_pursuit",
     "random_looks",

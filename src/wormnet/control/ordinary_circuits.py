@@ -1,9 +1,10 @@
 """The tap withdrawal circuit in the tasks of its paper, beside null circuits and plain networks of equal size.
 
-Every run is a search by CMA-ES from a random start with the same budget. Runs are recorded one by one, and those that
-a file holds are not run again.
+Every run begins at a random start: a search by CMA-ES, or imitation of a teacher by gradient, each with the same budget
+for all. Runs are recorded one by one, and those that a file holds are not run again.
 """
 
+import itertools
 import json
 import os
 import time
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from wormnet.atomic import make_folder, write_whole
+from wormnet.control.imitation import imitate
 from wormnet.control.plain import Lstm, Mlp
 from wormnet.control.policy import Policy
-from wormnet.control.searching import Search, replay, search
+from wormnet.control.searching import replay, search
 from wormnet.control.tasks import task
 from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
 from wormnet.paths import checked, printable, read_text
@@ -25,7 +27,7 @@ from wormnet.wiring.biophysics import Biophysical
 from wormnet.wiring.circuits import tap_withdrawal
 from wormnet.wiring.core import CHEMICAL, GAP, Wiring
 
-__all__ = ["KINDS", "TESTS", "Test", "run", "table"]
+__all__ = ["KINDS", "TEACHERS", "TESTS", "WAYS", "Test", "balance", "run", "swing", "table"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,26 @@ KINDS = ("worm", "rewired", "signs", "mlp", "lstm")
 """The circuit; another one of equal degrees for each start; the circuit with shuffled signs; plain networks."""
 HIDDEN = {"mlp": 18, "lstm": 3}
 """Units that give 73 and 76 numbers; the circuit has 75."""
-TRIAL = 50
+TRIAL, SAMPLES = 50, 500
+"""Episodes of a trial; samples that a taught circuit takes in an episode at most."""
+WAYS = ("search", "imitation")
+
+GAIN = np.array([0.2519, 4.2526, 0.3930, 0.6842])
+"""Of the linear-quadratic regulator of `InvertedPendulum` about its upright rest, with costs diag(1, 1, .1, .1) of a
+state, which is place, angle and their speeds, and 10 of an action."""
+
+
+def swing(seen: Any) -> Any:
+    """A teacher of the mountain car: push where it moves, the harder the faster. It earns 94.5."""
+    return np.clip(30.0 * seen[:, 1:2], -1.0, 1.0)
+
+
+def balance(seen: Any) -> Any:
+    """A teacher of the pendulum, which sees speeds too and can do no more than the circuit. It earns 1000."""
+    return np.clip(seen @ GAIN[:, None], -0.3, 0.3)
+
+
+TEACHERS = {"mountain_car": swing, "inverted_pendulum": balance}
 
 
 def run(
@@ -70,6 +91,7 @@ def run(
     *,
     tests: Iterable[str] = tuple(TESTS),
     kinds: Iterable[str] = KINDS,
+    by: str = "search",
     starts: int = 12,
     seconds: float = float("inf"),
     keep: str | os.PathLike[str] | None = None,
@@ -79,73 +101,85 @@ def run(
 
     Args:
         path: a JSON file of rows.   seconds: begin no run after so many.
-        keep: a folder for the circuits that are solved, TEST-KIND-START.safetensors as `Policy.save` writes; plain
-            networks are not kept.
+        by: "search", or "imitation" of `TEACHERS`, of which plain networks, which have no gradient here, are left out.
+        keep: a folder for the circuits that are solved, TEST-KIND-START.safetensors as `Policy.save` writes, with
+            "taught" before the start where they were; plain networks are not kept.
     Raises: ArgumentError for an unknown test or kind; DataError if the file holds something else.
     """
     tests, kinds = list(tests), list(kinds)
-    for what, given, known in (("test", tests, TESTS), ("kind", kinds, KINDS)):
+    for what, given, known in (("test", tests, TESTS), ("kind", kinds, KINDS), ("way", [by], WAYS)):
         for one in given:
             if one not in known:
                 raise ArgumentError(unknown(what, one, known))
     rows, began = _read(path), time.monotonic()
-    done = {(row["test"], row["kind"], row["start"]) for row in rows}
+    if by == "imitation":
+        kinds = [one for one in kinds if one not in HIDDEN]
+    done = {(row["test"], row["kind"], row.get("by", "search"), row["start"]) for row in rows}
     for start in range(starts):
         for name in tests:
             for kind in kinds:
-                if (name, kind, start) in done or time.monotonic() - began > seconds:
+                if (name, kind, by, start) in done or time.monotonic() - began > seconds:
                     continue
-                row, found = one_run(name, kind, start)
-                if keep is not None and row["solved"] and isinstance(found.policy, Policy):
+                row, policy = one_run(name, kind, start, by)
+                if keep is not None and row["solved"] and isinstance(policy, Policy):
                     # Before the row, so that a run that is in the file is not missing here.
                     make_folder(keep)
-                    found.policy.save(checked(keep) / f"{name}-{kind}-{start}.safetensors")
+                    policy.save(
+                        checked(keep) / f"{name}-{kind}{'' if by == 'search' else '-taught'}-{start}.safetensors"
+                    )
                 rows = [*_read(path), row]
                 write_whole(path, "[\n" + ",\n".join(json.dumps(one) for one in rows) + "\n]\n")
-                tell(f"{name} {kind} {start}: {'solved' if row['solved'] else 'not solved'} after {row['evaluations']}")
+                took = f"{row['evaluations']} {'vectors' if by == 'search' else 'rounds'}"
+                tell(f"{name} {kind} {start}: {'solved' if row['solved'] else 'not solved'} after {took}")
     return rows
 
 
-def one_run(name: str, kind: str, start: int) -> tuple[dict[str, Any], Search]:
-    """One search: its row, and what it found."""
+def one_run(name: str, kind: str, start: int, by: str = "search") -> tuple[dict[str, Any], Any]:
+    """One run: its row, and the policy that it found."""
     test = TESTS[name]
-    policy, began = _network(kind, test.task, start), time.process_time()
-    found = search(
-        policy, test.world, start=test.start, spread=test.spread if kind not in HIDDEN else None,
-        candidates=test.candidates, seed=start, target=test.target, budget=test.budget,
-        episodes=test.episodes, worst=test.worst, trial=TRIAL,
-    )  # fmt: skip
-    seconds = time.process_time() - began
-    environment = task(test.task).environment
-    earned = replay(found.policy, environment, episodes=TRIAL, seed=1, exact=False)
-    row = {"test": name, "kind": kind, "start": start, "solved": bool(earned.mean() >= test.needed)}
-    row |= {"mean": round(float(earned.mean()), 3), "least": round(float(earned.min()), 3)}
-    row |= {"evaluations": int(found.evaluations[-1]), "episodes": found.episodes, "cpu_seconds": round(seconds, 2)}
+    policy, environment, began = _network(kind, test.task, start), task(test.task).environment, time.process_time()
+    row: dict[str, Any] = {"test": name, "kind": kind, "by": by, "start": start}
+    if by == "imitation":
+        taught = imitate(
+            policy, TEACHERS[name], environment, samples=SAMPLES, target=test.needed, trial=TRIAL, seed=start
+        )
+        found, spent = taught.policy, {"evaluations": len(taught.losses), "samples": taught.samples}
+    else:
+        searched = search(
+            policy, test.world, start=test.start, spread=test.spread if kind not in HIDDEN else None,
+            candidates=test.candidates, seed=start, target=test.target, budget=test.budget,
+            episodes=test.episodes, worst=test.worst, trial=TRIAL,
+        )  # fmt: skip
+        found, spent = searched.policy, {"evaluations": int(searched.evaluations[-1]), "episodes": searched.episodes}
+    seconds = round(time.process_time() - began, 2)
+    earned = replay(found, environment, episodes=TRIAL, seed=1, exact=False)
+    row |= {"solved": bool(earned.mean() >= test.needed), "mean": round(float(earned.mean()), 3)}
+    row |= {"least": round(float(earned.min()), 3), **spent, "cpu_seconds": seconds}
     try:
-        exact = round(float(replay(found.policy, environment, episodes=5, seed=2).mean()), 3) if row["solved"] else None
+        exact = round(float(replay(found, environment, episodes=5, seed=2).mean()), 3) if row["solved"] else None
     except WormnetError:  # no MuJoCo here
         exact = None
     return {**row, "numbers": policy.numbers.size, "gymnasium_mean_of_5": exact}, found
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A Markdown table: for each test and kind how many starts were solved, and after how many vectors."""
+    """A Markdown table: how many starts were solved, and after how many vectors of a search, or rounds of imitation."""
     lines = [
-        "| test | network | numbers | starts | solved | 95 % interval | vectors until solved, median | CPU-s a run |"
+        "| test | network | by | numbers | starts | solved | 95 % interval | vectors or rounds until solved, median "
+        "| CPU-s a run |"
     ]
-    lines += ["|---|---|---|---|---|---|---|---|"]
-    for name in TESTS:
-        for kind in KINDS:
-            some = [row for row in rows if (row["test"], row["kind"]) == (name, kind)]
-            if some:
-                solved = [row["evaluations"] for row in some if row["solved"]]
-                low, high = _wilson(len(solved), len(some))
-                median = f"{np.median(solved):.0f}" if solved else "-"
-                cost = np.mean([row["cpu_seconds"] for row in some])
-                lines.append(
-                    f"| {name} | {kind} | {some[0]['numbers']} | {len(some)} | {len(solved)} | {low:.0%} to {high:.0%} "
-                    f"| {median} | {cost:.1f} |"
-                )
+    lines += ["|---|---|---|---|---|---|---|---|---|"]
+    for name, by, kind in itertools.product(TESTS, WAYS, KINDS):
+        some = [row for row in rows if (row["test"], row["kind"], row.get("by", "search")) == (name, kind, by)]
+        if some:
+            solved = [row["evaluations"] for row in some if row["solved"]]
+            low, high = _wilson(len(solved), len(some))
+            median = f"{np.median(solved):.0f}" if solved else "-"
+            cost = np.mean([row["cpu_seconds"] for row in some])
+            lines.append(
+                f"| {name} | {kind} | {by} | {some[0]['numbers']} | {len(some)} | {len(solved)} "
+                f"| {low:.0%} to {high:.0%} | {median} | {cost:.1f} |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -181,13 +215,17 @@ def _wilson(k: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+_KEYS = {"test", "kind", "start"}
+
+
 def _read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     if not checked(path).exists():
         return []
     try:
         rows = json.loads(read_text(path, 2**26))
-        for row in rows:
-            _ = row["test"], row["kind"], row["start"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise DataError(f"{printable(checked(path))} holds no rows of these runs; give another file.") from None
+        whole = isinstance(rows, list) and all(isinstance(row, dict) and _KEYS <= row.keys() for row in rows)
+    except (ValueError, RecursionError):
+        whole = False
+    if not whole:
+        raise DataError(f"{printable(checked(path))} holds no rows of these runs; give another file.")
     return rows

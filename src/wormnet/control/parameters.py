@@ -140,13 +140,30 @@ class CircuitNumbers(_Numbers):
         zero = np.zeros((n, self.circuit.wiring.n_neurons), FLOAT)  # -70 mV
         return Rows(coefficients, (zero,) * len(self.model.states), None, None, None, sense, move)
 
-    def as_layer(self, theta: Array) -> Recurrent:
-        """The circuit with these values as a layer in double precision: 0 is -70 mV, 1 is -20 mV, dt is in s."""
+    def as_layer(self, theta: Array, *, trained: bool = False) -> Recurrent:
+        """The circuit with these values as a layer: 0 is -70 mV, 1 is -20 mV, dt is in s.
+
+        In double precision; in single precision, on the fastest engine, one that is to be trained.
+        """
+        how = {} if trained else {"backend": "reference", "dtype": torch.float64}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BlindOutputWarning)  # a circuit is as it is
-            layer = Recurrent(self.circuit.wiring, self.model, backend="reference", dtype=torch.float64)
+            layer = Recurrent(self.circuit.wiring, self.model, **how)
         layer.set_values(**Units().to_model(self.with_vector(theta).values))
+        searched = {one.name for one in self.blocks}
+        for name, one in layer.named_parameters():
+            one.requires_grad_(name.removesuffix("_raw") in searched)
         return layer
+
+    def vector_of(self, layer: Recurrent) -> Array:
+        """The vector of a layer that `as_layer` made, which is brought back within the bounds first."""
+        own = {
+            name: one.detach().double().numpy() for name, one in layer.values().items() if name in self.circuit.values
+        }
+        found = Units().to_biophysical(own)
+        found = {name: np.clip(one, *BOUNDS.get(name, (-np.inf, np.inf))) for name, one in found.items()}
+        layer.set_values(**Units().to_model(found))
+        return self.vector({**found, "sense": self.senses.weight, "move": self.motors.weight})
 
     def with_vector(self, theta: Array) -> Biophysical:
         """The circuit with these values."""
@@ -165,8 +182,7 @@ class LayerNumbers(_Numbers):
 
     def start(self) -> Array:
         """The layer's own values."""
-        own = {name: one.detach().double().cpu().numpy() for name, one in self.layer.named_parameters()}
-        return self.vector({**own, "sense": self.senses.weight, "move": self.motors.weight})
+        return self.vector_of(self.layer)
 
     def rows(self, theta: Array) -> Rows:
         """For vectors (n, K)."""
@@ -188,9 +204,14 @@ class LayerNumbers(_Numbers):
         maps = (pair("input_map"), pair("output_map"), pair("projection"))
         return Rows(coefficients, initial, *maps, sense, move)
 
-    def as_layer(self, theta: Array) -> Recurrent:
+    def as_layer(self, theta: Array, *, trained: bool = False) -> Recurrent:
         """The same as `with_vector`."""
         return self.with_vector(theta)
+
+    def vector_of(self, layer: Recurrent) -> Array:
+        """The vector of a layer that `as_layer` made."""
+        own = {name: one.detach().double().cpu().numpy() for name, one in layer.named_parameters()}
+        return self.vector({**own, "sense": self.senses.weight, "move": self.motors.weight})
 
     def with_vector(self, theta: Array) -> Recurrent:
         """A copy of the layer with these values."""

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.export.c_template import Table, integers
@@ -76,12 +77,22 @@ class Ends:
 
     def made(self, y: ArrayLike) -> Array:
         """Actions (time, m) of outputs (time, outputs)."""
-        y = np.asarray(y, np.float64)
-        numbers = y[:, self.up]
+        return self.decoded(torch.from_numpy(np.array(y, np.float64))).numpy()
+
+    def decoded(self, y: Tensor, *, clip: Callable[[Tensor], Tensor] = lambda share: share.clamp(0, 1)) -> Tensor:
+        """Actions (..., m) of outputs (..., outputs).
+
+        Args: clip: keeps a motor neuron's share between 0 and 1; another one may let gradients pass.
+        """
+        base, high, low, move = (
+            torch.as_tensor(one, dtype=y.dtype) for one in (self.base, self.high, self.low, self.move)
+        )
+        numbers = y[..., self.up]
         if self.zero is not None:
-            one, other = (np.clip((y[:, k] - self.zero) / (1 - self.zero), 0, 1) for k in (self.up, self.down))
-            numbers = self.base + self.high * one + self.low * other
-        return numbers @ self.move.T if self.move.size else numbers
+            zero = torch.as_tensor(self.zero, dtype=y.dtype)
+            one, other = (clip((y[..., k] - zero) / (1 - zero)) for k in (self.up, self.down))
+            numbers = base + high * one + low * other
+        return numbers @ move.T if self.move.size else numbers
 
 
 @runtime_checkable
