@@ -223,9 +223,8 @@ def _read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         return []
     try:
         rows = json.loads(read_text(path, 2**26))
-        whole = isinstance(rows, list) and all(isinstance(row, dict) and _KEYS <= row.keys() for row in rows)
     except (ValueError, RecursionError):
-        whole = False
-    if not whole:
+        rows = None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _KEYS for row in rows):
         raise DataError(f"{printable(checked(path))} holds no rows of these runs; give another file.")
     return rows
