@@ -21,8 +21,8 @@ PACKAGE = ROOT / "src" / "wormnet"
 
 # Each may import those before it and itself.
 LAYERS = [
-    *("_version", "errors", "paths", "atomic", "wiring", "models", "engine", "nn", "compat", "testing", "export"),
-    *("plot", "data", "audit", "live", "control", "study", "estimators", "zoo", "cli", "__main__"),
+    *("_version", "errors", "paths", "atomic", "statistics", "wiring", "models", "engine", "nn", "compat", "testing"),
+    *("export", "plot", "data", "audit", "live", "control", "study", "estimators", "zoo", "cli", "__main__"),
 ]
 
 OPTIONAL = {

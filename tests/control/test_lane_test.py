@@ -11,7 +11,6 @@ from wormnet.control.lane_report import (
     crash_rows,
     csv_of,
     difference_rows,
-    flipped,
     interval,
     passive_rows,
     without_learning,
@@ -165,18 +164,6 @@ def test_tables_count_what_the_runs_hold():
     table = csv_of(rows).splitlines()
     assert table[0] == "network,difficulty,noise,seeds,crashes,km,per_km,low,high"
     assert table[1].startswith("a,easy,0,2,4,2,2,")
-
-
-def test_the_p_of_paired_differences_is_that_of_all_sign_flips():
-    """scipy's exact permutation test of the mean, over the same flips."""
-    stats = pytest.importorskip("scipy.stats")
-    for n in (2, 3, 6, 9):
-        values = np.random.default_rng(n).normal(0.4, 1.0, n)
-        one = {"permutation_type": "samples", "n_resamples": np.inf, "vectorized": True}
-        expected = stats.permutation_test((values,), lambda x, axis: x.mean(axis), **one).pvalue
-        assert flipped(values) == pytest.approx(expected)
-    assert flipped([1.0]) == flipped([0.0, 0.0]) == 1
-    assert flipped(np.full(20, 1.0)) < 1e-3
 
 
 def test_networks_are_compared_run_by_run_with_the_same_seed():

@@ -115,5 +115,5 @@ def test_a_module_of_wormnet_that_does_not_count_for_all_counts_where_it_is_name
     from wormnet.study import stats
 
     assert set(source(stats)) == {"wormnet", "wormnet.study.stats"}
-    assert source(functools.partial(stats.holm)) == source(stats)
+    assert source(functools.partial(stats.mean_interval)) == source(stats)
     assert set(source(module.hashlib.sha256, "text", 3)) == {"wormnet"}

@@ -6,16 +6,16 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from wormnet.control.lane_test import WITHOUT_EYES, Course, drive
+from wormnet.statistics import sign_flip_p
 
 __all__ = [
     "COLUMNS",
     "crash_rows",
     "csv_of",
     "difference_rows",
-    "flipped",
     "interval",
     "passive_rows",
     "without_learning",
@@ -99,33 +99,12 @@ def passive_rows(runs: Iterable[dict[str, Any]], course: Course) -> list[dict[st
     return rows
 
 
-def flipped(differences: ArrayLike) -> float:
-    """The exact two-sided p of paired differences (n,) that are as likely to be negative as positive.
-
-        p = share of all 2^n sign flips whose |sum| is not smaller than the one seen
-
-    With n pairs it is never below 2 / 2^n, so fewer than six decide nothing at 5 %. Of more than 16 pairs 65,536 flips
-    are drawn. Source: Fisher 1935, The Design of Experiments, section 21.
-
-    >>> flipped([1.0, 2.0, 3.0])
-    0.25
-    """
-    values = np.asarray(differences, float)
-    n = len(values)
-    if n <= 16:
-        signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
-    else:
-        signs = np.random.default_rng(0).choice([-1, 1], (2**16, n))
-    sums = np.abs(signs @ values)
-    return float(np.mean(sums >= np.abs(values.sum()) * (1 - 1e-12)))
-
-
 def difference_rows(runs: Iterable[dict[str, Any]], first: str, course: Course) -> list[dict[str, Any]]:
     """How far other networks are from `first`, run by run with the same seed, fold, roads and noise.
 
-    A row holds both means, their difference (other minus first), its 95 % bootstrap interval over runs, the exact p of
-    `flipped`, and in how many of the runs the other's number is larger. Rows are of the passive error, crashes per km
-    for each difficulty and noise and over all noise above 0, the SSIM of attention, PC1 and L_max.
+    A row holds both means, their difference (other minus first), its 95 % bootstrap interval over runs, the p of
+    `wormnet.statistics.sign_flip_p`, and in how many of the runs the other's number is larger. Rows are of the passive
+    error, crashes per km for each difficulty and noise and over all noise above 0, the SSIM of attention, PC1 and L_max.
     """
     runs, rows = list(runs), []
     of = {name: {run["seed"]: _numbers(run, course) for run in runs if run["network"] == name}
@@ -142,7 +121,7 @@ def difference_rows(runs: Iterable[dict[str, Any]], first: str, course: Course) 
             row = {"network": other, "beside": first, "number": what, "seeds": len(seeds)}
             row |= {"mean": float(pairs[:, 1].mean()), "mean_beside": float(pairs[:, 0].mean())}
             row |= {"difference": float(change.mean()), "low": float(low), "high": float(high)}
-            rows.append({**row, "p": flipped(change), "larger": int((change > 0).sum())})
+            rows.append({**row, "p": sign_flip_p(change), "larger": int((change > 0).sum())})
     return rows
 
 

@@ -22,6 +22,7 @@ from wormnet.control.searching import replay, search
 from wormnet.control.tasks import task
 from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
 from wormnet.paths import checked, printable, read_text
+from wormnet.statistics import wilson_interval
 from wormnet.wiring import nulls, tap
 from wormnet.wiring.biophysics import Biophysical
 from wormnet.wiring.circuits import tap_withdrawal
@@ -173,7 +174,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         some = [row for row in rows if (row["test"], row["kind"], row.get("by", "search")) == (name, kind, by)]
         if some:
             solved = [row["evaluations"] for row in some if row["solved"]]
-            low, high = _wilson(len(solved), len(some))
+            low, high = wilson_interval(len(solved), len(some))
             median = f"{np.median(solved):.0f}" if solved else "-"
             cost = np.mean([row["cpu_seconds"] for row in some])
             lines.append(
@@ -206,13 +207,6 @@ def random_circuit(wiring: Wiring, seed: int) -> Biophysical:
     like |= {"reversal": np.where(sign > 0, 0.0, -90.0), "conductance": rng.uniform(0.0, 2.0, len(sign))}
     like |= {"gap_conductance": rng.uniform(0.0, 2.0, len(wiring.of_kind(GAP)))}
     return Biophysical(wiring, like)
-
-
-def _wilson(k: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of Wilson of a share k of n."""
-    z = 1.959964
-    middle, half = (k + z * z / 2) / (n + z * z), z * np.sqrt(k * (n - k) / n + z * z / 4) / (n + z * z)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 _KEYS = {"test", "kind", "start"}

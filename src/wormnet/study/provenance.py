@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parents[1]
 
 WITHOUT = (
     *("cli/", "compat/", "control/", "estimators/", "export/", "live/", "plot/", "testing/", "zoo/"),
-    "study/default.toml",
+    *("statistics.py", "study/default.toml"),
     *("study/claims.py", "study/cluster.py", "study/provenance.py", "study/runner.py", "study/schedule.py"),
     *("study/progress.py", "study/store.py", "study/weights.py", "study/whole.py"),
     *("study/compare.py", "study/effects.py", "study/figures.py", "study/findings.py", "study/gains.py"),

@@ -1,4 +1,7 @@
-"""The only home of intervals and tests: over folds, since runs that share a test part are no independent witnesses."""
+"""Intervals and tests of studies: over folds, since runs that share a test part are no independent witnesses.
+
+Those that need NumPy alone are in `wormnet.statistics`.
+"""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from scipy import special
 from scipy import stats as scipy_stats
 
 from wormnet.errors import ArgumentError
+from wormnet.statistics import holm, sign_flip_p, wilson_interval
 
 __all__ = [
     "Difference",
@@ -84,7 +88,9 @@ def wilson(correct: int, n: int, level: float = 0.95) -> Interval:
     >>> wilson(9, 10)
     Interval(mean=0.9, low=0.595..., high=0.982..., n=10)
     """
-    return _share(correct, n, level, "wilson")
+    _check_level(level)
+    _check_count(correct, n)
+    return Interval(correct / n, *wilson_interval(int(correct), int(n), level), int(n))
 
 
 def exact_share(count: int, n: int, level: float = 0.95) -> Interval:
@@ -96,13 +102,9 @@ def exact_share(count: int, n: int, level: float = 0.95) -> Interval:
     >>> exact_share(15, 15)
     Interval(mean=1.0, low=0.781..., high=1.0, n=15)
     """
-    return _share(count, n, level, "exact")
-
-
-def _share(count: int, n: int, level: float, method: str) -> Interval:
     _check_level(level)
     _check_count(count, n)
-    found = scipy_stats.binomtest(int(count), int(n)).proportion_ci(level, method=method)
+    found = scipy_stats.binomtest(int(count), int(n)).proportion_ci(level, method="exact")
     return Interval(count / n, float(found.low), float(found.high), int(n))
 
 
@@ -245,31 +247,7 @@ def detectable(n: int, overlap: float = 0.0, alpha: float = 0.05, power: float =
 
 
 def _sign_flip(d: NDArray[np.float64]) -> float | None:
-    """How often flipping signs at random gives a mean at least as far from 0: all 2^n ways, or 9,999 of them."""
-    if len(d) < LEAST_FLIPS:
-        return None
-    found = scipy_stats.permutation_test(
-        (d,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(0)
-    )
-    return float(found.pvalue)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's correction: p values that hold for the whole family of tests at once.
-
-    The k-th smallest of m is multiplied by m - k + 1; none is made smaller than the one before it, or larger than 1.
-    Source: Holm 1979, Scand. J. Stat. 6, 65-70.   Raises: ArgumentError if a value is not in 0 to 1.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    # statsmodels has it too, and collects all garbage at every call, which takes a tenth of a second.
-    values = np.asarray(p, np.float64).reshape(-1)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ArgumentError(f"holm was given {list(p)}; p values are 0 to 1.")
-    order = np.argsort(values, kind="stable")
-    corrected = np.minimum(1.0, np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)))
-    return corrected[np.argsort(order, kind="stable")].tolist()
+    return sign_flip_p(d) if len(d) >= LEAST_FLIPS else None
 
 
 def _widening(n: int, overlap: float) -> float:
