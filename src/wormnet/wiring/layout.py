@@ -187,7 +187,7 @@ def body(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
         if not cord[i]:
             parts.setdefault(place or ("outside" if group_of[i] == "input" else "elsewhere"), []).append(i)
 
-    def put(names: Iterable[str], left: float, width: float) -> float:
+    def put(names: Iterable[str], left: float, width: int) -> float:
         """Set blocks below each other from the top; gives where they end on the right."""
         top, right = 0.0, left
         for name in names:
@@ -208,7 +208,7 @@ def body(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
         in_cord = [i for i in range(len(at)) if cord[i] and where[i] == names[0]]
         if names == ("ventral cord",):
             for k, third in enumerate(THIRDS):
-                right = max(right, put((third,), left + k * (width + 1) / 3, width / 3 - 0.5))
+                right = max(right, put((third,), left + k * (width + 1) / 3, width // 3))
         for row in _by_family(in_cord, families, wiring):
             for k, i in enumerate(row):
                 at[i] = left + (k + 0.5) * (width - 1) / len(row), _CORD_TOP - _ROW * CORD.index(families[i])
@@ -221,8 +221,8 @@ _CORD_TOP = -8 * 1.7
 """Where the first row of the cord is: below the blocks of the ganglia at its ends, which have five rows at most."""
 
 
-def _square(parts: Mapping[str, list[int]], name: str) -> float:
-    return max(3.0, float(np.ceil(1.6 * np.sqrt(len(parts.get(name, ()))))))
+def _square(parts: Mapping[str, list[int]], name: str) -> int:
+    return max(3, int(np.ceil(1.6 * np.sqrt(len(parts.get(name, ()))))))
 
 
 def _by_family(cells: Iterable[int], families: list[str], wiring: Wiring) -> list[list[int]]:
