@@ -4,6 +4,7 @@
 # make bench: install, then time the layers beside their peers, ncps under torch.compile too, which takes most of an hour
 #             to compile; $(BIN)/python benchmarks/run.py leaves that out and takes five minutes.
 # make docs:  install, then build the documentation site into $(SITE); a warning is an error.
+# make links: install, then ask every link of the site to another site whether it leads somewhere; needs a network.
 # make coverage: install, then say which lines the tests run; takes longer than the tests and is no part of them.
 # make dist:  install, then build wheel and sdist into dist, and prove the wheel in a fresh environment.
 # make lowest: install the lowest versions that pyproject.toml allows into $(LOWEST), and run the tests with them, without
@@ -20,7 +21,7 @@ QUICK := tests/test_errors.py tests/test_imports.py tests/test_repository.py tes
     tests/models/test_specs.py tests/testing tests/nn/test_arguments.py tests/wiring/test_core.py tests/wiring/test_edit.py \
     src/wormnet/errors.py src/wormnet/models src/wormnet/wiring/core.py
 
-.PHONY: study test check lint quick bench docs coverage dist lowest clean
+.PHONY: study test check lint quick bench docs links coverage dist lowest clean
 .DELETE_ON_ERROR:
 
 study: $(VENV)/.installed
@@ -47,6 +48,10 @@ bench: $(VENV)/.installed
 docs: $(VENV)/.installed
 	$(BIN)/python -m sphinx -W -q -b html docs $(SITE)
 
+# The examples have no links of their own, so they are not run.
+links: $(VENV)/.installed
+	$(BIN)/python -m sphinx -W -q -b linkcheck -D plot_gallery=0 docs $(SITE)-links
+
 coverage: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow and not gpu' --cov --cov-report term --cov-report html
 
@@ -64,7 +69,7 @@ lowest:
 	    --ignore tests/contract/test_modules.py
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(OUT) dist htmlcov .coverage
+	rm -rf $(VENV) $(LOWEST) $(OUT) $(SITE) $(SITE)-links dist htmlcov .coverage
 
 # Half an environment is worse than none: the mark is made last, and the next call starts over without it.
 $(VENV)/.installed: pyproject.toml constraints.txt

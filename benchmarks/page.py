@@ -1,17 +1,22 @@
 """Frames a second that the page of a wiring draws in headless Chromium: python benchmarks/page.py [NAME] [SECONDS].
 
-The page runs the network, colours its cells and draws its traces in every frame; the rate is that of
+Beside the rate stands the CPU time of a frame, which other work on the machine changes less: that of the page, and that
+of painting, are of two processes, which run side by side (Linux alone tells them).
+
+The page colours its cells in every frame, and draws its traces when a sample is new; the rate is that of
 requestAnimationFrame, which the browser keeps at 60 or less. The browser draws without a graphics card here.
 """
 
 import http.server
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 from wormnet import live
 from wormnet.wiring import catalogue
@@ -20,6 +25,8 @@ COUNT = """<script type="module">
 await new Promise((go) => setTimeout(go, 2000));
 const w = window.wormnet;
 w.toggle([[w.run.data.cells.at(-1).name]]);
+const tell = (what) => fetch("http://127.0.0.1:PORT", { method: "POST", mode: "no-cors", body: JSON.stringify(what) });
+await tell({});
 const gaps = [], samples = w.run.sample;
 let before = performance.now();
 const until = before + SECONDS * 1000;
@@ -31,21 +38,38 @@ gaps.shift();
 gaps.sort((a, b) => a - b);
 const at = (share) => gaps[Math.floor(gaps.length * share)];
 const told = { frames: gaps.length, median: at(0.5), slow: at(0.95), samples: w.run.sample - samples };
-await fetch("http://127.0.0.1:PORT", { method: "POST", mode: "no-cors", body: JSON.stringify(told) });
+await tell(told);
 </script></body>"""
 
 
-def measure(page: Path, seconds: float, window: str) -> dict[str, float]:
+def spent(folder: str) -> dict[str, float]:
+    """CPU seconds of each kind of process that a browser with its profile in this folder has."""
+    found: dict[str, float] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = process.joinpath("cmdline").read_text(errors="replace").replace("\0", " ")
+            fields = process.joinpath("stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if folder in command:
+            kind = command.partition("--type=")[2].partition(" ")[0] or "browser"
+            ticks = int(fields[11]) + int(fields[12])
+            found[kind] = found.get(kind, 0.0) + ticks / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def measure(page: Path, seconds: float, window: str) -> dict[str, Any]:
     """What the page of a file tells after so many seconds."""
-    told: list[dict[str, float]] = []
+    told: list[dict[str, Any]] = []
     heard = threading.Event()
 
     class Listen(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))) | {"cpu": spent(folder)})
             self.send_response(204)
             self.end_headers()
-            heard.set()
+            if len(told) == 2:
+                heard.set()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -66,7 +90,9 @@ def measure(page: Path, seconds: float, window: str) -> dict[str, float]:
         server.shutdown()
     if not found:
         sys.exit("the page told nothing within a minute")
-    return told[0]
+    before, after = told
+    cpu = {kind: end - before["cpu"].get(kind, 0.0) for kind, end in after["cpu"].items()}
+    return after | {"cpu": {kind: 1000 * one / after["frames"] for kind, one in cpu.items()}}
 
 
 def main(name: str, seconds: float) -> None:
@@ -77,7 +103,8 @@ def main(name: str, seconds: float) -> None:
             print(
                 f"{name} at {window.replace(',', ' x ')}: {told['frames'] / seconds:.0f} frames a second "
                 f"(median {told['median']:.1f} ms, 95 % within {told['slow']:.1f} ms), {told['samples'] / seconds:.0f} "
-                "samples a second of the intact and the lesioned network"
+                "samples a second of the intact and the lesioned network; CPU of a frame: "
+                f"{told['cpu'].get('renderer', 0.0):.1f} ms, painting {told['cpu'].get('gpu-process', 0.0):.1f} ms"
             )
 
 

@@ -11,7 +11,7 @@ copyright = author  # noqa: A001 - Sphinx reads this name
 version = release = wormnet.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_gallery.gen_gallery"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_build-links"]
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_title = "wormnet"
@@ -23,6 +23,8 @@ html_theme_options = {
 }
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
+# Pages that stand alone have no pages beside them to show there.
+html_sidebars = dict.fromkeys(["index", "guide", "ncps", "extending", "faq", "architecture", "compatibility"], [])
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]
 
@@ -62,6 +64,13 @@ sphinx_gallery_conf = {
     "min_reported_time": 10_000,
     "copyfile_regex": r".*\.rst",
 }
+
+# -- make links --------------------------------------------------------------------------------------------------------
+
+linkcheck_timeout, linkcheck_retries = 20, 2
+# Publishers send programs away, and what a DOI leads to changes without notice: that there is an answer is enough.
+linkcheck_anchors = False
+linkcheck_allow_unauthorized = True
 
 # -- docstrings, which are written to be read in an editor -------------------------------------------------------------
 

@@ -10,11 +10,16 @@ or more: that can be followed by eye.
 import wormnet
 
 # %%
-# Sensory neurons to the left, motor neurons to the right. This is not where they lie in the body: none of the bundled
-# tables tells that.
+# Sensory neurons to the left, motor neurons to the right. This is not where they lie in the body.
 worm = wormnet.connectome("cook2019")
 axes = wormnet.plot.wiring(worm, layout="classes", by_class=True, least=10)
 print(axes.get_title("left"))
+
+# %%
+# From head to tail: each ganglion a block, and the motor neurons of the ventral cord in the order of their numbers. An
+# order, and no map.
+body = wormnet.plot.wiring(worm, layout="body", least=20)
+print(body.get_title("left"))
 
 # %%
 # The sixteen cells of the touch circuit, with all that joins them.

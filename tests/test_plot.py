@@ -1,6 +1,7 @@
 """Drawings leave nothing out and change nothing."""
 
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from matplotlib.figure import Figure
 import wormnet
 from wormnet import plot
 from wormnet.errors import ArgumentError, DataError, WiringError, WormnetError
-from wormnet.wiring import GAP, Wiring
+from wormnet.wiring import GAP, Wiring, atlas
+from wormnet.wiring.ganglia import GANGLIA, ganglion_of
+from wormnet.wiring.layout import groups
 
 
 def circuit() -> Wiring:
@@ -69,6 +72,44 @@ def test_cells_of_a_class_stand_side_by_side_left_before_right_and_in_the_order_
         min(place[n][0] for n, r in zip(wiring.neurons, wiring.roles) if r == role) for role in ("inter", "command")
     ]
     assert all(right < left for right, left in zip(rights, lefts))
+
+
+def test_the_body_has_the_ganglia_from_head_to_tail_and_the_cord_in_the_order_of_its_numbers():
+    wiring = Wiring(["touch"], [*wormnet.connectome("cook2019").neurons, "robot"], pre=[0], post=[303])
+    at, radius = plot.LAYOUTS["body"](wiring, groups(wiring))
+    place = dict(zip(wiring.cells, at.tolist()))
+    gaps = np.hypot(*(at[:, None] - at[None]).transpose(2, 0, 1)) + np.eye(len(at)) * 9
+    assert gaps.min() > 2 * radius.max()
+    # From before the head to behind the tail: the anterior, lateral, retrovesicular, preanal and lumbar ganglia.
+    walk = [place[name][0] for name in ("touch", "IL1L", "AVAL", "AVG", "PVPL", "PHAL", "robot")]
+    assert walk == sorted(walk)
+    for family, most in {"AS": 11, "DA": 9, "DB": 7, "DD": 6, "VA": 12, "VB": 11, "VC": 6, "VD": 13}.items():
+        row = [place[f"{family}{k}"] for k in range(1, most + 1)]
+        assert (np.diff([x for x, _ in row]) > 0).all()
+        assert len({y for _, y in row}) == 1
+    assert place["RID"][1] > place["AVAL"][1] > place["SMBDL"][1]  # dorsal, lateral and ventral ganglion
+    assert place["ALML"][0] < place["CANL"][0] < place["PVDL"][0]
+
+
+def test_every_neuron_of_the_worm_lies_in_one_part_of_the_body():
+    neurons = [cell.name for cell in atlas.cells().values() if cell.kind == "neuron"]
+    found = Counter(ganglion_of(name) for name in neurons)
+    assert None not in found
+    # Counted in another list, that of NeuroPAL (Yemini et al. 2021, Cell 184, 272-288).
+    known = {
+        "pharynx": 20,
+        "anterior ganglion": 38,
+        "dorsal ganglion": 6,
+        "lateral ganglion": 73,
+        "ventral ganglion": 32,
+    }
+    known |= {"retrovesicular ganglion": 20, "ventral cord": 58, "preanal ganglion": 12, "dorsorectal ganglion": 3}
+    known |= {"lumbar ganglion": 24, "anterior body": 6, "middle of the body": 4, "posterior body": 6}
+    assert found == known
+    assert set(known) == set(GANGLIA)
+    assert ganglion_of("RMDDL") == "ventral ganglion"
+    assert ganglion_of("VB") == "ventral cord"
+    assert ganglion_of("MDL08") is None
 
 
 def test_a_connectome_is_drawn_by_class_and_the_title_says_what_was_left_out():

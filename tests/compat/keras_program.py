@@ -118,8 +118,23 @@ told["refused"] = [
     *(refusal(lambda shape=shape: wk.LTC(small)(x[:4, :5], dt=np.ones(shape, np.float32))) for shape in ((4, 3), (4,))),
     refusal(lambda: wk.LTC(small)(x[:4, :5], dt=np.zeros((4, 5), np.float32))),
     refusal(lambda: wk.LTC(small)(x[:4, :5], dt=-1.0)),
+    refusal(lambda: wk.LTC(small)(x[:4, :5], dt=np.full((4, 5), np.nan, np.float32))),
+    refusal(lambda: wk.LTC(small)(x[:4, :5], dt=np.inf)),
 ]
-# Padding is often 0, in dt too.
+# Padding is often 0 or NaN, in dt too.
 padded = np.arange(5) < np.array([5, 2, 3, 1])[:, None]
-told["padded"] = refusal(lambda: wk.LTC(small)(x[:4, :5], dt=padded.astype(np.float32), mask=padded))
+told["padded"] = [
+    refusal(lambda times=times: wk.LTC(small)(x[:4, :5], dt=times.astype(np.float32), mask=padded))
+    for times in (padded, np.where(padded, 1.0, np.nan))
+]
+# Where the call is compiled nobody looks at numbers: a wrong dt is NaN from there on, and no other sequence is.
+one, times = keras.Input((5, 2)), keras.Input((5,))
+compiled = keras.Model([one, times], wk.CTRNN(small, return_sequences=True)(one, dt=times))
+wrong = np.ones((3, 5), np.float32)
+wrong[0, 2], wrong[1, 4] = 0.0, np.inf
+try:
+    said = compiled.predict([x[:3, :5], wrong], verbose=0)
+    told["compiled"] = np.isnan(said).all(2).tolist()
+except WormnetError as error:
+    told["compiled"] = str(error)
 print(json.dumps(told))

@@ -80,9 +80,15 @@ def test_what_cannot_be_is_refused_in_one_sentence(told):
     assert "it takes (batch, time, 5)" in told["refused"][2]
     assert "dt has shape (4, 3); it takes a number, or (batch, time)" in told["refused"][5]
     assert "dt has shape (4,); it takes a number, or (batch, time)" in told["refused"][6]
-    if told["backend"] == "torch":  # the other looks at no numbers
-        assert "dt holds 0; it is the time since the previous sample, > 0." in told["refused"][7]
-        assert "dt holds -1; it is the time since the previous sample, > 0." in told["refused"][8]
-    assert told["padded"] == "nothing"
+    for place, number in enumerate(["0", "-1", "nan", "inf"], 7):
+        assert f"dt holds {number}; it is the time since the previous sample, finite and > 0." in told["refused"][place]
+    assert told["padded"] == ["nothing", "nothing"]
     assert "wiring is int; it takes a Wiring" in told["refused"][3]
     assert "that was built or called" in told["refused"][4]
+
+
+def test_a_wrong_dt_is_never_a_number_where_the_call_is_compiled(told):
+    if told["backend"] == "torch":  # Keras does not compile there
+        assert "dt holds 0" in told["compiled"]
+    else:
+        assert told["compiled"] == [[False] * 2 + [True] * 3, [False] * 4 + [True], [False] * 5]

@@ -421,11 +421,17 @@ function mount(root, data) {
     }
   }
 
+  // Samples come more slowly than frames, and a chart of 300 samples takes longer than all cells: only a new one is drawn.
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  let charted = [];
   function draw() {
     const frames = run.frames, at = shown === null ? frames.length - 1 : Math.min(shown, frames.length - 1);
     const frame = frames[at];
     if (!frame) return;
     colours(frame);
+    const now = [frame, shown, frames.length, run.lesioned, dark.matches, stage.clientWidth, ...pinned];
+    if (now.length === charted.length && now.every((one, k) => one === charted[k])) return;
+    charted = now;
     const mark = shown === null ? undefined : at;
     const lines = (take, names) => names.flatMap((name, k) => {
       const colour = LINES[k % LINES.length];

@@ -35,7 +35,11 @@ MOST_OUTPUTS = 8
 CROWDED = 1_500
 """With more synapses than these only the strongest are drawn at first, and classes in place of cells."""
 
-PLACED = {"classes": "Cells are placed by role and class; this is not where they lie in the body."}
+PLACED = {
+    "classes": "Cells are placed by role and class; this is not where they lie in the body.",
+    "body": "The head is to the left. Cells are placed by ganglion, and along the ventral cord in the order of their "
+    "numbers: an order, no map.",
+}
 
 KINDS = {GAP: "gap", CURRENT: "current"}
 WORDS = {1: "excitatory", -1: "inhibitory", 0: "of a sign that is learned"}

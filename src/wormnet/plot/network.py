@@ -43,7 +43,7 @@ def wiring(
         wiring: what to draw.
         ax: where; a new figure if None.
         layout: "columns" (inputs, sensory, inter, command, motor, unknown), "classes" (the same, with the cells of a
-            class side by side), "circle" or "spring". None of them is where cells lie in the worm's body.
+            class side by side), "body" (the worm's ganglia from head to tail, an order and no map), "circle", "spring".
         by_class: draw one cell for each class of the worm, as `wiring.group_by("class", within="drop")`, and lines as
             wide as the root of their counts.
         least: leave out synapses of a smaller count; the title tells how many are drawn.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wormnet.wiring import atlas
 from wormnet.wiring.core import Wiring
+from wormnet.wiring.ganglia import ganglion_of
 
 COLUMNS = ("input", "sensory", "inter", "command", "motor", "unknown")
 """The columns of a drawing in the order of the flow: inputs, then roles."""
@@ -60,8 +61,8 @@ def _lanes(sizes: Mapping[str, int]) -> tuple[int, dict[str, int]]:
 def classes(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
     """The columns of the roles, in which the cells of a class stand side by side, left before right, VA1 before VA2.
 
-    Cells that the worm does not have go by their names without the number. Where cells lie along the body is in none of
-    the bundled tables, so nothing in this layout is a place in the worm.
+    Cells that the worm does not have go by their names without the number. Nothing in this layout is a place in the
+    worm; `body` has the ganglia.
     """
     at, radius = np.zeros((len(group_of), 2)), np.full(len(group_of), 0.34)
     families = family_of(wiring.cells)
@@ -154,9 +155,87 @@ def spring(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
     return at, np.full(len(at), min(0.3, 0.45 * _closest(at)))
 
 
+BODY = (
+    (9, ("anterior ganglion", "pharynx")),
+    (15, ("dorsal ganglion", "lateral ganglion", "ventral ganglion")),
+    (4, ("retrovesicular ganglion",)),
+    (11, ("ventral cord",)),
+    (4, ("preanal ganglion",)),
+    (9, ("dorsorectal ganglion", "lumbar ganglion")),
+)
+"""The worm from head to tail in slices: how many cells wide, and the parts of the body in it, the dorsal one first."""
+
+THIRDS = ("anterior body", "middle of the body", "posterior body")
+"""What lies above the cord."""
+
+CORD = ("AS", "DA", "DB", "DD", "VA", "VB", "VC", "VD")
+"""The classes of motor neurons that have a row each along the ventral cord."""
+
+
+def body(wiring: Wiring, group_of: NDArray[Any]) -> Layout:
+    """The worm from the side, its head to the left: ganglia as blocks, the ventral cord below in the order of numbers.
+
+    A block stands where its ganglion comes on the way from head to tail, dorsal ones above; within a block cells stand
+    by class, and along the cord in even steps. So this is an order and no map: no bundled table has any. Inputs stand
+    in front of the head, and cells that the worm does not have behind its tail.
+    """
+    at, radius = np.zeros((len(group_of), 2)), np.full(len(group_of), 0.34)
+    families, where = family_of(wiring.cells), [ganglion_of(name) for name in wiring.cells]
+    cord = [family in CORD and place is not None for family, place in zip(families, where)]
+    parts: dict[str, list[int]] = {}
+    for i, place in enumerate(where):
+        if not cord[i]:
+            parts.setdefault(place or ("outside" if group_of[i] == "input" else "elsewhere"), []).append(i)
+
+    def put(names: Iterable[str], left: float, width: int) -> float:
+        """Set blocks below each other from the top; gives where they end on the right."""
+        top, right = 0.0, left
+        for name in names:
+            if name not in parts:
+                continue
+            for row in _rows(_by_family(parts[name], families, wiring), width):
+                for i, x in row:
+                    at[i] = left + x, top
+                    right = max(right, left + x)
+                top -= _ROW
+            top -= _ROW
+        return right
+
+    ends = [(_square(parts, name), (name,)) for name in ("outside", "elsewhere")]
+    left = 0.0
+    for width, names in (ends[0], *BODY, ends[1]):
+        right = put(names, left, width)
+        in_cord = [i for i in range(len(at)) if cord[i] and where[i] == names[0]]
+        if names == ("ventral cord",):
+            for k, third in enumerate(THIRDS):
+                right = max(right, put((third,), left + k * (width + 1) / 3, width // 3))
+        for row in _by_family(in_cord, families, wiring):
+            for k, i in enumerate(row):
+                at[i] = left + (k + 0.5) * (width - 1) / len(row), _CORD_TOP - _ROW * CORD.index(families[i])
+        if in_cord or any(name in parts for name in (*names, *THIRDS * (names == ("ventral cord",)))):
+            left = max(right, left + (width - 1) * bool(in_cord)) + 3
+    return at, radius
+
+
+_CORD_TOP = -8 * 1.7
+"""Where the first row of the cord is: below the blocks of the ganglia at its ends, which have five rows at most."""
+
+
+def _square(parts: Mapping[str, list[int]], name: str) -> int:
+    return max(3, int(np.ceil(1.6 * np.sqrt(len(parts.get(name, ()))))))
+
+
+def _by_family(cells: Iterable[int], families: list[str], wiring: Wiring) -> list[list[int]]:
+    found: dict[str, list[int]] = {}
+    for i in cells:
+        found.setdefault(families[i], []).append(i)
+    return [sorted(some, key=lambda i: _by_number(wiring.cells[i])) for some in found.values()]
+
+
 LAYOUTS: dict[str, Callable[[Wiring, NDArray[Any]], Layout]] = {
     "columns": columns,
     "classes": classes,
+    "body": body,
     "circle": circle,
     "spring": spring,
 }

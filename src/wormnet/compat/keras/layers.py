@@ -1,9 +1,12 @@
 """LTC, CfC and CT-RNN as layers of Keras."""
 
+import sys
 import warnings
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from wormnet import models
 from wormnet.compat.keras.cell import Cell, keras
@@ -58,8 +61,9 @@ class _Wired(keras.layers.RNN):
     ) -> Any:
         """Run x (batch, time, inputs), with dt (batch, time), a number, or None for one `time_unit`.
 
-        Raises: ShapeError for x or dt of other shapes; on torch ArgumentError for a dt that is not > 0 where the mask
-            is true. JAX and TensorFlow trace this, and have no numbers to look at.
+        Raises: ShapeError for x or dt of other shapes; ArgumentError for a dt that is not finite and > 0 where the mask
+            is true. Inside a compiled function (`fit` and `predict` on JAX, `jax.jit`, `torch.compile`, a graph of
+            TensorFlow) there are no numbers to look at; a wrong dt makes the sequence NaN from there on.
         """
         self._check(sequences.shape)
         first = ops.zeros_like(sequences[:, :, :1])
@@ -73,7 +77,7 @@ class _Wired(keras.layers.RNN):
                     f"of x, which is {tuple(sequences.shape)}."
                 )
             times = first + (given if len(given.shape) == 0 else given[:, :, None])
-            _prove_times(times[:, :, 0], mask)
+            times = _proved_times(times[:, :, 0], mask, self.cell.time_unit)[:, :, None]
         x = ops.concatenate([sequences, times], axis=2)
         return super().call(x, initial_state=initial_state, mask=mask, training=training)
 
@@ -136,14 +140,28 @@ def _fits(shape: Any, takes: Any) -> bool:
     return len(shape) == 2 and all(None in (one, other) or one in (1, other) for one, other in pairs)
 
 
-def _prove_times(times: Any, mask: Any) -> None:
-    if not isinstance(times, torch.Tensor) or times.is_meta or torch.compiler.is_compiling():
-        return
-    wrong = ~(times > 0)
+def _proved_times(times: Any, mask: Any, time_unit: float) -> Any:
+    """(batch, time) times that are right, or NaN where nobody can look; what the mask leaves out is one unit."""
     if mask is not None:
-        wrong &= ops.cast(ops.convert_to_tensor(mask), "bool")
-    if wrong.any():
-        raise ArgumentError(f"dt holds {float(times[wrong][0]):g}; it is the time since the previous sample, > 0.")
+        # Padding is often 0 or NaN, in dt too. The sample is not kept, but its derivative is multiplied by 0.
+        times = ops.where(ops.cast(ops.convert_to_tensor(mask), "bool"), times, time_unit)
+    good = ops.logical_and(times > 0, ops.isfinite(times))
+    known = _seen(good)
+    if known is None:
+        return ops.where(good, times, float("nan"))
+    if not known.all():
+        wrong = _seen(times)[~known][0]  # pyright: ignore[reportOptionalSubscript]
+        raise ArgumentError(f"dt holds {wrong:g}; it is the time since the previous sample, finite and > 0.")
+    return times
+
+
+def _seen(one: Any) -> NDArray[Any] | None:
+    """The numbers of a tensor of Keras' back end; None while it is traced, and has none."""
+    if isinstance(one, torch.Tensor):
+        return None if one.is_meta or torch.compiler.is_compiling() else one.detach().cpu().numpy()
+    if keras.backend.backend() == "jax":
+        return None if isinstance(one, sys.modules["jax"].core.Tracer) else np.asarray(one)
+    return np.asarray(one) if hasattr(one, "numpy") else None  # TensorFlow
 
 
 LAYERS: dict[type[Model], type[_Wired]] = {one.MODEL: one for one in (LTC, CfC, CTRNN)}
