@@ -372,7 +372,8 @@ class Recurrent(nn.Module):
         """Run the sequences; the class tells the shapes."""
         if isinstance(x, PackedSequence):
             return self._packed(x, state, dt, lengths, starts, initial)
-        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial)
+        clean = self._reads_padding(lengths)
+        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial, clean=clean)
         with _own_precision(samples.x.device):
             p = self.values()
             kept, states = self._scan(p, samples, states, first, self._outputs())
@@ -477,7 +478,8 @@ class Recurrent(nn.Module):
         >>> rnn.trace(torch.zeros(4, 7, 2)).shape
         torch.Size([4, 7, 3])
         """
-        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial)
+        clean = self._reads_padding(lengths)
+        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial, clean=clean)
         with _own_precision(samples.x.device):
             kept = self._scan(self.values(), samples, states, first, None)[0]
         if x.dim() == 2:
@@ -508,7 +510,7 @@ class Recurrent(nn.Module):
         keep: Tensor | None,
     ) -> tuple[Tensor, States]:
         x = samples.x
-        mapped_x = mapped(p, x, "input")
+        mapped_x = mapped(p, x, "input", None if self._reads_padding(samples.lengths) else samples.lengths)
         if self.lstm is not None:
             # The LSTM cell reads the inputs as they are given.
             mapped_x = torch.cat([mapped_x, x], 2)
@@ -519,6 +521,10 @@ class Recurrent(nn.Module):
         coefficients = self._coefficients(p, None if uniform is None else samples.dt)
         run = uniform or self.backend.run
         return run(coefficients, samples, states, initial, keep, training=self.training)
+
+    def _reads_padding(self, lengths: Tensor | None) -> bool:
+        """Whether the engine reads what stands past a sequence's end; that of the CPU does not."""
+        return lengths is not None and self.backend.name != "cpu"
 
     def _uniform(self, samples: Samples) -> Run | None:
         """What runs samples that all last equally long, where there is something to gain by it; not in a graph."""
@@ -541,9 +547,12 @@ class Recurrent(nn.Module):
         return y, state
 
     def _arranged(
-        self, x: Any, state: Any, dt: Any, lengths: Any, starts: Any, initial: Any
+        self, x: Any, state: Any, dt: Any, lengths: Any, starts: Any, initial: Any, *, clean: bool = True
     ) -> tuple[Samples, States, States | None]:
-        """What a call is given, checked and batch first: samples, states, and those that a start sets."""
+        """What a call is given, checked and batch first: samples, states, and those that a start sets.
+
+        clean: whether x has to be 0 past a sequence's end.
+        """
         stored, n_inputs = self._stored(), self.wiring.n_inputs
         check_input(x, stored, "(batch, time, {})", n_inputs)
         if x.dim() == 2:
@@ -562,6 +571,7 @@ class Recurrent(nn.Module):
                 starts=starts,
                 batch_first=self.batch_first,
                 time_unit=self.time_unit,
+                clean=clean,
             )
         shape, names = (samples.x.shape[0], self.wiring.n_neurons), self._state_names
         given = None if initial is None else check_state(initial, stored, shape, names, "initial")

@@ -134,6 +134,25 @@ def test_a_wide_backbone_is_computed_like_the_reference(inputs, neurons, units, 
     assert_same(case.run("cpu"), case.run("reference"), dtype)
 
 
+@pytest.mark.parametrize("model", [LTC(unfolds=1), CfC()], ids=str)
+@pytest.mark.parametrize("batch", [18, 300])  # the map of inputs has a backward pass of its own for many
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_nothing_that_stands_in_the_padding_reaches_a_result(model, batch, checkpoint):
+    layer = Recurrent(wormnet.auto_ncp(inputs=7, neurons=12, outputs=2), model, backend="cpu", checkpoint=checkpoint)
+    generator = torch.Generator().manual_seed(0)
+    given, lengths = torch.randn(batch, 20, 7, generator=generator), torch.randint(0, 21, (batch,), generator=generator)
+    past = (torch.arange(20) >= lengths[:, None])[:, :, None]
+    expected = None
+    for fill in (0.0, 1e30, float("nan"), float("inf")):
+        x = given.masked_fill(past, fill).requires_grad_()
+        y, last = layer(x, None, 0.7, lengths)
+        weighted = (y * y).sum() + last.sum()
+        found = [y.detach(), last.detach(), *torch.autograd.grad(weighted, [x, *layer.parameters()])]
+        expected = expected or found
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+        assert not found[2].masked_select(past).any()
+
+
 @pytest.mark.parametrize(("mode", "layers", "dtype"), [("default", 1, torch.float32), ("no_gate", 2, torch.float64)])
 def test_samples_that_last_equally_long_are_computed_like_the_reference(mode, layers, dtype, monkeypatch):
     """One number for dt makes one head of the gate's two; the reference computes both, for every sample."""
