@@ -74,3 +74,22 @@ def test_strides_do_not_matter():
     turned = values.detach().transpose(0, 1)
     run(turned, scale, shift).sum().backward()
     torch.testing.assert_close(scale.grad, turned.sum((0, 1)))
+
+
+@pytest.mark.parametrize("fill", [7.0, float("nan"), float("inf")])
+def test_what_stands_in_the_padding_reaches_no_gradient(fill):
+    values, scale, shift = parts()
+    lengths = torch.tensor([5, 0, 2])
+    past = torch.arange(5) >= lengths[:, None]
+    adjoints = torch.randn(4, 3, 5, 2, dtype=torch.float64).masked_fill(past[:, :, None], 0.0)
+    given = (values.detach().masked_fill(past[:, :, None], fill).requires_grad_(), scale, shift)
+    y = mapped({"input_scale": scale, "input_shift": shift}, given[0], "input", lengths)
+    assert "_Map" in type(y.grad_fn).__name__
+    clean = values.detach().masked_fill(past[:, :, None], 0.0)
+    for adjoint in adjoints:
+        expected = [adjoint * scale, (adjoint * clean).sum((0, 1)), adjoint.sum((0, 1))]
+        for again in (False, True):
+            found = torch.autograd.grad(y, given, adjoint, retain_graph=True, create_graph=again)
+            torch.testing.assert_close(list(found), expected)
+    together = torch.autograd.grad(y, given, adjoints, is_grads_batched=True, retain_graph=True)
+    torch.testing.assert_close([one[-1] for one in together], expected)

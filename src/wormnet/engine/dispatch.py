@@ -11,18 +11,21 @@ from torch import Tensor
 
 from wormnet.engine import cpu, gpu, operator
 from wormnet.engine.constants import plainly, shown
-from wormnet.engine.layout import Layout
-from wormnet.engine.program import Program
+from wormnet.engine.layout import Layout, layout_of
+from wormnet.engine.program import Program, uniform_of
 from wormnet.engine.reference import Reference, States
 from wormnet.engine.samples import Samples
 from wormnet.errors import ArgumentError, BackendError, unknown
 from wormnet.models.equation import DenseUpdate
 from wormnet.models.spec import Values
 
-__all__ = ["BACKENDS", "Choice", "check_backend", "choose"]
+__all__ = ["BACKENDS", "Choice", "Run", "check_backend", "choose"]
 
 BACKENDS = ("auto", "reference", "cpu", "gpu")
 ENGINES: dict[str, ModuleType] = {"cpu": cpu, "gpu": gpu}
+
+EXACT = (torch.float32, torch.float64)
+"""What the kernels compute in; coefficients that are joined in fewer digits would lose some."""
 
 Run = Callable[..., tuple[Tensor, States]]
 """run(coefficients, samples, states, initial, keep, training=...) -> kept (batch, time, kept), states after each
@@ -41,6 +44,8 @@ class Choice:
     name: str
     reason: str
     run: Run = field(compare=False, repr=False)
+    uniform: Run | None = field(default=None, compare=False, repr=False)
+    """runs calls in which dt is one number, with `Model.uniform_coefficients`; None if `run` does"""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -69,9 +74,11 @@ def choose(
         reason = _unable(name, layout.program, device, dtype, checkpoint)
         if reason is None and (name != "reference" or backend == name):
             why = "asked for" if backend == name else f"the layer is on {device.type}, in {dtype}"
-            return Choice(
-                name, why, _reference(layout, device) if name == "reference" else compiled(layout, checkpoint, device)
-            )
+            if name == "reference":
+                return Choice(name, why, _reference(layout, device))
+            program = uniform_of(layout.program) if name == "cpu" and dtype in EXACT else None
+            uniform = None if program is None else compiled(layout_of(program, layout.wiring), checkpoint, device)
+            return Choice(name, why, compiled(layout, checkpoint, device), uniform)
         if reason is not None:
             reasons.append(f"not {name}: {reason}")
     if backend == "auto" and not checkpoint:

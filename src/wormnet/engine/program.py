@@ -14,7 +14,7 @@ from wormnet.models import MODELS, Model, named
 from wormnet.models.equation import DenseUpdate, Edge, State, Update
 from wormnet.models.memory import MEMORY, memory_update
 
-__all__ = ["Part", "Program", "program_named", "program_of"]
+__all__ = ["Part", "Program", "program_named", "program_of", "uniform_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +102,14 @@ class Program:
     Attributes:
         model: whose it is.
         memory: whether an LSTM cell stands in front.
+        uniform: whether it is that of calls in which dt is one number, see `Model.uniform_updates`.
         states: of each neuron, in order; the first is what outputs are.
         parts: the updates of a sample, in order.
     """
 
     model: Model
     memory: bool
+    uniform: bool
     states: tuple[State, ...]
     parts: tuple[Part, ...]
 
@@ -122,7 +124,7 @@ class Program:
     def name(self) -> str:
         """A name from which `program_named` finds it again, in another process too if the model is registered."""
         options = json.dumps(self.model.options, sort_keys=True, default=_plain)
-        return f"{self.model.name}|{options}|{int(self.memory)}|{self.code}"
+        return f"{self.model.name}|{options}|{int(self.memory)}{'u' * self.uniform}|{self.code}"
 
     @property
     def rows(self) -> int:
@@ -138,10 +140,17 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else repr(value)
 
 
-def program_of(model: Model, *, memory: bool = False) -> Program:
+def uniform_of(program: Program) -> Program | None:
+    """The program of calls in which dt is one number, if the model has another one for them."""
+    if program.model.uniform_updates() is None:
+        return None
+    return program_of(program.model, memory=program.memory, uniform=True)
+
+
+def program_of(model: Model, *, memory: bool = False, uniform: bool = False) -> Program:
     """The program of a model. Raises ArgumentError if the model does not fit together, see `prove`."""
     try:
-        key = (type(model), model, memory)
+        key = (type(model), model, memory, uniform)
         known = _BY_MODEL.get(key)
     except TypeError:  # a model of one's own with an option that cannot be hashed
         key, known = None, None
@@ -154,9 +163,10 @@ def program_of(model: Model, *, memory: bool = False) -> Program:
     if not states or len(set(names)) < len(names):
         raise ArgumentError(f"{model.name} has the states {names}; it takes one or more, each with a name of its own.")
     own = tuple(state.name for state in model.states)
-    updates = (memory_update(own[0]), *model.updates()) if memory else tuple(model.updates())
+    updates = tuple((model.uniform_updates() if uniform else None) or model.updates())
+    updates = (memory_update(own[0]), *updates) if memory else updates
     parts = tuple(_part(model, update, own, names, number) for number, update in enumerate(updates))
-    program = Program(model, memory, states, parts)
+    program = Program(model, memory, uniform, states, parts)
     with plainly():
         prove(program)
     program = _BY_NAME.setdefault(program.name, program)
@@ -180,9 +190,9 @@ def program_named(name: str) -> Program:
     """The program of a name, which a traced graph holds. Raises BackendError if its model is not known here."""
     if name in _BY_NAME:
         return _BY_NAME[name]
-    model, options, memory, _ = name.rsplit("|", 3)
+    model, options, kind, _ = name.rsplit("|", 3)
     if model in MODELS:
-        found = program_of(named(model, **json.loads(options)), memory=memory == "1")
+        found = program_of(named(model, **json.loads(options)), memory=kind[0] == "1", uniform=kind[1:] == "u")
         if found.name == name:
             return found
     raise BackendError(

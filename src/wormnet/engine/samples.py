@@ -8,7 +8,7 @@ from torch import Tensor
 from wormnet.engine.constants import fake, in_memory
 from wormnet.errors import ArgumentError, ShapeError
 
-__all__ = ["Samples", "arrange", "numbers", "wrong_width"]
+__all__ = ["Samples", "arrange", "numbers", "without_padding", "wrong_width"]
 
 
 class Samples(NamedTuple):
@@ -43,6 +43,7 @@ def arrange(
     starts: Tensor | None = None,
     batch_first: bool = True,
     time_unit: float = 1.0,
+    clean: bool = True,
 ) -> Samples:
     """Check x, dt, lengths and starts against each other, and shape them.
 
@@ -56,6 +57,7 @@ def arrange(
         batch_first: False if x is (time, batch, n_inputs), and dt and starts likewise: (1, batch), (time, 1),
             (time, batch). Samples are always batch first.
         time_unit: how much of dt is one unit of the equation's time.
+        clean: whether x has to be 0 past a sequence's end, as it has to for all but the CPU's engine.
 
     Raises:
         ShapeError: if a shape fits nothing of the above; there is no broadcasting by luck.
@@ -71,12 +73,13 @@ def arrange(
     lengths = _lengths(lengths, batch, time, x.device)
     starts = _starts(starts, batch, time, x.device, batch_first)
     samples = Samples(x, x.new_ones(1, 1) if dt is None else _dt(dt, x, batch_first), lengths, starts)
-    valid = samples.valid()
-    if valid is not None:
+    if lengths is not None:
         # What stands in the padding may be anything, NaN too, and must reach neither outputs nor gradients.
-        x = _without_padding(x, valid, lengths)
+        if clean or not in_memory(x):
+            x = without_padding(x, lengths)
         padded_dt = samples.dt
         if padded_dt.shape == (batch, time):
+            valid = torch.arange(time, device=x.device) < lengths[:, None]
             padded_dt = torch.where(valid, padded_dt, torch.ones((), dtype=x.dtype, device=x.device))
         samples = Samples(x, padded_dt, lengths, starts)
     if dt is not None:
@@ -87,9 +90,10 @@ def arrange(
     return samples
 
 
-def _without_padding(x: Tensor, valid: Tensor, lengths: Tensor | None) -> Tensor:
+def without_padding(x: Tensor, lengths: Tensor) -> Tensor:
     """x with 0 past each sequence's end."""
-    if lengths is None or x.requires_grad or not in_memory(x):
+    if x.requires_grad or not in_memory(x):
+        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         return torch.where(valid[:, :, None], x, torch.zeros((), dtype=x.dtype, device=x.device))
     # The same in about half of the time.
     made = x.clone(memory_format=torch.contiguous_format)

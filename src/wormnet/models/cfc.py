@@ -1,7 +1,7 @@
 """Closed-form continuous-time neurons: a gate in time instead of a solver."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
@@ -68,6 +68,19 @@ def d_default(v, early, late, gate, a, dt, by_new):
     return 0.0, by_new * by_early * d_tanh(early), by_new * by_late * d_tanh(late), by_a, by_b, by_a * a
 
 
+def uniform_default(v, g, h, gate, dt):
+    """The same from a dt + b, which is one head if dt is one number."""
+    early, late, gate = tanh(g), tanh(h), sigmoid(gate)
+    return mix(early, late, gate), early, late, gate
+
+
+def d_uniform_default(v, early, late, gate, dt, by_new):
+    """Adjoints of v, the heads and log dt."""
+    by_early, by_late, by_gate = d_mix(early, late, gate)
+    by_g, by_h = by_new * by_early * d_tanh(early), by_new * by_late * d_tanh(late)
+    return 0.0, by_g, by_h, by_new * by_gate * d_sigmoid(gate), 0.0
+
+
 def no_gate(v, g, h, a, b, dt):
     """The late state is added, and the early one stays."""
     early, late, gate = tanh(g), tanh(h), sigmoid(affine(a, b, dt))
@@ -80,6 +93,19 @@ def d_no_gate(v, early, late, gate, a, dt, by_new):
     by_b = by_new * by_gate * d_sigmoid(gate)
     by_a = by_b * dt
     return 0.0, by_new * d_tanh(early), by_new * by_late * d_tanh(late), by_a, by_b, by_a * a
+
+
+def uniform_no_gate(v, g, h, gate, dt):
+    """The same from a dt + b."""
+    early, late, gate = tanh(g), tanh(h), sigmoid(gate)
+    return gated(early, late, gate), early, late, gate
+
+
+def d_uniform_no_gate(v, early, late, gate, dt, by_new):
+    """Adjoints of v, the heads and log dt."""
+    _, by_late, by_gate = d_gated(early, late, gate)
+    by_g, by_h = by_new * d_tanh(early), by_new * by_late * d_tanh(late)
+    return 0.0, by_g, by_h, by_new * by_gate * d_sigmoid(gate), 0.0
 
 
 def pure(v, g, w_tau, rest, dt):
@@ -150,6 +176,11 @@ ACTIVATIONS = {"lecun_tanh": lecun_tanh, "tanh": plain_tanh, "relu": relu, "silu
 """What a backbone may use between its layers."""
 
 NODES = {"default": (default, d_default, 4), "pure": (pure, d_pure, 2), "no_gate": (no_gate, d_no_gate, 4)}
+UNIFORM = {
+    "default": (uniform_default, d_uniform_default, 3),
+    "no_gate": (uniform_no_gate, d_uniform_no_gate, 3),
+}
+"""Of calls in which dt is one number."""
 
 
 @final
@@ -273,21 +304,7 @@ class CfC(Model):
         node, d_node, keeps = NODES[self.mode]
         coefficients = ("w_tau", "A") if self.mode == "pure" else ()
         if self.backbone_layers:
-            return (
-                DenseUpdate(
-                    sums=self.heads,
-                    weight="heads_weight",
-                    bias="heads_bias",
-                    node=node,
-                    d_node=d_node,
-                    coefficients=coefficients,
-                    keeps=keeps,
-                    hidden=tuple((f"backbone_weight{i}", f"backbone_bias{i}") for i in range(self.backbone_layers)),
-                    units=self.backbone_units,
-                    activation=ACTIVATIONS[self.backbone_activation],
-                    dropout=float(self.backbone_dropout),
-                ),
-            )
+            return (self._after_backbone(self.heads, node, d_node, keeps, coefficients),)
         weights = tuple(f"{one}_weight" for one in self.heads)
         functions = (head, d_head) if self.mode == "pure" else (heads, d_heads)
         return (
@@ -303,15 +320,42 @@ class CfC(Model):
             ),
         )
 
+    def _after_backbone(self, heads: tuple[str, ...], node: Any, d_node: Any, keeps: int, own: tuple[str, ...] = ()):
+        return DenseUpdate(
+            sums=heads,
+            weight="heads_weight",
+            bias="heads_bias",
+            node=node,
+            d_node=d_node,
+            coefficients=own,
+            keeps=keeps,
+            hidden=tuple((f"backbone_weight{i}", f"backbone_bias{i}") for i in range(self.backbone_layers)),
+            units=self.backbone_units,
+            activation=ACTIVATIONS[self.backbone_activation],
+            dropout=float(self.backbone_dropout),
+        )
+
+    def uniform_updates(self) -> tuple[DenseUpdate] | None:
+        """After a backbone the gate needs one head, a dt + b: a quarter of the heads' products less."""
+        if self.mode not in UNIFORM or not self.backbone_layers:
+            return None
+        return (self._after_backbone(("g", "h", "gate"), *UNIFORM[self.mode]),)
+
+    def uniform_coefficients(self, p: Values, dt: Tensor) -> dict[str, Tensor]:
+        """The weights of the gate's two heads in one."""
+        gate = {f"gate_{what}": p[f"a_{what}"] * dt + p[f"b_{what}"] for what in ("weight", "bias")}
+        return self._stacked({**p, **gate}, ("g", "h", "gate"))
+
     def coefficients(self, p: Values) -> dict[str, Tensor]:
         """After a backbone, the weights of all heads in one matrix."""
+        return self._stacked(p, self.heads)
+
+    def _stacked(self, p: Values, heads: tuple[str, ...]) -> dict[str, Tensor]:
         if self.fixed_zeros:
             # A constant has no gradient, so no optimizer moves it.
             held = [name for name in ("g_weight", "h_weight") if name in p]
             p = {**p, **{name: torch.where(p[name] == 0, torch.zeros_like(p[name]), p[name]) for name in held}}
         if not self.backbone_layers:
             return dict(p)
-        stacked = {
-            f"heads_{what}": torch.cat([p[f"{one}_{what}"] for one in self.heads]) for what in ("weight", "bias")
-        }
+        stacked = {f"heads_{what}": torch.cat([p[f"{one}_{what}"] for one in heads]) for what in ("weight", "bias")}
         return {**p, **stacked}

@@ -215,6 +215,14 @@ class Model(ABC):
         """
         return dict(p)
 
+    def uniform_updates(self) -> tuple[Update | DenseUpdate, ...] | None:
+        """What happens in a sample if dt is one number for all of a call, where less is to do then; None if not."""
+        return None
+
+    def uniform_coefficients(self, p: Values, dt: Tensor) -> dict[str, Tensor]:
+        """What the edges and nodes of `uniform_updates` take, like `coefficients`; dt is a tensor without axes."""
+        return self.coefficients(p)
+
     def open_conductance(self, p: Values, wiring: Wiring) -> Tensor:
         """(neurons,) what pulls on a neuron at the start, so that capacitance / it is its effective time constant.
 

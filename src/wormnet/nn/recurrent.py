@@ -10,7 +10,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from wormnet.engine.constants import fake, kept, shown
-from wormnet.engine.dispatch import Choice, check_backend, choose
+from wormnet.engine.dispatch import Choice, Run, check_backend, choose
 from wormnet.engine.layout import layout_of
 from wormnet.engine.program import program_of
 from wormnet.engine.reference import States
@@ -38,6 +38,9 @@ StateLike = Tensor | tuple[Tensor, ...]
 """(batch, neurons), or one for each state of the model"""
 
 AS_IT_IS = nullcontext()
+
+MANY = 256
+"""Samples in a call from which on it is worth preparing coefficients for its dt."""
 
 
 def _own_precision(device: torch.device) -> AbstractContextManager[Any]:
@@ -369,7 +372,8 @@ class Recurrent(nn.Module):
         """Run the sequences; the class tells the shapes."""
         if isinstance(x, PackedSequence):
             return self._packed(x, state, dt, lengths, starts, initial)
-        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial)
+        clean = self._reads_padding(lengths)
+        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial, clean=clean)
         with _own_precision(samples.x.device):
             p = self.values()
             kept, states = self._scan(p, samples, states, first, self._outputs())
@@ -474,16 +478,17 @@ class Recurrent(nn.Module):
         >>> rnn.trace(torch.zeros(4, 7, 2)).shape
         torch.Size([4, 7, 3])
         """
-        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial)
+        clean = self._reads_padding(lengths)
+        samples, states, first = self._arranged(x, state, dt, lengths, starts, initial, clean=clean)
         with _own_precision(samples.x.device):
             kept = self._scan(self.values(), samples, states, first, None)[0]
         if x.dim() == 2:
             return kept[0]
         return kept if self.batch_first else kept.transpose(0, 1)
 
-    def _coefficients(self, p: Values) -> dict[str, Tensor]:
-        """What edges and nodes take."""
-        found = self.model.coefficients(p)
+    def _coefficients(self, p: Values, dt: Tensor | None = None) -> dict[str, Tensor]:
+        """What edges and nodes take; those of calls in which dt is one number if it is given."""
+        found = self.model.coefficients(p) if dt is None else self.model.uniform_coefficients(p, dt.reshape(()))
         if self.lstm is not None:
             found |= memory_coefficients(*self.lstm.parameters())
         return found
@@ -505,16 +510,27 @@ class Recurrent(nn.Module):
         keep: Tensor | None,
     ) -> tuple[Tensor, States]:
         x = samples.x
-        mapped_x = mapped(p, x, "input")
+        mapped_x = mapped(p, x, "input", None if self._reads_padding(samples.lengths) else samples.lengths)
         if self.lstm is not None:
             # The LSTM cell reads the inputs as they are given.
             mapped_x = torch.cat([mapped_x, x], 2)
-        coefficients = self._coefficients(p)
+        samples = samples._replace(x=mapped_x)
         if exporting():
-            return scanned(self._layout, coefficients, samples._replace(x=mapped_x), states, initial, keep)
-        return self.backend.run(
-            coefficients, samples._replace(x=mapped_x), states, initial, keep, training=self.training
-        )
+            return scanned(self._layout, self._coefficients(p), samples, states, initial, keep)
+        uniform = self._uniform(samples)
+        coefficients = self._coefficients(p, None if uniform is None else samples.dt)
+        run = uniform or self.backend.run
+        return run(coefficients, samples, states, initial, keep, training=self.training)
+
+    def _reads_padding(self, lengths: Tensor | None) -> bool:
+        """Whether the engine reads what stands past a sequence's end; that of the CPU does not."""
+        return lengths is not None and self.backend.name != "cpu"
+
+    def _uniform(self, samples: Samples) -> Run | None:
+        """What runs samples that all last equally long, where there is something to gain by it; not in a graph."""
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None or samples.dt.shape != (1, 1):
+            return None
+        return self.backend.uniform if samples.x.shape[0] * samples.x.shape[1] >= MANY else None
 
     def _packed(self, x: PackedSequence, state: Any, dt: Any, lengths: Any, *rest: Any) -> tuple[Any, StateLike]:
         if lengths is not None:
@@ -531,9 +547,12 @@ class Recurrent(nn.Module):
         return y, state
 
     def _arranged(
-        self, x: Any, state: Any, dt: Any, lengths: Any, starts: Any, initial: Any
+        self, x: Any, state: Any, dt: Any, lengths: Any, starts: Any, initial: Any, *, clean: bool = True
     ) -> tuple[Samples, States, States | None]:
-        """What a call is given, checked and batch first: samples, states, and those that a start sets."""
+        """What a call is given, checked and batch first: samples, states, and those that a start sets.
+
+        clean: whether x has to be 0 past a sequence's end.
+        """
         stored, n_inputs = self._stored(), self.wiring.n_inputs
         check_input(x, stored, "(batch, time, {})", n_inputs)
         if x.dim() == 2:
@@ -552,6 +571,7 @@ class Recurrent(nn.Module):
                 starts=starts,
                 batch_first=self.batch_first,
                 time_unit=self.time_unit,
+                clean=clean,
             )
         shape, names = (samples.x.shape[0], self.wiring.n_neurons), self._state_names
         given = None if initial is None else check_state(initial, stored, shape, names, "initial")

@@ -198,6 +198,19 @@ def engines_agree(of: Subject) -> None:
 
 
 @claim
+def one_time_serves_all_samples(of: Subject) -> None:
+    """a single dt for many samples gives what as many equal ones give, gradients included"""
+    layer, many = of.layer(), 16
+    found = []
+    for shape in ((), (many, many)):
+        x, dt = of.x(many, many).requires_grad_(), of.dt(1)[0].clone().requires_grad_()
+        y, last = layer(x, start(layer, many), dt.expand(shape))
+        found.append(((y, *parts(last)), _gradients((y, *parts(last)), [x, dt, *layer.parameters()])))
+    of.same(found[0][0], found[1][0])
+    of.same(found[0][1], found[1][1], gradient=True)
+
+
+@claim
 def gradients_are_those_of_finite_differences(of: Subject) -> None:
     """gradients of inputs, times, states and parameters are those of finite differences"""
     if of.dtype != torch.float64:

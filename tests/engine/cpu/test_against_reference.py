@@ -10,6 +10,7 @@ from tolerances import close
 
 import wormnet
 from wormnet import Recurrent
+from wormnet.engine.program import program_named, program_of, uniform_of
 from wormnet.models import CTRNN, LTC, CfC
 
 MODELS = [
@@ -131,6 +132,53 @@ def test_a_wide_backbone_is_computed_like_the_reference(inputs, neurons, units, 
     model = CfC(backbone_layers=2, backbone_units=units)
     case = Case(wormnet.dense(inputs, neurons), model, 17, time, 0, dtype=dtype)
     assert_same(case.run("cpu"), case.run("reference"), dtype)
+
+
+@pytest.mark.parametrize("model", [LTC(unfolds=1), CfC()], ids=str)
+@pytest.mark.parametrize("batch", [18, 300])  # the map of inputs has a backward pass of its own for many
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_nothing_that_stands_in_the_padding_reaches_a_result(model, batch, checkpoint):
+    layer = Recurrent(wormnet.auto_ncp(inputs=7, neurons=12, outputs=2), model, backend="cpu", checkpoint=checkpoint)
+    generator = torch.Generator().manual_seed(0)
+    given, lengths = torch.randn(batch, 20, 7, generator=generator), torch.randint(0, 21, (batch,), generator=generator)
+    past = (torch.arange(20) >= lengths[:, None])[:, :, None]
+    expected = None
+    for fill in (0.0, 1e30, float("nan"), float("inf")):
+        x = given.masked_fill(past, fill).requires_grad_()
+        y, last = layer(x, None, 0.7, lengths)
+        weighted = (y * y).sum() + last.sum()
+        found = [y.detach(), last.detach(), *torch.autograd.grad(weighted, [x, *layer.parameters()])]
+        expected = expected or found
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+        assert not found[2].masked_select(past).any()
+
+
+@pytest.mark.parametrize(("mode", "layers", "dtype"), [("default", 1, torch.float32), ("no_gate", 2, torch.float64)])
+def test_samples_that_last_equally_long_are_computed_like_the_reference(mode, layers, dtype, monkeypatch):
+    """One number for dt makes one head of the gate's two; the reference computes both, for every sample."""
+    calls, uniform = [], CfC.uniform_coefficients
+    monkeypatch.setattr(CfC, "uniform_coefficients", lambda *given: calls.append(given) or uniform(*given))
+    model = CfC(mode=mode, backbone_layers=layers, backbone_units=9, fixed_zeros=True)
+    case = Case(wormnet.dense(3, 5), model, 17, 16, 0, dtype=dtype)
+    case.numbers["g_weight"][0, :4] = 0.0
+    of_each, case.numbers["dt"] = case.numbers["dt"], torch.tensor(0.7, dtype=dtype)
+    expected = case.run("reference")
+    assert not calls
+    assert_same(case.run("cpu", time_unit=2.0), case.run("reference", time_unit=2.0), dtype)
+    assert_same(case.run("cpu", checkpoint=True), expected, dtype)
+    assert len(calls) == 2
+    case.numbers["dt"] = of_each
+    assert_same(case.run("cpu"), case.run("reference"), dtype)
+    assert len(calls) == 2
+
+
+def test_a_program_of_samples_that_last_equally_long_is_found_by_its_name(monkeypatch):
+    program = uniform_of(program_of(CfC(backbone_layers=1)))
+    assert program is not None
+    monkeypatch.setattr(wormnet.engine.program, "_BY_NAME", {})
+    monkeypatch.setattr(wormnet.engine.program, "_BY_MODEL", {})
+    assert program_named(program.name).code == program.code != program_of(program.model).code
+    assert uniform_of(program_of(CfC(mode="pure", backbone_layers=1))) is uniform_of(program_of(CfC())) is None
 
 
 @settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])

@@ -17,6 +17,7 @@ from wormnet.engine.cpu.lanes import Lanes, indices, number_at, pointer_to
 
 __all__ = [
     "add_rows",
+    "full_rows",
     "no_sums",
     "plus_numbers",
     "rows_from",
@@ -41,9 +42,13 @@ def _blocks_in_registers(number):
     return REGISTERS * REGISTER_BITS // (LANES * number.bitwidth)
 
 
-def _n_rows(number):
-    """At most three quarters of the registers for sums; what they are multiplied with takes its place too."""
-    return min(8, _blocks_in_registers(number) * 3 // 4)
+def _n_rows(number, most=8):
+    """At most three quarters of the registers for sums; what they are multiplied with takes its place too.
+
+    Each row takes a register for its address as well, unless the distances of rows are constants: then there may be
+    more than 8.
+    """
+    return min(most, _blocks_in_registers(number) * 3 // 4)
 
 
 def _unpacked(builder, value):
@@ -87,6 +92,17 @@ def rows_from(typingctx, array, first, last, stride):
 
 
 @intrinsic
+def full_rows(typingctx, array, first, stride):
+    """Rows from `first` on times a constant stride, up to sixteen."""
+    n = _n_rows(array.dtype, 16)
+
+    def one(context, builder, sig, args, k):
+        return builder.mul(builder.add(args[1], ir.Constant(args[1].type, k)), args[2])
+
+    return types.UniTuple(types.intp, n)(array, types.intp, types.intp), _tuple_of(n, one)
+
+
+@intrinsic
 def no_sums(typingctx, array, places):
     """A block of zeros for each of some places."""
 
@@ -122,21 +138,20 @@ def plus_numbers(typingctx, sums, array, offsets, shift, u):
 
 
 @intrinsic
-def add_rows(typingctx, array, at, places, blocks):
-    """Add blocks to their places, relative to `at`; padding, at the same place as the block before, is left out."""
+def add_rows(typingctx, array, at, first, last, stride, blocks):
+    """Add blocks to rows from `first` on times a stride, relative to `at`; those past row `last` are left out."""
 
     def generate(context, builder, sig, args):
-        before = None
-        for place, block in zip(_unpacked(builder, args[2]), _unpacked(builder, args[3])):
-            if before is not None:
-                again = builder.icmp_signed("==", place, before)
-                block = builder.select(again, ir.Constant(block.type, [0.0] * LANES), block)
-            pointer, align = pointer_to(context, builder, sig.args[0], args[0], builder.add(args[1], place))
+        _, at, first, last, stride, _ = args
+        for k, block in enumerate(_unpacked(builder, args[5])):
+            past = builder.icmp_signed(">", builder.add(first, ir.Constant(first.type, k)), last)
+            block = builder.select(past, ir.Constant(block.type, [0.0] * LANES), block)
+            place = builder.add(at, builder.mul(_row(builder, first, last, k), stride))
+            pointer, align = pointer_to(context, builder, sig.args[0], args[0], place)
             builder.store(builder.fadd(builder.load(pointer, align=align), block), pointer, align=align)
-            before = place
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, places, blocks), generate
+    return types.void(array, types.intp, types.intp, types.intp, types.intp, blocks), generate
 
 
 @intrinsic

@@ -6,7 +6,7 @@ from wormnet.engine.cpu.compiled import device, inlined
 from wormnet.engine.cpu.lanes import all_lanes, load, select_less, store
 from wormnet.engine.cpu.transfer import collect, collect4, spread, spread4
 
-__all__ = ["add_to", "clear", "copy", "ends", "gather", "per_lane", "scatter", "take_kept", "write_kept"]
+__all__ = ["add_to", "clear", "clear_ended", "copy", "ends", "gather", "per_lane", "scatter", "take_kept", "write_kept"]
 
 
 @device
@@ -46,6 +46,15 @@ def clear(row, at, width):
     none = all_lanes(row, row.dtype.type(0))
     for i in range(width):
         store(row, at + i * LANES, none)
+
+
+@inlined
+def clear_ended(row, at, width, t, ended):
+    """Set the lanes of sequences that have ended before sample t to 0 in a row."""
+    here, none = all_lanes(row, row.dtype.type(t)), all_lanes(row, row.dtype.type(0))
+    for i in range(width):
+        value = load(row, at + i * LANES)
+        store(row, at + i * LANES, select_less(here, ended, value, none))
 
 
 @inlined

@@ -23,7 +23,18 @@ from wormnet.engine.cpu.dense import dense_sums, dense_update
 from wormnet.engine.cpu.frame import names_of
 from wormnet.engine.cpu.lane_sums import grouped, total
 from wormnet.engine.cpu.lanes import all_lanes, load, select_less, store
-from wormnet.engine.cpu.rows import add_to, clear, copy, ends, gather, per_lane, scatter, take_kept, write_kept
+from wormnet.engine.cpu.rows import (
+    add_to,
+    clear,
+    clear_ended,
+    copy,
+    ends,
+    gather,
+    per_lane,
+    scatter,
+    take_kept,
+    write_kept,
+)
 from wormnet.engine.cpu.sparse import Code, sparse_update
 from wormnet.engine.cpu.transfer import collect
 from wormnet.engine.program import Program
@@ -121,6 +132,8 @@ def _advance(names: tuple[str, ...], run_sample: Code) -> Code:
         wide, width = sizes[WIDE], sizes[WIDTH]
         last, blocks = at + sizes[ROWS] * wide, wide // LANES
         gather(x, order, first, count, time * width, t * width, width, room, sizes[X])
+        if t >= shortest:
+            clear_ended(room, sizes[X], width, t, ended)  # padding may hold anything
         if len(starts):
             half, begins = all_lanes(p, p.dtype.type(0.5)), beginning(p, starts, order, first, count, time, t, ended)
             for i in range(blocks):
@@ -255,6 +268,8 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
                     store(room, g + i * LANES, select_less(here, ended, value, none))
             elapsed = per_lane(dt, order, first, count, time, t)
             gather(x, order, first, count, time * width, t * width, width, room, sizes[X])
+            if t >= shortest:
+                clear_ended(room, sizes[X], width, t, ended)
             clear(room, sizes[G_X], width)
             by_time = parts_back(
                 p, tables, sizes, v, v_at + k * each, kept_from + k * sizes[KEPT], room, elapsed, len(g_x) > 0,
