@@ -83,6 +83,16 @@ def test_the_step_runs_a_control_loop(tmp_path):
     assert np.abs(np.array(got) - outputs(rnn, x, dt)).max() <= 1e-12
 
 
+def test_a_layer_in_double_precision_is_not_rounded_to_single(tmp_path):
+    """Of a policy, so with the names of its senses, too."""
+    policy = wormnet.zoo.load("inverted_pendulum-tap_withdrawal")
+    assert export.onnx(policy.layer(), tmp_path / "pole.onnx", form="step").measured <= 1e-12
+    told = {one.key: one.value for one in onnx.load(tmp_path / "pole.onnx").metadata_props}
+    assert json.loads(told["wormnet.inputs"]) == ["PVD", "PLM", "AVM", "ALM"]
+    rnn = wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=1), unfolds=3, time_unit=0.02, backend="reference")
+    assert export.onnx(rnn.double(), tmp_path / "net.onnx", form="step").measured <= 1e-12
+
+
 def test_the_file_tells_names_wiring_and_time_unit(tmp_path):
     rnn = layer("graded-euler")
     proto = onnx.load(export.onnx(rnn, tmp_path / "net.onnx", form="step", check=False).path)

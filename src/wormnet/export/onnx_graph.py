@@ -102,6 +102,10 @@ class _Call(nn.Module):
     def __init__(self, rnn: Recurrent, form: str, *, lengths: bool, starts: bool):
         super().__init__()
         self.rnn, self.form = rnn, form
+        # As numbers: in a graph torch rounds the scalars of the constraints to single precision.
+        with torch.no_grad():
+            values = rnn.values()
+        rnn.values = lambda: values
         states = [f"state_{name}" for name in rnn._state_names]
         self.n_states = len(states)
         self.extra = [name for name, wanted in (("lengths", lengths), ("starts", starts)) if wanted]
