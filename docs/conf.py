@@ -24,7 +24,7 @@ html_theme_options = {
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 # Pages that stand alone have no pages beside them to show there.
-html_sidebars = dict.fromkeys(["index", "guide", "ncps", "extending", "faq", "architecture", "compatibility"], [])
+html_sidebars = {page: [] for page in ("index", "guide", "ncps", "extending", "faq", "architecture", "compatibility")}
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]
 

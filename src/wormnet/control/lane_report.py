@@ -104,7 +104,7 @@ def difference_rows(runs: Iterable[dict[str, Any]], first: str, course: Course) 
 
     A row holds both means, their difference (other minus first), its 95 % bootstrap interval over runs, the p of
     `wormnet.statistics.sign_flip_p`, and in how many of the runs the other's number is larger. Rows are of the passive
-    error, crashes per km for each difficulty and noise and over all noise above 0, the SSIM of attention, PC1 and L_max.
+    error, of crashes per km for each difficulty and noise and over all noise above 0, and of SSIM, PC1 and L_max.
     """
     runs, rows = list(runs), []
     of = {name: {run["seed"]: _numbers(run, course) for run in runs if run["network"] == name}
