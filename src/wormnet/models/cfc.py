@@ -306,9 +306,9 @@ class CfC(Model):
     def coefficients(self, p: Values) -> dict[str, Tensor]:
         """After a backbone, the weights of all heads in one matrix."""
         if self.fixed_zeros:
-            # A constant has no gradient, so no optimizer moves it.
+            # With a width of 0 this changes no number, and passes no gradient on to a 0: no optimizer moves it.
             held = [name for name in ("g_weight", "h_weight") if name in p]
-            p = {**p, **{name: torch.where(p[name] == 0, torch.zeros_like(p[name]), p[name]) for name in held}}
+            p = {**p, **{name: torch.nn.functional.hardshrink(p[name], 0.0) for name in held}}
         if not self.backbone_layers:
             return dict(p)
         stacked = {
