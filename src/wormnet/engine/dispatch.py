@@ -28,9 +28,10 @@ Run = Callable[..., tuple[Tensor, States]]
 """run(coefficients, samples, states, initial, keep, training=...) -> kept (batch, time, kept), states after each
 sequence's last sample.
 
-coefficients are what the model makes of its parameters, by name; samples hold x as the synapses see it, and once more
-as it was given if an LSTM cell reads that and it differs; states and initial (what a start sets, None if there are
-none) are tuples of (batch, neurons); keep is None or the neurons whose first state is wanted after every sample.
+coefficients are what the model makes of its parameters, by name, or what `Choice.pack` made of them; samples hold x as
+the synapses see it, and once more as it was given if an LSTM cell reads that and it differs; states and initial (what a
+start sets, None if there are none) are tuples of (batch, neurons); keep is None or the neurons whose first state is
+wanted after every sample.
 """
 
 
@@ -41,6 +42,8 @@ class Choice:
     name: str
     reason: str
     run: Run = field(compare=False, repr=False)
+    pack: Callable[[Values], Tensor] | None = field(default=None, compare=False, repr=False)
+    """coefficients as one tensor, if run takes that too"""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -69,9 +72,10 @@ def choose(
         reason = _unable(name, layout.program, device, dtype, checkpoint)
         if reason is None and (name != "reference" or backend == name):
             why = "asked for" if backend == name else f"the layer is on {device.type}, in {dtype}"
-            return Choice(
-                name, why, _reference(layout, device) if name == "reference" else compiled(layout, checkpoint, device)
-            )
+            if name == "reference":
+                return Choice(name, why, _reference(layout, device))
+            run = compiled(layout, checkpoint, device)
+            return Choice(name, why, run, run.pack)
         if reason is not None:
             reasons.append(f"not {name}: {reason}")
     if backend == "auto" and not checkpoint:
@@ -101,9 +105,13 @@ class Compiled:
     sizes: list[int]
     places: dict[str, Tensor]
 
+    def pack(self, coefficients: Values) -> Tensor:
+        """All coefficients in the order of the layout."""
+        return self.layout.pack(coefficients, self.places)
+
     def __call__(
         self,
-        coefficients: Values,
+        coefficients: Values | Tensor,
         samples: Samples,
         states: States,
         initial: States | None,
@@ -114,7 +122,7 @@ class Compiled:
         """Kept, states."""
         x, dt, lengths, starts = samples
         given, (batch, time, _) = x.dtype, x.shape
-        p = self.layout.pack(coefficients, self.places)
+        p = coefficients if isinstance(coefficients, Tensor) else self.pack(coefficients)
         state = states[0][None] if len(states) == 1 else torch.stack(states)
         first = None if initial is None or starts is None else torch.stack(initial)
         if given != torch.float32 and given != torch.float64:
