@@ -38,6 +38,10 @@ def counting_leak(v, total):
     return total, 1.0 + 0.1 * CALLS[0]
 
 
+def wrong_terms(v):
+    return v, 1.0
+
+
 def wrong_leak(v, by_drive, by_pull):
     return 0.0, 2.0 * by_drive
 
@@ -71,6 +75,7 @@ class Rate(Model):
                 solver=models.SOLVERS["semi_implicit"],
                 capacitances=("time_constant",),
                 unfolds=self.unfolds,
+                terms=wrong_terms if self.fault == "terms" else None,
             ),
         )
 
@@ -136,6 +141,7 @@ BROKEN = {
     "conductance": r"open_conductance has shape \(15,\); on this wiring it takes \(5,\)",
     "no conductance": "open_conductance is not finite and > 0 everywhere",
     "derivative": "its derivatives are the derivatives: rate of a test: wrong_leak gives 3 as the adjoint",
+    "terms": "its derivatives are the derivatives: .*: wrong_terms does not give the drives and pulls of leak",
     "global": "on the reference engine .* a call depends on nothing but what it is given.*: results differ by .*; they",
     "random": "on the reference engine .* a call depends on nothing but what it is given.*: results differ by",
     "in place": "on the reference engine .* a call depends on nothing but what it is given.*: results differ by",

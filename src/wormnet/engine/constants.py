@@ -51,13 +51,18 @@ def watched(*given: Tensor) -> bool:
         return True
     # What torch.autograd.grad(is_grads_batched=True) hands a backward pass is a batch that no kernel may look into.
     batched: Any = torch._C._functorch.is_legacy_batchedtensor  # pyright: ignore[reportAttributeAccessIssue]
-    return any(type(one) not in (Tensor, torch.nn.Parameter) or batched(one) for one in given)
+    for one in given:  # a generator would take longer than all of the rest
+        kind = type(one)
+        if (kind is not Tensor and kind is not torch.nn.Parameter) or batched(one):
+            return True
+    return False
 
 
 def in_memory(*given: Tensor) -> bool:
     """Whether code of our own may read these tensors: NumPy can, and nothing that torch does would miss it."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return False
-    return all(one.device.type == "cpu" and one.dtype in (torch.float32, torch.float64) for one in given) and not (
-        watched(*given)
-    )
+    for one in given:
+        if not one.is_cpu or one.dtype not in (torch.float32, torch.float64):
+            return False
+    return not watched(*given)

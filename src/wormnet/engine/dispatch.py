@@ -31,9 +31,10 @@ Run = Callable[..., tuple[Tensor, States]]
 """run(coefficients, samples, states, initial, keep, training=...) -> kept (batch, time, kept), states after each
 sequence's last sample.
 
-coefficients are what the model makes of its parameters, by name; samples hold x as the synapses see it, and once more
-as it was given if an LSTM cell reads that and it differs; states and initial (what a start sets, None if there are
-none) are tuples of (batch, neurons); keep is None or the neurons whose first state is wanted after every sample.
+coefficients are what the model makes of its parameters, by name, or what `Choice.pack` made of them; samples hold x as
+the synapses see it, and once more as it was given if an LSTM cell reads that and it differs; states and initial (what a
+start sets, None if there are none) are tuples of (batch, neurons); keep is None or the neurons whose first state is
+wanted after every sample.
 """
 
 
@@ -46,6 +47,8 @@ class Choice:
     run: Run = field(compare=False, repr=False)
     uniform: Run | None = field(default=None, compare=False, repr=False)
     """runs calls in which dt is one number, with `Model.uniform_coefficients`; None if `run` does"""
+    pack: Callable[[Values], Tensor] | None = field(default=None, compare=False, repr=False)
+    """coefficients as one tensor, if run takes that too"""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -78,7 +81,8 @@ def choose(
                 return Choice(name, why, _reference(layout, device))
             program = uniform_of(layout.program) if name == "cpu" and dtype in EXACT else None
             uniform = None if program is None else compiled(layout_of(program, layout.wiring), checkpoint, device)
-            return Choice(name, why, compiled(layout, checkpoint, device), uniform)
+            run = compiled(layout, checkpoint, device)
+            return Choice(name, why, run, uniform, run.pack)
         if reason is not None:
             reasons.append(f"not {name}: {reason}")
     if backend == "auto" and not checkpoint:
@@ -108,9 +112,13 @@ class Compiled:
     sizes: list[int]
     places: dict[str, Tensor]
 
+    def pack(self, coefficients: Values) -> Tensor:
+        """All coefficients in the order of the layout."""
+        return self.layout.pack(coefficients, self.places)
+
     def __call__(
         self,
-        coefficients: Values,
+        coefficients: Values | Tensor,
         samples: Samples,
         states: States,
         initial: States | None,
@@ -121,7 +129,7 @@ class Compiled:
         """Kept, states."""
         x, dt, lengths, starts = samples
         given, (batch, time, _) = x.dtype, x.shape
-        p = self.layout.pack(coefficients, self.places)
+        p = coefficients if isinstance(coefficients, Tensor) else self.pack(coefficients)
         state = states[0][None] if len(states) == 1 else torch.stack(states)
         first = None if initial is None or starts is None else torch.stack(initial)
         if given != torch.float32 and given != torch.float64:

@@ -81,6 +81,7 @@ class Part:
             return (*found, *([update.activation] if update.activation else []))
         for edge in update.edges:
             found += [edge.edge, edge.d_edge]
+        found += [update.terms] if update.terms else []
         for stage in update.solver.stages if update.solver else ():
             found += [stage.advance, stage.d_advance]
         return tuple(found)
@@ -92,7 +93,7 @@ class Part:
         if isinstance(update, DenseUpdate):
             return (*sizes, len(update.hidden), bool(update.dropout), update.mapped)
         edges = tuple((edge.over, len(edge.coefficients), self.added(edge), edge.linear) for edge in update.edges)
-        return (*sizes, edges, update.solver is None, self.stages, update.layered)
+        return (*sizes, edges, update.solver is None, self.stages, update.layered, update.terms is None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,8 @@ def prove(program: "Program") -> None:
                 continue
             at = draw(states + len(part.sums) + len(update.coefficients))
             _compare(program, update.node, update.d_node, at, 2 * states, update.keeps, _sums(part))
+            if update.terms:
+                _terms(program, update, at, states, len(part.sums))
             for j, stage in enumerate(update.solver.stages):
                 # Drive and pull come last but one; of those d_advance sees only what advance keeps.
                 at = draw(j + 1, positive=4)
@@ -130,6 +132,17 @@ def _compare(
         k = int((_full(one) - other).abs().nan_to_num(torch.inf).argmax())
         numbers = f"{_full(one)[k].item():.6g} as the adjoint of {what}, where it is {other[k].item():.6g}"
         raise _wrong(program, derivative, f"gives {numbers}")
+
+
+def _terms(program: "Program", update: Update, at: list[Tensor], states: int, sums: int) -> None:
+    """Drives and pulls are those of the node."""
+    assert update.terms is not None
+    out = [_full(one) for one in _tuple(_called(program, update.node, at))]
+    found = _tuple(_called(program, update.terms, [*at[:states], *at[states + sums :], *out[2 * states :]]))
+    if len(found) != 2 * states or not all(
+        torch.equal(_full(one), other) for one, other in zip(found, out, strict=False)
+    ):
+        raise _wrong(program, update.terms, f"does not give the drives and pulls of {update.node.__name__}")
 
 
 def _linear(program: "Program", edge: Edge, at: list[Tensor]) -> None:

@@ -352,9 +352,9 @@ class CfC(Model):
 
     def _stacked(self, p: Values, heads: tuple[str, ...]) -> dict[str, Tensor]:
         if self.fixed_zeros:
-            # A constant has no gradient, so no optimizer moves it.
+            # With a width of 0 this changes no number, and passes no gradient on to a 0: no optimizer moves it.
             held = [name for name in ("g_weight", "h_weight") if name in p]
-            p = {**p, **{name: torch.where(p[name] == 0, torch.zeros_like(p[name]), p[name]) for name in held}}
+            p = {**p, **{name: torch.nn.functional.hardshrink(p[name], 0.0) for name in held}}
         if not self.backbone_layers:
             return dict(p)
         stacked = {f"heads_{what}": torch.cat([p[f"{one}_{what}"] for one in heads]) for what in ("weight", "bias")}

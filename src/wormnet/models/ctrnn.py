@@ -36,6 +36,11 @@ def d_rate(v, drive, by_drive, by_pull):
     return 0.0, by_drive * d_tanh(drive)
 
 
+def terms(v, drive):
+    """Drive and pull again."""
+    return drive, 1.0
+
+
 @final
 @dataclass(frozen=True)
 class CTRNN(Model):
@@ -100,6 +105,7 @@ class CTRNN(Model):
                 sums=(Sum("total", "bias"),),
                 node=rate,
                 d_node=d_rate,
+                terms=terms,
                 keeps=1,
                 solver=SOLVERS[self.solver],
                 capacitances=("time_constant",),

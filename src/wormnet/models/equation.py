@@ -98,6 +98,8 @@ class Update:
 
         node    (*states, *sums, *coefficients) -> drive and pull of the first state, of the second, ..., *kept
         d_node  (*states, *coefficients, *kept, *adjoints of drive and pull) -> adjoints of states, sums, coefficients
+        terms   None, or (*states, *coefficients, *kept) -> drive and pull of each state, if these alone determine them:
+                engines may then compute anew in the backward pass what the solver would otherwise keep
 
     and without one, node gives the new states themselves:
 
@@ -108,7 +110,7 @@ class Update:
     Attributes:
         edges: the kinds of synapse, in the order in which they are added.
         sums: what they add to.
-        node, d_node: see above. Any value they return may be a plain constant.
+        node, d_node, terms: see above. Any value they return may be a plain constant.
         coefficients: of each neuron, in the order in which node takes them.
         keeps: how many additional values node returns for d_node.
         solver: None, or how the equation is solved.
@@ -132,6 +134,7 @@ class Update:
     own_state: bool = False
     layered: bool = False
     states: tuple[str, ...] = ()
+    terms: Function | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from wormnet.nn.arguments import check_input, check_state, lifted, lifted_state
 from wormnet.nn.describe import Description, describe, parameters_of
 from wormnet.nn.maps import mapped
 from wormnet.nn.parameters import Table, remember_wiring
+from wormnet.nn.ready import Ready
 from wormnet.nn.start import check_time_constants, spread_time_constants, warn_if_blind
 from wormnet.nn.transfer import transfer
 from wormnet.wiring.core import Wiring
@@ -45,6 +46,8 @@ MANY = 256
 
 def _own_precision(device: torch.device) -> AbstractContextManager[Any]:
     """Autocast off, where it is on."""
+    if not torch._C._is_any_autocast_enabled():
+        return AS_IT_IS
     kind = device.type
     on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
     return torch.autocast(kind, enabled=False) if on else AS_IT_IS
@@ -172,6 +175,7 @@ class Recurrent(nn.Module):
         self._table = Table(self.model.params(wiring), wiring, own=_reads_own_state(self.model))
         self._at: dict[str, Tensor] = {}
         self._read = tuple((name, spec.stored_as, spec) for name, spec in self._table.specs.items())
+        self._ready = Ready([self._table.shapes[name] for name in self._table.specs])
         for spec in self._table.specs.values():
             empty = torch.empty(self._table.shapes[spec.name], device=device, dtype=dtype)
             self.register_parameter(spec.stored_as, nn.Parameter(empty))
@@ -197,7 +201,7 @@ class Recurrent(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: value for name, value in self.__dict__.items() if name != "_layout"}
-        return kept | {"_at": {}, "_choice": None}
+        return kept | {"_at": {}, "_choice": None, "_ready": self._ready.forgotten()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -224,11 +228,19 @@ class Recurrent(nn.Module):
         >>> bool(rnn.values()["capacitance"] > 0)
         True
         """
-        at, registered, values = self._indices(), self._parameters, {}
-        for name, stored_as, spec in self._read:
-            stored = registered.get(stored_as)
-            if stored is None:
-                stored = getattr(self, stored_as)  # a pruned or parametrized one is an attribute only
+        return self._values(self._all_stored())
+
+    def _all_stored(self) -> list[Tensor]:
+        """What is stored, in the order of the model's parameters."""
+        registered: Any = self._parameters
+        try:
+            return [registered[stored_as] for _, stored_as, _ in self._read]
+        except KeyError:  # a pruned or parametrized one is an attribute only
+            return [getattr(self, stored_as) for _, stored_as, _ in self._read]
+
+    def _values(self, all_stored: list[Tensor]) -> dict[str, Tensor]:
+        at, values = self._indices(), {}
+        for (name, _, spec), stored in zip(self._read, all_stored, strict=False):
             if spec.constraint is not None:
                 sign = at.get(f"sign_{name}") if spec.constraint == "polarity" else None
                 stored = self._table.to_value(spec, stored, sign)
@@ -375,8 +387,8 @@ class Recurrent(nn.Module):
         clean = self._reads_padding(lengths)
         samples, states, first = self._arranged(x, state, dt, lengths, starts, initial, clean=clean)
         with _own_precision(samples.x.device):
-            p = self.values()
-            kept, states = self._scan(p, samples, states, first, self._outputs())
+            p, coefficients, run = self._prepared(samples)
+            kept, states = self._scan(p, samples, states, first, self._outputs(), coefficients, run)
             kept = kept if self.return_sequences else states[0][:, self._indices()["outputs"]]
             y = mapped(p, kept, "output")
             y = y if self.projection is None else self.projection(y)
@@ -481,7 +493,8 @@ class Recurrent(nn.Module):
         clean = self._reads_padding(lengths)
         samples, states, first = self._arranged(x, state, dt, lengths, starts, initial, clean=clean)
         with _own_precision(samples.x.device):
-            kept = self._scan(self.values(), samples, states, first, None)[0]
+            p, coefficients, run = self._prepared(samples)
+            kept = self._scan(p, samples, states, first, None, coefficients, run)[0]
         if x.dim() == 2:
             return kept[0]
         return kept if self.batch_first else kept.transpose(0, 1)
@@ -492,6 +505,26 @@ class Recurrent(nn.Module):
         if self.lstm is not None:
             found |= memory_coefficients(*self.lstm.parameters())
         return found
+
+    def _prepared(self, samples: Samples) -> tuple[Values, Values | Tensor, Run]:
+        """The parameters of the equation, the coefficients, packed if the engine takes them so, and what runs them."""
+        uniform = self._uniform(samples)
+        if uniform is not None:
+            p = self.values()
+            return p, self._coefficients(p, samples.dt), uniform
+        return (*self._packed_once(), self.backend.run)
+
+    def _packed_once(self) -> tuple[Values, Values | Tensor]:
+        pack, stored = None if exporting() else self.backend.pack, self._all_stored()
+        # What the LSTM cell makes of its own parameters is its own affair.
+        if pack is None or self.lstm is not None or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self._made(stored, pack)
+        return self._ready(stored, lambda own: self._made(own, pack))
+
+    def _made(self, stored: list[Tensor], pack: Any) -> tuple[Values, Values | Tensor]:
+        p = self._values(stored)
+        coefficients = self._coefficients(p)
+        return p, coefficients if pack is None else pack(coefficients)
 
     def _initial(self, p: Values) -> tuple[Tensor, ...]:
         """(neurons,) what each state is before the first sample."""
@@ -508,19 +541,18 @@ class Recurrent(nn.Module):
         states: States,
         initial: States | None,
         keep: Tensor | None,
+        coefficients: Values | Tensor | None = None,
+        run: Run | None = None,
     ) -> tuple[Tensor, States]:
-        x = samples.x
+        x, coefficients = samples.x, self._coefficients(p) if coefficients is None else coefficients
         mapped_x = mapped(p, x, "input", None if self._reads_padding(samples.lengths) else samples.lengths)
         if self.lstm is not None:
             # The LSTM cell reads the inputs as they are given.
             mapped_x = torch.cat([mapped_x, x], 2)
         samples = samples._replace(x=mapped_x)
-        if exporting():
-            return scanned(self._layout, self._coefficients(p), samples, states, initial, keep)
-        uniform = self._uniform(samples)
-        coefficients = self._coefficients(p, None if uniform is None else samples.dt)
-        run = uniform or self.backend.run
-        return run(coefficients, samples, states, initial, keep, training=self.training)
+        if not isinstance(coefficients, Tensor) and exporting():
+            return scanned(self._layout, coefficients, samples, states, initial, keep)
+        return (run or self.backend.run)(coefficients, samples, states, initial, keep, training=self.training)
 
     def _reads_padding(self, lengths: Tensor | None) -> bool:
         """Whether the engine reads what stands past a sequence's end; that of the CPU does not."""
@@ -528,9 +560,10 @@ class Recurrent(nn.Module):
 
     def _uniform(self, samples: Samples) -> Run | None:
         """What runs samples that all last equally long, where there is something to gain by it; not in a graph."""
-        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None or samples.dt.shape != (1, 1):
+        if exporting() or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return None
-        return self.backend.uniform if samples.x.shape[0] * samples.x.shape[1] >= MANY else None
+        few = samples.dt.shape != (1, 1) or samples.x.shape[0] * samples.x.shape[1] < MANY
+        return None if few else self.backend.uniform
 
     def _packed(self, x: PackedSequence, state: Any, dt: Any, lengths: Any, *rest: Any) -> tuple[Any, StateLike]:
         if lengths is not None:

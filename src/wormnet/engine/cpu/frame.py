@@ -20,9 +20,9 @@ from wormnet.engine.cpu import LANES
 from wormnet.engine.cpu.lane_sums import grouped
 from wormnet.engine.layout import Layout
 from wormnet.engine.program import Part, Program
-from wormnet.models.equation import DenseUpdate
+from wormnet.models.equation import DenseUpdate, Update
 
-__all__ = ["CHUNK", "Frame", "blocks_of", "frame_of", "history_blocks", "kept_blocks", "names_of"]
+__all__ = ["CHUNK", "Frame", "blocks_of", "frame_of", "history_blocks", "kept_blocks", "kept_of", "names_of"]
 
 CHUNK = 8
 """Samples per batch of weight-gradient products of a dense part."""
@@ -38,9 +38,15 @@ def hidden_units(part: Part) -> int:
     return len(part.update.hidden) * part.update.units if isinstance(part.update, DenseUpdate) else 0
 
 
+def kept_of(part: Part) -> tuple[int, ...]:
+    """`Part.kept`, or the node's alone where the rest follows from it: a long history costs more than a division."""
+    again = isinstance(part.update, Update) and part.update.terms is not None
+    return (part.update.keeps,) * part.stages if again else part.kept
+
+
 def kept_blocks(program: Program, n: int) -> int:
     """Blocks kept for the derivatives of one sample: of neurons, of hidden units and their derivatives."""
-    return sum(part.unfolds * sum(part.kept) * n + 2 * hidden_units(part) for part in program.parts)
+    return sum(part.unfolds * sum(kept_of(part)) * n + 2 * hidden_units(part) for part in program.parts)
 
 
 def history_blocks(program: Program, n: int, time: int, extra: int = 0) -> int:
@@ -109,7 +115,7 @@ def frame_of(layout: Layout) -> Frame:
                 sums += len(groups[0]) * size + len(groups[1]) * count * LANES
                 tables += [bounds, pre]
                 at_table += len(bounds) + count
-        kept += (part.unfolds * sum(part.kept) * n + 2 * hidden_units(part)) * LANES
+        kept += (part.unfolds * sum(kept_of(part)) * n + 2 * hidden_units(part)) * LANES
         row += part.unfolds * part.stages
     _room(value, layout, sums)
     names = names_of(program)

@@ -1,6 +1,7 @@
 """The CPU engine as `operator` calls it: arrays, memory and threads around the kernels."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,11 +57,9 @@ def forward(
     span: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Kept, last, saved; see `operator`."""
-    from wormnet.engine.cpu.sequence import kernels_of
-
     what = program_named(program)
     (batch, time, _), n, width = x.shape, state.shape[2], keep.shape[0]
-    kernel, numbers, blocks = kernels_of(what).forward, _flat(p), blocks_of(batch)
+    kernel, numbers, blocks = _kernels(what)[0].forward, _flat(p), blocks_of(batch)
     history, forward_room, _ = _sizes(what, n)
     kept = _padded(x.new_empty(batch, time, width), lengths)
     last, size = _like(state), saved_size(what, n, batch, time, span, starts=starts is not None)
@@ -72,7 +71,7 @@ def forward(
         *(_real(drop, numbers), _order(lengths, batch), keep.numpy(), _flat(kept), _flat(last), saved),
     )
     run_tasks(blocks, len(room), lambda block, worker: kernel(*shared, block, room[worker], history))
-    return kept, last, torch.from_numpy(saved) if size else x.new_empty(0)
+    return kept, last, torch.from_numpy(saved)
 
 
 def backward(
@@ -94,8 +93,6 @@ def backward(
     wanted: list[bool],
 ) -> tuple[Tensor, ...]:
     """The adjoints of p, x, dt, state, initial; see `operator`."""
-    from wormnet.engine.cpu.sequence import finish_sums, kernels_of
-
     what = program_named(program)
     (batch, time, _), n = x.shape, g_last.shape[2]
     by_p, by_x, by_dt, _, by_initial = wanted
@@ -112,7 +109,7 @@ def backward(
         *(_order(lengths, batch), keep.numpy(), saved.numpy(), _flat(g_kept), _flat(g_last)),
         *(_flat(one) for one in (g_x, g_dt, g_state, g_initial)),
     )
-    kernel = kernels_of(what).backward
+    (_, kernel), finish_sums = _kernels(what)
     run_tasks(
         groups, len(room), lambda group, worker: kernel(*shared, sums[group], group, groups, room[worker], history)
     )
@@ -122,6 +119,15 @@ def backward(
         if groups:
             finish_sums(sums, g_p.numpy())
     return g_p, g_x, g_dt, g_state, g_initial
+
+
+@lru_cache(maxsize=256)
+def _kernels(program: Program) -> tuple[Any, Any]:
+    """The kernels of a program, and the one that adds up its gradients."""
+    # Imported when first called: that takes as long as many calls.
+    from wormnet.engine.cpu.sequence import finish_sums, kernels_of
+
+    return kernels_of(program), finish_sums
 
 
 @lru_cache(maxsize=256)

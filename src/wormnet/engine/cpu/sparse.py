@@ -19,7 +19,7 @@ from typing import Any
 from wormnet.engine.cpu import LANES
 from wormnet.engine.cpu.compiled import inlined
 from wormnet.engine.cpu.elementary import bound
-from wormnet.engine.cpu.frame import names_of
+from wormnet.engine.cpu.frame import kept_of, names_of
 from wormnet.engine.cpu.lane_sums import reductions
 from wormnet.engine.cpu.lanes import entry, load, same, store
 from wormnet.engine.cpu.rows import add_to, clear, copy
@@ -333,7 +333,7 @@ def _solved(program: Program, i: int, part: Part) -> tuple[Code, Code]:
     )
     NODES, UNFOLDS, KEPT, NODE_SUMS = (names.index(f"{i}.{name}") for name in ("nodes", "unfolds", "kept", "node_sums"))
     n_states, n_sums, n_own = len(part.states), len(part.sums), len(update.coefficients)
-    own_at, n_stages, per_substep = n_states, part.stages, sum(part.kept)
+    own_at, n_stages, per_substep = n_states, part.stages, sum(kept_of(part))
     starts, put_sums, get_sums = repeating(n_sums), storing(tuple(range(n_sums))), loading(tuple(range(n_sums)))
     from_inputs, from_neurons = edge_sums(program, i, part, 0), edge_sums(program, i, part, 1)
     to_inputs, to_neurons = (edge_adjoints(program, i, part, sender) for sender in (0, 1))
@@ -397,17 +397,18 @@ def _stage_forward(program: Program, i: int, part: Part, j: int, following: Code
     NEURONS, WIDE, BROUGHT, NODES = (names.index(name) for name in ("neurons", "wide", "brought", f"{i}.nodes"))
     from_neurons, _, get_sums = tools
     n_states, n_own = len(part.states), len(update.coefficients)
-    before_here = sum(part.kept[:j])
+    all_kept, again = kept_of(part), update.terms is not None  # pyright: ignore
+    before_here = sum(all_kept[:j])
     node, _ = node_of(part)
     own_states, numbers, others = loading(part.states), repeating(n_own), _others(program, part)
     put_kept, get_others, put_others = storing_rest(2 * n_states, update.keeps), loading(others), storing(others)
-    keeps, n_stages, per_substep = update.keeps, part.stages, sum(part.kept)
-    fetch_new, fetch_kept = fetching(part.states, write=True), fetching(tuple(range(part.kept[j])), write=True)
+    keeps, n_stages, per_substep = update.keeps, part.stages, sum(all_kept)
+    fetch_new, fetch_kept = fetching(part.states, write=True), fetching(tuple(range(all_kept[j])), write=True)
 
     def set_state(k: int, next_state: Code) -> Code:
         STATE, DRIVE, PULL = part.states[k], 2 * k, 2 * k + 1
         advance, _ = advance_of(part, j)
-        n_kept = part.update.solver.stages[j].keeps  # pyright: ignore
+        n_kept = 0 if again else part.update.solver.stages[j].keeps  # pyright: ignore
         ys, put_rest, first_kept = loading(tuple(range(j + 1))), storing_rest(1, n_kept), keeps + k * n_kept
 
         @inlined
@@ -449,6 +450,40 @@ def _stage_forward(program: Program, i: int, part: Part, j: int, following: Code
     return run
 
 
+def _terms_of(part: Part) -> Code:
+    """(array, *states, *coefficients, *kept) -> drives and pulls again, or nothing if they do not follow from these."""
+    update = part.update
+    if update.terms is not None:  # pyright: ignore[reportAttributeAccessIssue]
+        return taking(update.terms, 2 * len(part.states))  # pyright: ignore[reportAttributeAccessIssue]
+
+    @inlined
+    def nothing(array, *given):
+        return ()
+
+    return nothing
+
+
+def _saved_of(part: Part, j: int, k: int) -> Code:
+    """(p, v, at, wide, kept, n, capacitance, terms, h) -> what stage j's derivative needs of state k, kept or again."""
+    n_kept, keeps = part.update.solver.stages[j].keeps, part.update.keeps  # pyright: ignore
+    if part.update.terms is None:  # pyright: ignore[reportAttributeAccessIssue]
+        kept_here, first = loading(tuple(range(n_kept))), keeps + k * n_kept
+
+        @inlined
+        def saved(p, v, at, wide, kept, n, capacitance, terms, h):
+            return kept_here(v, kept + first * n * LANES, n * LANES)
+
+        return saved
+    (advance, _), ys, rest = advance_of(part, j), loading(tuple(range(j + 1))), taking_part(1, n_kept)
+    DRIVE, PULL = 2 * k, 2 * k + 1
+
+    @inlined
+    def again(p, v, at, wide, kept, n, capacitance, terms, h):
+        return rest(advance(p, *ys(v, at, wide), capacitance, terms[DRIVE], terms[PULL], h))
+
+    return again
+
+
 def _stage_backward(program: Program, i: int, part: Part, j: int, following: Code, tools: tuple[Code, ...]) -> Code:
     """The vector-Jacobian product of stage j for all neurons, from the last to the first, then of the stages before."""
     names, update = names_of(program), part.update
@@ -456,7 +491,8 @@ def _stage_backward(program: Program, i: int, part: Part, j: int, following: Cod
     NODES, NODE_SUMS = names.index(f"{i}.nodes"), names.index(f"{i}.node_sums")
     _, to_neurons, _ = tools
     n_states, n_sums, n_own = len(part.states), len(part.sums), len(update.coefficients)
-    before_here, keeps = sum(part.kept[:j]), update.keeps
+    all_kept, keeps = kept_of(part), update.keeps
+    before_here = sum(all_kept[:j])
     _, d_node = node_of(part)
     own_states, numbers, others = loading(part.states), repeating(n_own), _others(program, part)
     get_kept, get_others = loading(tuple(range(keeps))), loading(others)
@@ -465,36 +501,35 @@ def _stage_backward(program: Program, i: int, part: Part, j: int, following: Cod
         tuple(range(n_states, n_states + n_own)), n_states + n_sums
     )  # fmt: skip
     add_q = adding_rows(tuple(range(n_sums)), 0)
-    n_stages, per_substep = part.stages, sum(part.kept)
-    fetch_states, fetch_kept = fetching(part.states), fetching(tuple(range(part.kept[j])))
+    n_stages, per_substep, terms_of = part.stages, sum(all_kept), _terms_of(part)
+    fetch_states, fetch_kept = fetching(part.states), fetching(tuple(range(all_kept[j])))
 
     def state_back(k: int, next_state: Code) -> Code:
         STATE = part.states[k]
         _, d_advance = advance_of(part, j)
-        n_kept = part.update.solver.stages[j].keeps  # pyright: ignore
-        ys, kept_here = loading(tuple(range(j + 2))), loading(tuple(range(n_kept)))
-        first_kept, add_ys = keeps + k * n_kept, adding_rows(tuple(range(j + 1)), 0)
+        saved_of = _saved_of(part, j, k)
+        ys, add_ys = loading(tuple(range(j + 2))), adding_rows(tuple(range(j + 1)), 0)
         CAPACITANCE, DRIVE, PULL, TIME = j + 1, j + 2, j + 3, j + 4
 
         @inlined
-        def run(p, nodes, node_sums, n, wide, v, here, neuron, kept, room, g_first, h, by_time):
+        def run(p, nodes, node_sums, n, wide, v, here, neuron, kept, terms, room, g_first, h, by_time):
             at, g_at = here + STATE * n * LANES, g_first + (STATE * n + neuron) * LANES
             capacitance = same(p, nodes + k * n + neuron)
-            saved = kept_here(v, kept + first_kept * n * LANES, n * LANES)
+            saved = saved_of(p, v, at, wide, kept, n, capacitance, terms, h)
             by_new = load(room, g_at + (j + 1) * wide)
             back = d_advance(p, *ys(v, at, wide), capacitance, *saved, h, by_new)
             add_ys(room, g_at, wide, back)
             add_to(room, node_sums + (k * n + neuron) * LANES, back[CAPACITANCE])
             by_time = by_time + back[TIME]
             rest, by_time = next_state(
-                p, nodes, node_sums, n, wide, v, here, neuron, kept, room, g_first, h, by_time
+                p, nodes, node_sums, n, wide, v, here, neuron, kept, terms, room, g_first, h, by_time
             )  # fmt: skip
             return (back[DRIVE], back[PULL]) + rest, by_time  # noqa: RUF005
 
         return run
 
     @inlined
-    def all_back(p, nodes, node_sums, n, wide, v, here, neuron, kept, room, g_first, h, by_time):
+    def all_back(p, nodes, node_sums, n, wide, v, here, neuron, kept, terms, room, g_first, h, by_time):
         return (), by_time
 
     states_back = _then(list(range(n_states)), state_back, all_back)
@@ -510,12 +545,13 @@ def _stage_backward(program: Program, i: int, part: Part, j: int, following: Cod
             # What the sub-step before this one needs is asked for now: from a long history it takes its time.
             fetch_states(v, now - n_stages * wide + here, n * LANES)
             fetch_kept(v, kept_row - per_substep * n * LANES + here, n * LANES)
-            terms, by_time = states_back(
-                p, nodes, node_sums, n, wide, v, first + here, neuron, kept_row + here, room, g_first, h, by_time
-            )  # fmt: skip
             own = own_states(v, now + here, n * LANES)
             kept = get_kept(v, kept_row + here, n * LANES)
-            back = d_node(p, *own, *numbers(p, nodes + n_states * n + neuron, n), *kept, *terms)
+            terms = terms_of(p, *own, *numbers(p, nodes + n_states * n + neuron, n), *kept)
+            by_terms, by_time = states_back(
+                p, nodes, node_sums, n, wide, v, first + here, neuron, kept_row + here, terms, room, g_first, h, by_time
+            )  # fmt: skip
+            back = d_node(p, *own, *numbers(p, nodes + n_states * n + neuron, n), *kept, *by_terms)
             add_states(room, g_now + here, n * LANES, back)
             add_others(room, g_now + here, n * LANES, get_others(room, g_now + wide + here, n * LANES))
             add_own(room, node_sums + here, n * LANES, back)
