@@ -86,7 +86,7 @@ def onnx(
     library, file = need("onnx", "onnx", "export.onnx", extra="export"), checked(path)
     call = _Call(on_reference(rnn), form, lengths=lengths, starts=starts)
     proto = _traced(call)
-    _describe(proto, call.rnn)
+    _describe(proto, rnn)
     _tidy(proto.graph)
     prove_free(proto, form)
     library.checker.check_model(proto, full_check=True)
@@ -102,10 +102,12 @@ class _Call(nn.Module):
     def __init__(self, rnn: Recurrent, form: str, *, lengths: bool, starts: bool):
         super().__init__()
         self.rnn, self.form = rnn, form
-        # As numbers: in a graph torch rounds the scalars of the constraints to single precision.
+        # Parameters as numbers, and the unit as a tensor: in a graph torch rounds scalars to single precision.
         with torch.no_grad():
             values = rnn.values()
-        rnn.values = lambda: values
+        rnn._values = lambda stored: values
+        self.time_unit, rnn.time_unit = rnn.time_unit, 1.0
+        self.register_buffer("unit", rnn._stored().new_tensor(self.time_unit))
         states = [f"state_{name}" for name in rnn._state_names]
         self.n_states = len(states)
         self.extra = [name for name, wanted in (("lengths", lengths), ("starts", starts)) if wanted]
@@ -116,6 +118,7 @@ class _Call(nn.Module):
         """The outputs in order."""
         state = rest[: self.n_states] if self.n_states > 1 else rest[0]
         more: Any = dict(zip(self.extra, rest[self.n_states :]))
+        dt = dt / self.get_buffer("unit")
         if self.form == "step":
             y, new = self.rnn(x[:, None], state, dt[:, None])
             y = y[:, 0]
@@ -132,7 +135,7 @@ class _Call(nn.Module):
             return torch.rand(*shape, generator=generator, dtype=torch.float64, device="cpu").to(like)
 
         axes = (batch,) if self.form == "step" else (batch, time)
-        found = [drawn(*axes, rnn.n_inputs) * 2 - 1, (drawn(*axes) * 0.5 + 0.1) * rnn.time_unit]
+        found = [drawn(*axes, rnn.n_inputs) * 2 - 1, (drawn(*axes) * 0.5 + 0.1) * self.time_unit]
         found += [one + drawn(batch, rnn.wiring.n_neurons) * 0.1 for one in rnn._initial(rnn.values())]
         more = {
             "lengths": torch.randint(0, time + 1, (batch,), generator=generator),
