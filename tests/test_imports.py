@@ -33,7 +33,7 @@ OPTIONAL = {
     "estimators": {"study"},
     "wiring": {"cect"},
     "cli": {"study", "plot"},
-    "control": {"control"},
+    "control": {"control", "outside"},
     "export": {"export"},
 }
 """Extras whose packages a layer may import; all others live by the core dependencies."""

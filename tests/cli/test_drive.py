@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import sys
 
 import pytest
 
@@ -91,3 +92,26 @@ def test_the_networks_of_the_whole_test_can_be_built():
     for name in command.NETWORKS:
         core = command._core_of(name, course)(course.features, 0)
         assert sum(p.numel() for p in core.parameters()) > 0
+
+
+def test_a_world_that_does_not_exist_is_refused_before_anything_is_written(tiny, tmp_path, capsys):
+    assert run("--out", tmp_path / "out", "--networks", "cnn", "--on", "racetrack") == 2
+    assert "did you mean 'racetrack-v1'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_world_whose_package_is_missing_says_what_to_install(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "highway_env", None)
+    assert run("--out", tmp_path / "out", "--networks", "cnn", "--on", "racetrack-v1") == 2
+    assert 'racetrack-v1 needs highway-env: pip install "wormnet[outside]"' in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_test_that_was_begun_before_there_were_other_worlds_goes_on(tiny, tmp_path):
+    assert run("--out", tmp_path, "--networks", "cnn") == 0
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings.pop("recorded") == "easy"
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    assert run("--out", tmp_path, "--networks", "cnn", "--resume") == 0
+    (tmp_path / "settings.json").write_text(json.dumps({**settings, "recorded": "hard"}))
+    assert run("--out", tmp_path, "--networks", "cnn", "--resume") == 2

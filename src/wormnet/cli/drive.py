@@ -40,6 +40,9 @@ def drive(
     epochs: Annotated[int, typer.Option(min=0, help="Passes over the recorded drives; 0: 10, or 12.")] = 0,
     small: Annotated[bool, typer.Option("--small", help="Pictures and head of --quick: 24 x 80, a third.")] = False,
     noise: Annotated[str, typer.Option(help="Variances of the pixel noise, commas between; none for 0,.1,.2,.3.")] = "",
+    on: Annotated[
+        str, typer.Option(help="Where to: road, ours, or CarRacing-v3 or racetrack-v1, by wormnet[outside].")
+    ] = "road",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in the folder.")] = False,
 ) -> None:
     """Teach networks to keep a lane, and count their crashes under pixel noise: the lane-keeping test."""
@@ -54,6 +57,7 @@ def drive(
     if noise:
         changes["noise"] = _variances(noise)
     course = dataclasses.replace(course, **{name: value for name, value in changes.items() if value})
+    course = course if on == "road" else course.on(on)
     names = [name for name in networks.split(",") if name] or list(NETWORKS[:1] if quick else NETWORKS)
     test = LaneTest({name: _core_of(name, course) for name in names}, course)
     for name in names:
@@ -98,11 +102,21 @@ def _begin(out: Path, course: "Course", *, resume: bool) -> None:
     if settings.exists():
         if not resume:
             raise ArgumentError(f"{out} holds a lane-keeping test; go on with it by --resume, or take another --out.")
-        if settings.read_text(encoding="utf-8") != written:
+        if not _same(settings, course):
             raise ArgumentError(f"{settings} is of another test than the one asked for; take another --out.")
     sweep(out)
     sweep(out / "runs")
     write_whole(settings, written)
+
+
+def _same(settings: Path, course: "Course") -> bool:
+    """Whether a test's settings are those of a course; of what older ones do not say, the default held."""
+    try:
+        found = json.loads(settings.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    defaults, wanted = (json.loads(json.dumps(dataclasses.asdict(one))) for one in (type(course)(), course))
+    return isinstance(found, dict) and {**defaults, **found} == wanted
 
 
 def _record(out: Path, network: str, seed: int) -> Path:
@@ -135,6 +149,7 @@ def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTe
     from safetensors.torch import load_file
 
     from wormnet.control.lane_test import drive
+    from wormnet.control.outside import faster
     from wormnet.plot import drives, save
 
     for difficulty in course.difficulties:
@@ -147,18 +162,22 @@ def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTe
     driver.load_state_dict(load_file(_record(out, network, seed).with_suffix(".safetensors")))
     driver.eval()
     seen: list[Any] = []
+    rate = 0.0
 
     def watch(cars: Any, pictures: Any, commands: Any) -> None:
-        # Every third picture: 10 a second, for 40 s at most.
-        if len(seen) < 1200:
-            steering = np.array([commands[0], cars.expert()[0]]) / cars.car.sharpest
+        nonlocal rate
+        rate = cars.rate_hz
+        if len(seen) < 40 * rate:
+            steering = np.array([commands[0], cars.expert()[0]]) / cars.sharpest
             seen.append((pictures[0].copy(), steering))
 
-    short = dataclasses.replace(course, noise=(0.0,), cars=1, kilometre=min(course.kilometre, 0.15))
-    drive(driver, course.difficulties[0], short, run=seed, watch=watch)
-    pictures, steering = (np.stack(part) for part in zip(*seen[::3]))
+    where = course.difficulties[0]
+    short = dataclasses.replace(course, noise=(0.0,), cars=1, kilometre=min(course.kilometre, 0.15 * faster(where)))
+    drive(driver, where, short, run=seed, watch=watch)
+    every = round(rate / 10)
+    pictures, steering = (np.stack(part) for part in zip(*seen[::every]))
     larger = max(1, round(480 / course.columns))
-    drives.film(out / "film.gif", pictures, steering, scale=larger)
+    drives.film(out / "film.gif", pictures, steering, fps=rate / every, scale=larger)
     drives.strip(out / "strip.png", pictures, steering, scale=larger)
 
 

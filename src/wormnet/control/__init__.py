@@ -4,9 +4,10 @@ keep a lane on, seen through a camera.
 
 from wormnet.control.agent import Agent
 from wormnet.control.camera import Camera, Looks, random_looks, render
+from wormnet.control.cars import Cars, pure_pursuit
 from wormnet.control.driver import Driver
 from wormnet.control.imitation import Imitation, imitate
-from wormnet.control.lane import DIFFICULTIES, Car, Difficulty, Drive, environment, pure_pursuit
+from wormnet.control.lane import DIFFICULTIES, Car, Difficulty, Drive, environment
 from wormnet.control.lane_test import LaneTest
 from wormnet.control.maps import MotorCell, Projection, SensoryCell
 from wormnet.control.policy import Policy
@@ -25,6 +26,7 @@ __all__ = [
     "Agent",
     "Camera",
     "Car",
+    "Cars",
     "Difficulty",
     "Drive",
     "Driver",

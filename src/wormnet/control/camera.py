@@ -12,7 +12,10 @@ from wormnet.control.road import SPACING, Road, nearest
 from wormnet.errors import ArgumentError
 from wormnet.wiring import check
 
-__all__ = ["Camera", "Looks", "random_looks", "render"]
+__all__ = ["LUMA", "Camera", "Looks", "random_looks", "render"]
+
+LUMA = (0.299, 0.587, 0.114)
+"""What red, green and blue add to grey: ITU-R BT.601."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def render(
     picture = np.empty((camera.rows, camera.columns, camera.channels), np.float32)
     colours = np.array([looks.road, looks.verge, looks.line, looks.sky])
     if camera.channels == 1:
-        colours = colours @ np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601 luma
+        colours = colours @ np.array(LUMA)[:, None]
     surface = (looks.texture, looks.wear, looks.shadow)
     light = (looks.sun, looks.glare, looks.light, looks.haze, camera.view, camera.yaw)
     _render(

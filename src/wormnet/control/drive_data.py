@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.control.camera import Camera
-from wormnet.control.lane import Difficulty, Drive
+from wormnet.control.lane import Difficulty
+from wormnet.control.outside import cars_on
 from wormnet.errors import ArgumentError
 from wormnet.wiring import check
 
 __all__ = ["Recording", "record"]
 
-SWAY, SWAY_SECONDS = 0.05, 0.5
-"""1/m, deviation, and s, correlation time, of what is added to the expert's commands."""
+SWAY, SWAY_SECONDS = 0.25, 0.5
+"""Deviation, in shares of the sharpest curvature, and correlation time, s, of what is added to the expert's wishes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +56,9 @@ class Recording:
 
 
 def record(
-    difficulty: str | Difficulty, *, seeds: Sequence[int], length: float = 200.0, camera: Camera | None = None
+    where: str | Difficulty, *, seeds: Sequence[int], length: float = 200.0, camera: Camera | None = None
 ) -> Recording:
-    """Let the expert drive, one road for each seed, and record what it sees and steers.
+    """Let the expert drive, one road for each seed, and record what it sees and steers; arguments as `cars_on`.
 
     A slow random sway is added to what it commands, so that it shows how to come back from beside the middle of the
     lane (Laskey et al. 2017, CoRL, "DART"); what is recorded is what it wanted.
@@ -66,18 +67,18 @@ def record(
     >>> found.pictures.shape, bool(abs(found.steering).max() <= 1)
     ((2, 200, 48, 160, 1), True)
     """
-    drive = Drive(difficulty, seeds=seeds, length=length, camera=camera)
+    drive = cars_on(where, seeds=seeds, length=length, camera=camera)
     rng = check.generator(int(np.sum(np.asarray(seeds, np.int64) * np.arange(1, len(seeds) + 1)) % 2**31))
-    frames = max(2, round((length - 30.0) / drive.car.distance))
-    keep = math.exp(-1 / (drive.car.rate_hz * SWAY_SECONDS))
+    frames = max(2, round((length - 30.0) / drive.distance))
+    keep = math.exp(-1 / (drive.rate_hz * SWAY_SECONDS))
     sway, before = np.zeros(len(seeds)), drive.crashes.copy()
     pictures, steering, jumps = [], [], []
     for _ in range(frames):
         wanted = drive.expert()
         pictures.append(np.round(drive.pictures() * 255).astype(np.uint8))
-        steering.append((wanted / drive.car.sharpest).astype(np.float32))
+        steering.append((wanted / drive.sharpest).astype(np.float32))
         jumps.append((drive.crashes > before) | drive.done)
         before = drive.crashes.copy()
-        sway = keep * sway + math.sqrt(1 - keep**2) * SWAY * rng.normal(size=len(seeds))
+        sway = keep * sway + math.sqrt(1 - keep**2) * SWAY * drive.sharpest * rng.normal(size=len(seeds))
         drive.step(wanted + sway)
     return Recording(np.stack(pictures, 1), np.stack(steering, 1), np.stack(jumps, 1))

@@ -1,4 +1,4 @@
-"""Keeping a lane in front of a camera: cars, the expert that shows how, and a Gymnasium environment."""
+"""Keeping a lane in front of a camera: our cars and roads, and a Gymnasium environment."""
 
 import dataclasses
 import math
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from wormnet.control.camera import Camera, Looks, random_looks, render
-from wormnet.control.road import SPACING, Place, Road, random_road
-from wormnet.errors import ArgumentError, ShapeError, need, unknown
+from wormnet.control.cars import Cars
+from wormnet.control.road import Road, random_road
+from wormnet.errors import ArgumentError, need, unknown
 from wormnet.wiring import check
 
-__all__ = ["DIFFICULTIES", "Car", "Difficulty", "Drive", "environment", "pure_pursuit"]
+__all__ = ["DIFFICULTIES", "Car", "Difficulty", "Drive", "environment"]
 
 
 @dataclass(frozen=True)
@@ -81,24 +82,8 @@ DIFFICULTIES = {
 """By name."""
 
 
-def pure_pursuit(place: Place, heading: float, *, ahead: float = 6.0) -> float:
-    """The curvature that brings a car to the centre line `ahead` metres on: the expert.
-
-        curvature = 2 left / ahead^2,   left: how far to the left of the car's axis the target is
-
-    Source: Coulter 1992, CMU-RI-TR-92-01. The road ahead is taken to bend as it does where the car is.
-
-    >>> pure_pursuit(Place(along=0.0, offset=0.0, heading=0.0, curvature=0.1), heading=0.0)
-    0.1
-    """
-    turn = place.heading - heading
-    # The target beside the car's place: on the arc, `ahead` metres along the road.
-    left = -place.offset * math.cos(turn) + ahead * math.sin(turn) + 0.5 * place.curvature * ahead**2 * math.cos(turn)
-    return 2 * left / ahead**2
-
-
-class Drive:
-    """One or many cars, each on its road, side by side: what the environment and the driving tests are made of.
+class Drive(Cars):
+    """Cars on roads of our own, seen through a windscreen: what the environment and the driving test are made of.
 
     Args:
         difficulty: a name of `DIFFICULTIES`, or a Difficulty.   seeds: one for each car; each decides that car's road,
@@ -137,14 +122,14 @@ class Drive:
             raise ArgumentError(f"length is {length!r}; a road to drive on takes 30 m or more.")
         self.difficulty = difficulty
         self.car = dataclasses.replace(car or Car(), delay=(car or Car()).delay + difficulty.delay)
-        self.roads: list[Road] = []
+        roads: list[Road] = []
         self.looks: list[Looks] = []
         self.cameras: list[Camera] = []
         for seed in seeds:
             rng = check.generator(seed)
             of_road, of_looks = (int(rng.integers(2**31)) for _ in range(2))
             camera_now = camera or Camera()
-            self.roads.append(random_road(length=length, radius=difficulty.radius, seed=of_road))
+            roads.append(random_road(length=length, radius=difficulty.radius, seed=of_road))
             self.looks.append(random_looks(hard=difficulty.hard_looks, seed=of_looks))
             self.cameras.append(
                 dataclasses.replace(
@@ -153,31 +138,14 @@ class Drive:
                     yaw=camera_now.yaw + float(rng.uniform(-1, 1)) * difficulty.yaw,
                 )
             )
-        n = len(self.roads)
-        self.x, self.y, self.heading, self.curvature, self.km = (np.zeros(n) for _ in range(5))
-        self.crashes, self.done = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-        self.places = [road.locate(0.0, 0.0) for road in self.roads]
-        self._waiting = np.zeros((n, self.car.delay))
+        super().__init__(roads, sharpest=self.car.sharpest, distance=self.car.distance, rate_hz=self.car.rate_hz)
+        self.curvature = np.zeros(len(roads))
+        self._waiting = np.zeros((len(roads), self.car.delay))
 
     @property
     def limit(self) -> NDArray[np.float64]:
         """(cars,) m from the centre line at which a wheel leaves the road."""
         return np.array([(road.width - self.car.width) / 2 for road in self.roads])
-
-    @property
-    def offset(self) -> NDArray[np.float64]:
-        """(cars,) m to the left of the centre line."""
-        return np.array([place.offset for place in self.places])
-
-    @property
-    def turned(self) -> NDArray[np.float64]:
-        """(cars,) rad between a car's direction and its road's, > 0 to the left."""
-        return np.array([heading - place.heading for heading, place in zip(self.heading, self.places)])
-
-    @property
-    def bend(self) -> NDArray[np.float64]:
-        """(cars,) 1/m, curvature of the road where the car is."""
-        return np.array([place.curvature for place in self.places])
 
     def pictures(self) -> NDArray[np.float32]:
         """(cars, rows, columns, channels) from 0 to 1."""
@@ -186,24 +154,8 @@ class Drive:
             [render(road, looks, eye, x, y, to, near=place.along) for road, looks, eye, x, y, to, place in pairs]
         )
 
-    def expert(self) -> NDArray[np.float64]:
-        """(cars,) 1/m, what pure pursuit commands, within what the car can do. It knows nothing of the delay."""
-        wanted = [pure_pursuit(place, heading) for place, heading in zip(self.places, self.heading)]
-        return np.clip(wanted, -self.car.sharpest, self.car.sharpest)
-
-    def step(self, commands: ArrayLike) -> None:
-        """Drive on to the next picture.
-
-        Args: commands: (cars,) curvatures in 1/m, > 0 to the left; what the car cannot do is cut off.
-        Raises: ShapeError for another number of commands, ArgumentError if one is not finite; no car has moved then.
-        """
-        wanted = np.asarray(commands, np.float64)
-        if wanted.shape != self.x.shape:
-            raise ShapeError(f"commands has shape {wanted.shape}; it takes one for each car: {self.x.shape}.")
-        if not np.isfinite(wanted).all():
-            raise ArgumentError(f"commands holds {wanted[~np.isfinite(wanted)][0]}; it takes finite curvatures in 1/m.")
-        car, going = self.car, ~self.done
-        wanted = np.clip(wanted, -car.sharpest, car.sharpest)
+    def _drive(self, wanted: NDArray[np.float64], going: NDArray[np.bool_]) -> None:
+        car = self.car
         if car.delay:
             wanted, self._waiting = self._waiting[:, 0], np.column_stack([self._waiting[:, 1:], wanted])
         seconds = 1 / car.rate_hz
@@ -216,36 +168,13 @@ class Drive:
         self.y += np.where(going, chord * np.sin(self.heading + turn / 2), 0.0)
         self.heading += np.where(going, turn, 0.0)
         self.km += np.where(going, car.distance / 1000, 0.0)
-        limit = self.limit
-        for i in np.flatnonzero(going):
-            road = self.roads[i]
-            self.places[i] = road.locate(self.x[i], self.y[i], self.places[i].along)
-            if abs(self.places[i].offset) > limit[i]:
-                self.crashes[i] += 1
-                self._put_back(int(i))
-            # The last metres of a road have nothing in front of them to see.
-            self.done[i] = self.places[i].along > road.length - 25.0
 
-    def _put_back(self, i: int) -> None:
-        road = self.roads[i]
-        k = int(np.clip(round(self.places[i].along / SPACING), 0, len(road.x) - 1))
-        self.x[i], self.y[i], self.heading[i] = road.x[k], road.y[k], road.heading[k]
-        self.curvature[i] = road.curvature[k]
-        self._waiting[i] = road.curvature[k]
-        self.places[i] = road.locate(self.x[i], self.y[i], k * SPACING)
+    def _left_its_road(self, i: int) -> bool:
+        return abs(self.places[i].offset) > (self.roads[i].width - self.car.width) / 2
 
-    def disturb(self, offset: ArrayLike, turned: ArrayLike) -> None:
-        """Put the cars beside the centre line, so that there is something to recover from.
-
-        Args: offset: (cars,) m to the left.   turned: (cars,) rad to the left of the road's direction.
-        """
-        for i, (aside, turn) in enumerate(zip(*np.broadcast_arrays(offset, turned, self.x)[:2])):
-            road, place = self.roads[i], self.places[i]
-            k = int(np.clip(round(place.along / SPACING), 0, len(road.x) - 1))
-            self.x[i] = road.x[k] - aside * math.sin(road.heading[k])
-            self.y[i] = road.y[k] + aside * math.cos(road.heading[k])
-            self.heading[i] = road.heading[k] + turn
-            self.places[i] = road.locate(self.x[i], self.y[i], k * SPACING)
+    def _put(self, i: int, x: float, y: float, heading: float, bend: float | None) -> None:
+        if bend is not None:
+            self.curvature[i] = self._waiting[i] = bend
 
 
 def environment(

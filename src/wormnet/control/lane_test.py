@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from wormnet.audit import dynamics, ssim, visual_backprop
 from wormnet.control.camera import Camera
+from wormnet.control.cars import Cars
 from wormnet.control.drive_data import Recording, record
 from wormnet.control.driver import FEATURES, FILTERS, Driver, whitened
-from wormnet.control.lane import Drive
+from wormnet.control.outside import OUTSIDE, cars_on, faster
 from wormnet.errors import ArgumentError, unknown
 from wormnet.models.spec import check_count
 from wormnet.nn import Recurrent
@@ -36,12 +37,13 @@ class Course:
 
     Args:
         rows, columns: of the pictures.   filters: of the head.
-        roads, length: recorded drives, and m of each; all easy.   folds: a run trains on the roads of all but one.
+        roads, length: recorded drives, and m of each.   folds: a run trains on the roads of all but one.
         epochs, batch, window: passes, windows in a batch, pictures in a window (16, as published).
         rate, head_rate: learning rates of the core and of the head (smaller, as published), half a cosine down to 0.
         alpha: a picture weighs exp(alpha |y|), y in shares of the sharpest curvature.
         shadows: the share of windows over which a shadow line is laid in training.
-        difficulties: of the roads of the active test.   cars, kilometre: cars, and km of road for each.
+        recorded, difficulties: of the roads that are recorded, and of those of the active test; see `cars_on`.
+        cars, kilometre: cars of the active test, and km of road for each.
         noise: variances of the pixel noise.
 
     The published values of the rates and of alpha are not readable in our copy of the paper; these are our own.
@@ -60,6 +62,7 @@ class Course:
     head_rate: float = 1e-3
     alpha: float = 1.0
     shadows: float = 0.3
+    recorded: str = "easy"
     difficulties: tuple[str, ...] = ("easy", "hard")
     cars: int = 20
     kilometre: float = 0.5
@@ -74,6 +77,21 @@ class Course:
             raise ArgumentError(f"folds is {self.folds}; it takes 2 to as many as there are roads, {self.roads}.")
         if any(not 0 <= one < math.inf for one in self.noise):
             raise ArgumentError(f"noise is {self.noise}; it takes variances of 0 or more.")
+
+    def on(self, where: str) -> "Course":
+        """The same course in a world of `OUTSIDE`, on roads that take cars there as many seconds.
+
+        Raises: ArgumentError for an unknown name; WormnetError that says how to install what that world needs.
+
+        >>> Course().on("CarRacing")
+        Traceback (most recent call last):
+        wormnet.errors.ArgumentError: unknown world 'CarRacing'; did you mean 'CarRacing-v3'? ...
+        """
+        if where not in OUTSIDE:
+            raise ArgumentError(unknown("world", where, OUTSIDE))
+        OUTSIDE[where].needed()
+        length, kilometre = (round(faster(where) * one, 3) for one in (self.length, self.kilometre))
+        return replace(self, recorded=where, difficulties=(where,), length=length, kilometre=kilometre)
 
     @property
     def camera(self) -> Camera:
@@ -206,7 +224,7 @@ def drive(
     course: Course,
     *,
     run: int = 0,
-    watch: Callable[[Drive, NDArray[np.float32], NDArray[np.float64]], None] | None = None,
+    watch: Callable[[Cars, NDArray[np.float32], NDArray[np.float64]], None] | None = None,
     told: TOLD | None = None,
 ) -> Active:
     """The active test: crashes, that is interventions, on roads that nothing was learned from.
@@ -217,18 +235,18 @@ def drive(
 
     Args:
         steer: a Driver, or "expert", or "straight" (always straight on), which see no pictures.
-        difficulty: of the roads, as `Drive`.
+        difficulty: of the roads, or the world that they are in, as `cars_on`.
         run: each run has roads of its own, the same for all drivers.
         watch: called before every step with the cars, what they see, and what they command in 1/m.
     """
     if not isinstance(steer, Driver) and steer not in WITHOUT_EYES:
         raise ArgumentError(unknown("driver", steer, WITHOUT_EYES))
     levels, seeds = len(course.noise), [900_000 + MOST_CARS * run + car for car in range(course.cars)]
-    cars = Drive(difficulty, seeds=seeds * levels, length=1000 * course.kilometre, camera=course.camera)
+    cars = cars_on(difficulty, seeds=seeds * levels, length=1000 * course.kilometre, camera=course.camera)
     deviation = np.sqrt(np.repeat(course.noise, course.cars)).astype(np.float32)
     draws = [np.random.default_rng([seed, 2]) for seed in seeds * levels]
     state, kept = None, []
-    most = math.ceil(1.5 * 1000 * course.kilometre / cars.car.distance)
+    most = math.ceil(1.5 * 1000 * course.kilometre / cars.distance)
     for step in range(most):
         if cars.done.all():
             break
@@ -237,7 +255,7 @@ def drive(
             seen = _noisy(cars.pictures(), deviation, draws)
             with torch.no_grad():
                 share, state = steer(torch.from_numpy(seen[:, None]), state)
-            commands = share[:, 0].double().numpy() * cars.car.sharpest
+            commands = share[:, 0].double().numpy() * cars.sharpest
             kept.append(_hidden(steer.core, state))
         else:
             commands = cars.expert() if steer == "expert" else np.zeros(len(seeds) * levels)
@@ -297,7 +315,9 @@ class LaneTest:
         """The expert's drives, recorded when they are first needed."""
         if self._recording is None:
             course = self.course
-            self._recording = record("easy", seeds=range(course.roads), length=course.length, camera=course.camera)
+            self._recording = record(
+                course.recorded, seeds=range(course.roads), length=course.length, camera=course.camera
+            )
         return self._recording
 
     def make(self, network: str, seed: int) -> Driver:
