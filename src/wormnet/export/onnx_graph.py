@@ -105,7 +105,7 @@ class _Call(nn.Module):
         # Parameters as numbers, and the unit as a tensor: in a graph torch rounds scalars to single precision.
         with torch.no_grad():
             values = rnn.values()
-        rnn._values = lambda stored: values
+        rnn._values = lambda all_stored: values
         self.time_unit, rnn.time_unit = rnn.time_unit, 1.0
         self.register_buffer("unit", rnn._stored().new_tensor(self.time_unit))
         states = [f"state_{name}" for name in rnn._state_names]
