@@ -128,3 +128,25 @@ def test_nothing_is_kept_of_many_numbers_or_of_none():
         with torch.no_grad():
             first, again = (ready([torch.ones(size)], lambda stored: stored[0]) for _ in range(2))
         assert first is not again
+
+
+def test_values_of_a_subclass_are_those_that_are_computed_with():
+    """What they follow from is not among the stored parameters, and changes between calls."""
+
+    class Scaled(wormnet.LTC):
+        share = 1.0
+
+        def values(self):
+            found = super().values()
+            return {**found, "conductance": self.share * found["conductance"]}
+
+    torch.manual_seed(0)
+    rnn, x = Scaled(wormnet.auto_ncp(inputs=2, neurons=8, outputs=1, seed=0)), torch.randn(1, 3, 2)
+    with torch.no_grad():
+        whole = rnn(x)[0]
+        rnn.share = 0.0
+        none = rnn(x)[0]
+    assert not torch.allclose(whole, none)
+    torch.testing.assert_close(none, rnn(x)[0].detach(), rtol=0, atol=1e-6)  # with gradients
+    rnn.share = 1.0
+    torch.testing.assert_close(whole, rnn(x)[0].detach(), rtol=0, atol=1e-6)

@@ -515,14 +515,14 @@ class Recurrent(nn.Module):
         return (*self._packed_once(), self.backend.run)
 
     def _packed_once(self) -> tuple[Values, Values | Tensor]:
-        pack, stored = None if exporting() else self.backend.pack, self._all_stored()
-        # What the LSTM cell makes of its own parameters is its own affair.
-        if pack is None or self.lstm is not None or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self._made(stored, pack)
-        return self._ready(stored, lambda own: self._made(own, pack))
+        pack = None if exporting() else self.backend.pack
+        # Values of a subclass may follow from anything; what the LSTM cell makes of its parameters is its own affair.
+        own = type(self).values is not Recurrent.values or "values" in vars(self) or self.lstm is not None
+        if pack is None or own or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self._made(self.values(), pack)
+        return self._ready(self._all_stored(), lambda stored: self._made(self._values(stored), pack))
 
-    def _made(self, stored: list[Tensor], pack: Any) -> tuple[Values, Values | Tensor]:
-        p = self._values(stored)
+    def _made(self, p: Values, pack: Any) -> tuple[Values, Values | Tensor]:
         coefficients = self._coefficients(p)
         return p, coefficients if pack is None else pack(coefficients)
 
