@@ -1,6 +1,7 @@
 """What lies in a study's folder is whole, whatever happened to the processes that wrote it."""
 
 import errno
+import contextlib
 import json
 import os
 import random
@@ -29,7 +30,11 @@ def wait_for(condition) -> None:
 
 
 def begun_by(pid: int, out: Path) -> bool:
-    return any(f'"pid": {pid},' in path.read_text() for path in out.glob("claims/*.claim"))
+    for path in out.glob("claims/*.claim"):
+        with contextlib.suppress(FileNotFoundError):  # released since it was listed
+            if f'"pid": {pid},' in path.read_text():
+                return True
+    return False
 
 
 def content(out: Path) -> dict[str, tuple[dict, dict]]:
