@@ -1,7 +1,7 @@
 """What lies in a study's folder is whole, whatever happened to the processes that wrote it."""
 
-import errno
 import contextlib
+import errno
 import json
 import os
 import random
