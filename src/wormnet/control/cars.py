@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from wormnet.control.road import SPACING, Place, Road
 from wormnet.errors import ArgumentError, ShapeError
 
-__all__ = ["Cars", "pure_pursuit"]
+__all__ = ["Cars", "check_roads", "pure_pursuit"]
 
 
 def pure_pursuit(place: Place, heading: float, *, ahead: float = 6.0) -> float:
@@ -27,6 +27,15 @@ def pure_pursuit(place: Place, heading: float, *, ahead: float = 6.0) -> float:
     # The target beside the car's place: on the arc, `ahead` metres along the road.
     left = -place.offset * math.cos(turn) + ahead * math.sin(turn) + 0.5 * place.curvature * ahead**2 * math.cos(turn)
     return 2 * left / ahead**2
+
+
+def check_roads(seeds: Sequence[int], length: float, most: float = math.inf) -> None:
+    """Raise ArgumentError without seeds, or for a length in m that no road to drive on has."""
+    if not len(seeds):
+        raise ArgumentError("seeds is empty; it takes one for each car.")
+    if not 30 <= length <= most:
+        takes = "30 m or more" if most == math.inf else f"30 m to {most:,.0f} m"
+        raise ArgumentError(f"length is {length!r}; a road to drive on takes {takes}.")
 
 
 class Cars(ABC):

@@ -73,7 +73,8 @@ def imitate(
         env: as `search` takes.
         rounds: at most.   episodes: of each round.   samples: of each episode, from its first.
         steps: of the optimiser in each round, Adam.   batch: episodes in a step.   rate: of learning.
-        target: stop as soon as the mean return of `trial` fresh episodes is so much.
+        target: stop as soon as the mean return is so much of `trial` episodes, the same after each round: those that
+            `replay` has with this seed, so judge what was found by another seed.
         seed: same seed, same result.   told: called after each round with its number, loss and return.
 
     Raises: ArgumentError for other values, or if the policy does not fit the environment; ShapeError, ArgumentError for

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.control.camera import Camera, Looks, random_looks, render
-from wormnet.control.cars import Cars
+from wormnet.control.cars import Cars, check_roads
 from wormnet.control.road import Road, random_road
 from wormnet.errors import ArgumentError, need, unknown
 from wormnet.wiring import check
@@ -116,10 +116,7 @@ class Drive(Cars):
             difficulty = DIFFICULTIES[difficulty]
         if not isinstance(difficulty, Difficulty):
             raise ArgumentError(f"difficulty is {difficulty!r}; it takes a name or a Difficulty.")
-        if not len(seeds):
-            raise ArgumentError("seeds is empty; it takes one for each car.")
-        if not length >= 30:
-            raise ArgumentError(f"length is {length!r}; a road to drive on takes 30 m or more.")
+        check_roads(seeds, length)
         self.difficulty = difficulty
         self.car = dataclasses.replace(car or Car(), delay=(car or Car()).delay + difficulty.delay)
         roads: list[Road] = []

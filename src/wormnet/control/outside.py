@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wormnet.control.camera import LUMA, Camera
-from wormnet.control.cars import Cars
+from wormnet.control.cars import Cars, check_roads
 from wormnet.control.lane import DIFFICULTIES, Car, Difficulty, Drive
 from wormnet.control.road import SPACING, Road
 from wormnet.errors import ArgumentError, need, unknown
@@ -21,6 +21,8 @@ from wormnet.wiring import check
 __all__ = ["OUTSIDE", "CarRacing", "Racetrack", "cars_on", "centre_line", "faster", "resized"]
 
 Floats = NDArray[np.float64]
+LONGEST = 1e5
+"""m of road: many laps, each of whose points is held."""
 
 
 def resized(picture: NDArray[Any], rows: int, columns: int) -> Floats:
@@ -85,13 +87,6 @@ def _running_mean(points: Floats, window: int) -> Floats:
     return (sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1)
 
 
-def _check(seeds: Sequence[int], length: float) -> None:
-    if not len(seeds):
-        raise ArgumentError("seeds is empty; it takes one for each car.")
-    if not 30 <= length <= 1e5:
-        raise ArgumentError(f"length is {length!r}; a road to drive on takes 30 m to 100,000 m.")
-
-
 def _needed(module: str, package: str, world: str) -> Any:
     # pygame greets on the standard output.
     with contextlib.redirect_stdout(io.StringIO()):
@@ -121,7 +116,7 @@ class CarRacing(Cars):
     """m, rad and m, of gymnasium.envs.box2d.car_dynamics: WHEELPOS, the joints' limits, WHEELPOS + WHEEL_W."""
 
     def __init__(self, *, seeds: Sequence[int], length: float = 1000.0, camera: Camera | None = None):
-        _check(seeds, length)
+        check_roads(seeds, length, LONGEST)
         self.camera, self.worlds, roads = camera or Camera(), [], []
         gymnasium = self.needed()
         racing = importlib.import_module("gymnasium.envs.box2d.car_racing")
@@ -208,7 +203,7 @@ class Racetrack(Cars):
     """For a metre."""
 
     def __init__(self, *, seeds: Sequence[int], length: float = 1000.0, camera: Camera | None = None):
-        _check(seeds, length)
+        check_roads(seeds, length, LONGEST)
         self.camera, self.worlds, self._eyes, roads = camera or Camera(), [], [], []
         gymnasium = self.needed()
         observation = importlib.import_module("highway_env.envs.common.observation")

@@ -27,7 +27,7 @@ class Samples(NamedTuple):
         """(batch, time) whether a sample belongs to its sequence; None if all do."""
         if self.lengths is None:
             return None
-        return torch.arange(self.x.shape[1], device=self.x.device) < self.lengths[:, None]
+        return _valid(self.x, self.lengths)
 
     def dt_at(self, t: int) -> Tensor:
         """(batch, 1) or (1, 1) how long sample t lasted."""
@@ -79,8 +79,7 @@ def arrange(
             x = without_padding(x, lengths)
         padded_dt = samples.dt
         if padded_dt.shape == (batch, time):
-            valid = torch.arange(time, device=x.device) < lengths[:, None]
-            padded_dt = torch.where(valid, padded_dt, torch.ones((), dtype=x.dtype, device=x.device))
+            padded_dt = torch.where(_valid(x, lengths), padded_dt, torch.ones((), dtype=x.dtype, device=x.device))
         samples = Samples(x, padded_dt, lengths, starts)
     if dt is not None:
         _check_positive(samples.dt)
@@ -90,11 +89,15 @@ def arrange(
     return samples
 
 
+def _valid(x: Tensor, lengths: Tensor) -> Tensor:
+    """(batch, time) whether a sample of x (batch, time, inputs) belongs to its sequence."""
+    return torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+
+
 def without_padding(x: Tensor, lengths: Tensor) -> Tensor:
     """x with 0 past each sequence's end."""
     if x.requires_grad or not in_memory(x):
-        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        return torch.where(valid[:, :, None], x, torch.zeros((), dtype=x.dtype, device=x.device))
+        return torch.where(_valid(x, lengths)[:, :, None], x, torch.zeros((), dtype=x.dtype, device=x.device))
     # The same in about half of the time.
     made = x.clone(memory_format=torch.contiguous_format)
     for row, length in zip(made.numpy(), lengths.tolist(), strict=True):

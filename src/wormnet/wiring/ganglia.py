@@ -59,8 +59,5 @@ def ganglion_of(name: str) -> str | None:
         return place.get(known)
     its_class = atlas.canonical_class(name) or atlas.class_of(name)
     cells = atlas.cells_of_class().get(its_class or "", ())
-    return (
-        Counter(place[cell] for cell in cells if cell in place).most_common(1)[0][0]
-        if set(cells) & set(place)
-        else None
-    )
+    commonest = Counter(place[cell] for cell in cells if cell in place).most_common(1)
+    return commonest[0][0] if commonest else None
