@@ -31,10 +31,10 @@ Run = Callable[..., tuple[Tensor, States]]
 """run(coefficients, samples, states, initial, keep, training=...) -> kept (batch, time, kept), states after each
 sequence's last sample.
 
-coefficients are what the model makes of its parameters, by name, or what `Choice.pack` made of them; samples hold x as
-the synapses see it, and once more as it was given if an LSTM cell reads that and it differs; states and initial (what a
-start sets, None if there are none) are tuples of (batch, neurons); keep is None or the neurons whose first state is
-wanted after every sample.
+coefficients are what the model makes of its parameters, by name, or what `Choice.pack` made of them. If `Choice.maps`,
+those that map inputs are among them, and samples hold x as it is given; otherwise as the synapses see it, and once more
+as it was given if an LSTM cell reads that. States and initial (what a start sets, None if there are none) are tuples of
+(batch, neurons); keep is None or the neurons whose first state is wanted after every sample.
 """
 
 
@@ -49,6 +49,8 @@ class Choice:
     """runs calls in which dt is one number, with `Model.uniform_coefficients`; None if `run` does"""
     pack: Callable[[Values], Tensor] | None = field(default=None, compare=False, repr=False)
     """coefficients as one tensor, if run takes that too"""
+    maps: bool = field(default=False, compare=False, repr=False)
+    """whether run maps the inputs, see `Run`"""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -80,9 +82,12 @@ def choose(
             if name == "reference":
                 return Choice(name, why, _reference(layout, device))
             program = uniform_of(layout.program) if name == "cpu" and dtype in EXACT else None
-            uniform = None if program is None else compiled(layout_of(program, layout.wiring), checkpoint, device)
-            run = compiled(layout, checkpoint, device)
-            return Choice(name, why, run, uniform, run.pack)
+            run, uniform = (
+                None if one is None else compiled(layout_of(one, layout.wiring, maps=name == "cpu"), checkpoint, device)
+                for one in (layout.program, program)
+            )
+            assert run is not None
+            return Choice(name, why, run, uniform, run.pack, bool(run.layout.maps))
         if reason is not None:
             reasons.append(f"not {name}: {reason}")
     if backend == "auto" and not checkpoint:

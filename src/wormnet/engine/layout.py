@@ -2,7 +2,8 @@
 
 Engines hold all coefficients of a program in one flat vector p. For each part, in order: the coefficients of the
 neurons as `Part.node_numbers` lists them, each (neurons,); then for each kind of edge its coefficients, each (edges,);
-a dense part has, after those of the neurons, weight and bias of every hidden layer and of the sums, row by row.
+a dense part has, after those of the neurons, weight and bias of every hidden layer and of the sums, row by row. Last,
+for an engine that maps the inputs itself, their scale and their shift, each (inputs,), as far as the model has them.
 """
 
 import math
@@ -22,7 +23,10 @@ from wormnet.models.equation import DenseUpdate, Edge
 from wormnet.models.spec import Values, connections
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, Wiring
 
-__all__ = ["Layout", "Place", "Table", "layout_of"]
+__all__ = ["INPUT_MAP", "Layout", "Place", "Table", "layout_of"]
+
+INPUT_MAP = ("input_scale", "input_shift")
+"""The parameters that map inputs, each (inputs,)."""
 
 KINDS = {"chemical": CHEMICAL, "gap": GAP, "current": CURRENT}
 
@@ -75,6 +79,7 @@ class Layout:
         layers: (layers + 1,) where each layer begins in it.
         places: for each part.
         size: the length of p.
+        maps: those of INPUT_MAP that stand at the end of p: who runs this maps the inputs.
     """
 
     program: Program
@@ -84,6 +89,7 @@ class Layout:
     layers: NDArray[np.int64]
     places: tuple[Place, ...]
     size: int
+    maps: tuple[str, ...] = ()
 
     def sizes(self, part: Part, table: tuple[Table, ...]) -> Iterator[tuple[str | None, tuple[int, ...]]]:
         """Name and shape of every block of p that belongs to a part, in order."""
@@ -115,7 +121,16 @@ class Layout:
     def _named_blocks(self) -> list[tuple[str | None, tuple[int, ...]]]:
         """Name and shape of every block of p that has numbers."""
         found = [block for pair in zip(self.program.parts, self.tables) for block in self.sizes(*pair)]
+        found += [(name, (self.wiring.n_inputs,)) for name in self.maps]
         return [(name, shape) for name, shape in found if 0 not in shape]
+
+    @property
+    def map_places(self) -> tuple[int, ...]:
+        """Where scale and shift of the inputs stand in p; -1 for one that does not."""
+        first = self.size - len(self.maps) * self.wiring.n_inputs
+        return tuple(
+            first + self.maps.index(name) * self.wiring.n_inputs if name in self.maps else -1 for name in INPUT_MAP
+        )
 
     def places_of(self, device: torch.device) -> dict[str, Tensor]:
         """For every coefficient that an engine holds in another order than its synapses', where each edge's stands."""
@@ -186,8 +201,8 @@ def dense_widths(part: Part, wiring: Wiring) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=64)
-def layout_of(program: Program, wiring: Wiring) -> Layout:
-    """The layout of a program on a wiring."""
+def layout_of(program: Program, wiring: Wiring, *, maps: bool = False) -> Layout:
+    """The layout of a program on a wiring; maps: for an engine that maps the inputs itself, if the model maps them."""
     n, layers = wiring.n_neurons, wiring.layers
     order = np.argsort(layers, kind="stable")
     starts = np.searchsorted(layers[order], np.arange(int(layers.max()) + 2)) if n else np.zeros(1, np.int64)
@@ -207,7 +222,10 @@ def layout_of(program: Program, wiring: Wiring) -> Layout:
         places.append(Place(nodes, tuple(starts_at[:-1].tolist()), int(starts_at[-1])))
         at = int(starts_at[-1])
         tables.append(found)
-    return Layout(program, wiring, tuple(tables), order, starts, tuple(places), at)
+    known = {spec.name for spec in program.model.params(wiring)} if maps else set()
+    mapping = tuple(name for name in INPUT_MAP if name in known)
+    size = at + len(mapping) * wiring.n_inputs
+    return Layout(program, wiring, tuple(tables), order, starts, tuple(places), size, mapping)
 
 
 def _table(edge: Edge, part: Part, wiring: Wiring) -> Table:

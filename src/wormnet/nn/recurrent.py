@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from wormnet.engine.constants import fake, kept, shown
 from wormnet.engine.dispatch import Choice, Run, check_backend, choose
-from wormnet.engine.layout import layout_of
+from wormnet.engine.layout import INPUT_MAP, layout_of
 from wormnet.engine.program import program_of
 from wormnet.engine.reference import States
 from wormnet.engine.samples import Samples, arrange, numbers, wrong_width
@@ -23,7 +23,7 @@ from wormnet.models.memory import memory_coefficients
 from wormnet.models.spec import Values, check_count, check_flag
 from wormnet.nn.arguments import check_input, check_state, lifted, lifted_state
 from wormnet.nn.describe import Description, describe, parameters_of
-from wormnet.nn.maps import mapped
+from wormnet.nn.maps import mapped, seen
 from wormnet.nn.parameters import Table, remember_wiring
 from wormnet.nn.ready import Ready
 from wormnet.nn.start import check_time_constants, spread_time_constants, warn_if_blind
@@ -504,7 +504,7 @@ class Recurrent(nn.Module):
         found = self.model.coefficients(p) if dt is None else self.model.uniform_coefficients(p, dt.reshape(()))
         if self.lstm is not None:
             found |= memory_coefficients(*self.lstm.parameters())
-        return found
+        return found | {name: p[name] for name in INPUT_MAP if name in p}
 
     def _prepared(self, samples: Samples) -> tuple[Values, Values | Tensor, Run]:
         """The parameters of the equation, the coefficients, packed if the engine takes them so, and what runs them."""
@@ -544,13 +544,11 @@ class Recurrent(nn.Module):
         coefficients: Values | Tensor | None = None,
         run: Run | None = None,
     ) -> tuple[Tensor, States]:
-        x, coefficients = samples.x, self._coefficients(p) if coefficients is None else coefficients
-        mapped_x = mapped(p, x, "input", None if self._reads_padding(samples.lengths) else samples.lengths)
-        if self.lstm is not None:
-            # The LSTM cell reads the inputs as they are given.
-            mapped_x = torch.cat([mapped_x, x], 2)
-        samples = samples._replace(x=mapped_x)
-        if not isinstance(coefficients, Tensor) and exporting():
+        coefficients = self._coefficients(p) if coefficients is None else coefficients
+        graph = exporting()
+        if graph or not self.backend.maps:
+            samples = samples._replace(x=seen(p, samples.x, memory=self.lstm is not None))
+        if graph and not isinstance(coefficients, Tensor):
             return scanned(self._layout, coefficients, samples, states, initial, keep)
         return (run or self.backend.run)(coefficients, samples, states, initial, keep, training=self.training)
 

@@ -12,13 +12,13 @@ from torch import Tensor
 from wormnet.compat.ncps.notices import tell
 from wormnet.engine.constants import kept, shown
 from wormnet.engine.dispatch import Choice, choose
-from wormnet.engine.layout import Layout, layout_of
+from wormnet.engine.layout import INPUT_MAP, Layout, layout_of
 from wormnet.engine.program import program_of
 from wormnet.engine.samples import Samples, arrange
 from wormnet.errors import ShapeError
 from wormnet.models import Model
 from wormnet.nn.arguments import check_input, check_state
-from wormnet.nn.maps import mapped
+from wormnet.nn.maps import mapped, seen
 from wormnet.wiring.core import Wiring
 
 __all__ = ["Network", "clock"]
@@ -85,11 +85,11 @@ class Network:
         """Outputs (batch, time, outputs), or (batch, outputs) of the last sample alone, and the states after it."""
         choice, outputs = self.prepare(values[next(iter(values))])
         outputs = shown(outputs)
-        seen = mapped(values, samples.x, "input")
-        if lstm is not None:
-            seen = torch.cat([seen, samples.x], 2)  # the LSTM cell reads the inputs as they are given
-        coefficients = {**self.model.coefficients(values), **(lstm or {})}
-        y, states = choice.run(coefficients, samples._replace(x=seen), states, None, outputs, training=training)
+        if not choice.maps:
+            samples = samples._replace(x=seen(values, samples.x, memory=lstm is not None))
+        mapping = {name: values[name] for name in INPUT_MAP if name in values}
+        coefficients = {**self.model.coefficients(values), **mapping, **(lstm or {})}
+        y, states = choice.run(coefficients, samples, states, None, outputs, training=training)
         return mapped(values, y if sequences else states[0][:, outputs], "output"), states
 
     def step(self, cell: Any, x: Tensor, state: Any, elapsed: Any) -> tuple[Tensor, Tensor]:

@@ -57,8 +57,9 @@ def history_blocks(program: Program, n: int, time: int, extra: int = 0) -> int:
 def names_of(program: Program) -> tuple[str, ...]:
     """The names of a frame's numbers, in order."""
     common = ("neurons", "states", "width", "inputs", "order", "rows", "wide", "kept", "history_kept")
+    given = ("given", "raw", "scale", "shift", "map_sums")
     room = ("x", "initial", "brought", "cells", "forward_room", "g", "q", "g_x", "g_initial", "sums", "backward_room")
-    names = [*common, *room, "p"]
+    names = [*common, *given, *room, "p"]
     for i, part in enumerate(program.parts):
         names += [f"{i}.{name}" for name in ("nodes", "unfolds", "kept", "row", "node_sums")]
         if isinstance(part.update, DenseUpdate):
@@ -92,7 +93,10 @@ def frame_of(layout: Layout) -> Frame:
     program, wiring = layout.program, layout.wiring
     n, states, inputs = wiring.n_neurons, len(program.states), wiring.n_inputs
     value: dict[str, int] = {"neurons": n, "states": states, "inputs": inputs, "rows": program.rows}
-    value["width"] = width_of(layout)
+    value["width"] = width = width_of(layout)
+    # A sample is gathered to the end of its row, and mapped from there to the front.
+    value["given"] = inputs if layout.maps else width
+    value["raw"], (value["scale"], value["shift"]) = (width - value["given"]) * LANES, layout.map_places
     value["wide"], value["kept"], value["p"] = states * n * LANES, kept_blocks(program, n) * LANES, layout.size
     tables: list[NDArray[np.int64]] = [layout.order]
     value["order"], at_table = 0, n
@@ -117,15 +121,16 @@ def frame_of(layout: Layout) -> Frame:
                 at_table += len(bounds) + count
         kept += (part.unfolds * sum(kept_of(part)) * n + 2 * hidden_units(part)) * LANES
         row += part.unfolds * part.stages
+    value["map_sums"], sums = sums, sums + len(layout.maps) * inputs * LANES
     _room(value, layout, sums)
     names = names_of(program)
     return Frame(tuple(int(value[name]) for name in names), np.concatenate(tables).astype(np.int32))
 
 
 def width_of(layout: Layout) -> int:
-    """How many numbers a sample has: the inputs, and once more as they are given if both are read and they differ."""
+    """How many numbers a sample has: the inputs, and once more as they are given if those are read too, or mapped."""
     mapped = {part.update.mapped for part in layout.program.parts if isinstance(part.update, DenseUpdate)}
-    return layout.wiring.n_inputs * (2 if False in mapped else 1)
+    return layout.wiring.n_inputs * (2 if False in mapped or layout.maps else 1)
 
 
 def _dense(value: dict[str, int], i: int, part: Part, layout: Layout, kept: int, sums: int) -> int:

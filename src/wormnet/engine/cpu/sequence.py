@@ -21,12 +21,12 @@ from wormnet.engine.cpu.compiled import Kernel, inlined, kernel
 from wormnet.engine.cpu.denormals import flush_denormals, restore
 from wormnet.engine.cpu.dense import dense_sums, dense_update
 from wormnet.engine.cpu.frame import names_of
+from wormnet.engine.cpu.inputs import inputs_back, read_inputs
 from wormnet.engine.cpu.lane_sums import grouped, total
 from wormnet.engine.cpu.lanes import all_lanes, load, select_less, store
 from wormnet.engine.cpu.rows import (
     add_to,
     clear,
-    clear_ended,
     copy,
     ends,
     gather,
@@ -122,18 +122,17 @@ def beginning(p, starts, order, first, count, time, t, ended):
 
 def _advance(names: tuple[str, ...], run_sample: Code) -> Code:
     """One sample of a block, from the row at `at` on: starts, then all parts; ended sequences keep their state."""
-    X, WIDTH, INITIAL, WIDE, ROWS = (names.index(name) for name in ("x", "width", "initial", "wide", "rows"))
+    INITIAL, WIDE, ROWS = (names.index(name) for name in ("initial", "wide", "rows"))
+    read = read_inputs(names)
 
     @inlined
     def advance(
         p, tables, sizes, call, x, dt, starts, drop, order, first, count, t, ended, shortest, v, at, kept_at, room, save
     ):  # fmt: skip
         batch, time, _, _ = call
-        wide, width = sizes[WIDE], sizes[WIDTH]
+        wide = sizes[WIDE]
         last, blocks = at + sizes[ROWS] * wide, wide // LANES
-        gather(x, order, first, count, time * width, t * width, width, room, sizes[X])
-        if t >= shortest:
-            clear_ended(room, sizes[X], width, t, ended)  # padding may hold anything
+        read(p, sizes, x, order, first, count, time, t, ended, shortest, room)
         if len(starts):
             half, begins = all_lanes(p, p.dtype.type(0.5)), beginning(p, starts, order, first, count, time, t, ended)
             for i in range(blocks):
@@ -206,10 +205,11 @@ def _forward(names: tuple[str, ...], advance: Code) -> Code:
 
 def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
     names, stages = names_of(program), max(part.stages for part in program.parts)
-    NEURONS, STATES, WIDE, WIDTH, ROWS, KEPT, INITIAL, X = (
-        names.index(name) for name in ("neurons", "states", "wide", "width", "rows", "kept", "initial", "x")
+    NEURONS, STATES, WIDE, ROWS, KEPT, INITIAL, X, SCALE = (
+        names.index(name) for name in ("neurons", "states", "wide", "rows", "kept", "initial", "x", "scale")
     )
-    G, G_X, G_INITIAL, SUMS, ROOM = (names.index(name) for name in ("g", "g_x", "g_initial", "sums", "backward_room"))
+    G, G_INITIAL, SUMS, ROOM = (names.index(name) for name in ("g", "g_initial", "sums", "backward_room"))
+    read, (begin_inputs, finish_inputs) = read_inputs(names), inputs_back(names)
     write_sums = _write_sums(program)
 
     @inlined
@@ -225,7 +225,7 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
         g_v0, g_initial, block, scratch, history,
     ):  # fmt: skip
         batch, time, span, extra = call
-        n, states, wide, rows, width = sizes[NEURONS], sizes[STATES], sizes[WIDE], sizes[ROWS], sizes[WIDTH]
+        n, states, wide, rows = sizes[NEURONS], sizes[STATES], sizes[WIDE], sizes[ROWS]
         each = (rows + extra) * wide
         first, count, blocks = block * LANES, min(LANES, batch - block * LANES), wide // LANES
         ended, shortest, longest = ends(lengths, order, first, count, time)
@@ -233,7 +233,7 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
         v = saved if whole else scratch
         v_at = block * (time * each + wide + time * sizes[KEPT]) if whole else 0
         kept_from = v_at + span * each + wide
-        none = all_lanes(p, p.dtype.type(0))
+        none, by_x = all_lanes(p, p.dtype.type(0)), len(g_x) > 0 or sizes[SCALE] >= 0
         g = room_row_of(sizes[G], stages, wide)
         if len(initial):
             load_states(initial, order, first, count, batch, n, states, room, sizes[INITIAL])
@@ -267,12 +267,10 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
                     store(room, sizes[G] + (stages + 1) * wide + i * LANES, select_less(here, ended, none, value))
                     store(room, g + i * LANES, select_less(here, ended, value, none))
             elapsed = per_lane(dt, order, first, count, time, t)
-            gather(x, order, first, count, time * width, t * width, width, room, sizes[X])
-            if t >= shortest:
-                clear_ended(room, sizes[X], width, t, ended)
-            clear(room, sizes[G_X], width)
+            read(p, sizes, x, order, first, count, time, t, ended, shortest, room)
+            begin_inputs(sizes, room)
             by_time = parts_back(
-                p, tables, sizes, v, v_at + k * each, kept_from + k * sizes[KEPT], room, elapsed, len(g_x) > 0,
+                p, tables, sizes, v, v_at + k * each, kept_from + k * sizes[KEPT], room, elapsed, by_x,
                 none, k, last,
             )  # fmt: skip
             if len(starts):
@@ -285,8 +283,7 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
             if t >= shortest:
                 for i in range(blocks):
                     add_to(room, g + i * LANES, load(room, sizes[G] + (stages + 1) * wide + i * LANES))
-            if len(g_x):
-                scatter(room, sizes[G_X], order, first, count, time * width, t * width, width, g_x)
+            finish_inputs(p, sizes, order, first, count, time, t, room, g_x)
             if len(g_dt):
                 store(room, sizes[X], by_time / elapsed)
                 scatter(room, sizes[X], order, first, count, time, t, 1, g_dt)
@@ -348,6 +345,7 @@ def _write_sums(program: Program) -> Code:
                 write = _both(_edge_totals(places, SUMS, len(edge.coefficients)), write)
         nodes, node_sums = names.index(f"{i}.nodes"), names.index(f"{i}.node_sums")
         write = _both(_node_totals(nodes, node_sums, NEURONS, SUMS, len(part.node_numbers)), write)
+    write = _both(_map_totals(names), write)
 
     @inlined
     def run(sizes, room, sums):
@@ -370,6 +368,19 @@ def _node_totals(NODES: int, NODE_SUMS: int, NEURONS: int, SUMS: int, numbers: i
     def run(sizes, room, sums):
         for i in range(numbers * sizes[NEURONS]):
             sums[sizes[NODES] + i] = total(load(room, sizes[SUMS] + sizes[NODE_SUMS] + i * LANES))
+
+    return run
+
+
+def _map_totals(names: tuple[str, ...]) -> Code:
+    places = ("given", "scale", "shift", "map_sums", "sums")
+    GIVEN, SCALE, SHIFT, MAP_SUMS, SUMS = (names.index(name) for name in places)
+
+    @inlined
+    def run(sizes, room, sums):
+        # Scale, then shift, if there is one.
+        for i in range((sizes[SCALE] >= 0) * sizes[GIVEN] + (sizes[SHIFT] >= 0) * sizes[GIVEN]):
+            sums[sizes[SCALE] + i] = total(load(room, sizes[SUMS] + sizes[MAP_SUMS] + i * LANES))
 
     return run
 
