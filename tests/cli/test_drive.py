@@ -63,10 +63,22 @@ def test_drive_leaves_a_film_a_crash_table_and_a_figure_and_goes_on_where_it_was
 def test_a_folder_with_a_test_in_it_is_not_written_over(tiny, tmp_path, capsys):
     (tmp_path / "settings.json").write_text("{}")
     assert run("--out", tmp_path, "--networks", "cnn") == 2
-    assert "go on with it by --resume" in capsys.readouterr().err
+    assert "resume (--resume) to go on with the lane-keeping test in it" in " ".join(capsys.readouterr().err.split())
     assert run("--out", tmp_path, "--networks", "cnn", "--resume") == 2
     assert "is of another test" in capsys.readouterr().err
-    assert (tmp_path / "settings.json").read_text() == "{}"
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("settings.json", "{}")]
+
+
+@pytest.mark.parametrize("more", [(), ("--resume",)])
+def test_a_folder_of_something_else_is_left_alone(tiny, tmp_path, capsys, more):
+    (tmp_path / "thesis.tex").write_text("x")
+    (tmp_path / ".mine.part").write_text("x")
+    assert run("--out", tmp_path, "--networks", "cnn", *more) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "which holds no lane-keeping test, but 'thesis.tex'; name another directory" in told
+    assert {one.name for one in tmp_path.iterdir()} == {"thesis.tex", ".mine.part"}
+    assert run("--out", tmp_path / "thesis.tex", "--networks", "cnn", *more) == 2
+    assert "which is a file; name a directory" in " ".join(capsys.readouterr().err.split())
 
 
 def test_noise_and_passes_are_those_asked_for(tiny, tmp_path, capsys):

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from wormnet.atomic import make_folder, sweep, write_whole
-from wormnet.errors import ArgumentError
+from wormnet.atomic import contents, make_folder, occupied, sweep, write_whole
+from wormnet.errors import ArgumentError, shown
 
 if TYPE_CHECKING:
     from wormnet.control.lane_test import Course, LaneTest
@@ -25,10 +25,11 @@ NETWORKS = (
 """Of the whole test. lstm has about as many parameters as ncp-ltc-repaired with 19 neurons; cnn has no memory."""
 NEURONS = 19
 """As published."""
+RUNS, SETTINGS = "runs", "settings.json"
 
 
 def drive(
-    out: Annotated[Path, typer.Option(help="The folder for runs, tables, figure and film.")] = Path("drive"),
+    out: Annotated[Path, typer.Option(help="For runs, tables, figure and film; new or empty.")] = Path("drive"),
     quick: Annotated[bool, typer.Option("--quick", help="One small network, minutes: to see that it runs.")] = False,
     networks: Annotated[
         str, typer.Option(help="Names as in studies, with commas between, and cnn; none for those of the test.")
@@ -95,18 +96,20 @@ def _core_of(name: str, course: "Course") -> Any:
 
 
 def _begin(out: Path, course: "Course", *, resume: bool) -> None:
-    """Make the folder, or see that what is there is of the same test."""
-    make_folder(out / "runs")
-    written = json.dumps(dataclasses.asdict(course), indent=1) + "\n"
-    settings = out / "settings.json"
-    if settings.exists():
-        if not resume:
-            raise ArgumentError(f"{out} holds a lane-keeping test; go on with it by --resume, or take another --out.")
-        if not _same(settings, course):
-            raise ArgumentError(f"{settings} is of another test than the one asked for; take another --out.")
+    """Make the folder, or see that what is there is of the same test, before anything is written."""
+    settings, there = out / SETTINGS, contents(out)
+    if SETTINGS not in there:
+        # Of another process that begins in the same moment, the settings may not be there yet.
+        if foreign := sorted(there - {RUNS}):
+            raise occupied(out, f"holds no lane-keeping test, but {shown(foreign[0])}")
+    elif not resume:
+        raise occupied(out, "is not empty", "lane-keeping test")
+    elif not _same(settings, course):
+        raise ArgumentError(f"{settings} is of another test than the one asked for; take another --out.")
+    make_folder(out / RUNS)
     sweep(out)
-    sweep(out / "runs")
-    write_whole(settings, written)
+    sweep(out / RUNS)
+    write_whole(settings, json.dumps(dataclasses.asdict(course), indent=1) + "\n")
 
 
 def _same(settings: Path, course: "Course") -> bool:
@@ -121,7 +124,7 @@ def _same(settings: Path, course: "Course") -> bool:
 
 def _record(out: Path, network: str, seed: int) -> Path:
     """Where a run is kept."""
-    return out / "runs" / f"{network.replace('/', '-on-')}_{seed}.json"
+    return out / RUNS / f"{network.replace('/', '-on-')}_{seed}.json"
 
 
 def _run(test: "LaneTest", out: Path, progress: Progress, network: str, seed: int) -> dict[str, Any]:
