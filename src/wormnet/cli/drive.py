@@ -14,6 +14,7 @@ from wormnet.atomic import contents, make_folder, occupied, sweep, write_whole
 from wormnet.errors import ArgumentError, shown
 
 if TYPE_CHECKING:
+    from wormnet.control.driver import Driver
     from wormnet.control.lane_test import Course, LaneTest
 
 __all__ = ["NETWORKS", "drive"]
@@ -129,8 +130,6 @@ def _record(out: Path, network: str, seed: int) -> Path:
 
 def _run(test: "LaneTest", out: Path, progress: Progress, network: str, seed: int) -> dict[str, Any]:
     """One run, or what is kept of it. The record is written last, so where it is the weights are too."""
-    from safetensors.torch import save
-
     path = _record(out, network, seed)
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
@@ -141,15 +140,38 @@ def _run(test: "LaneTest", out: Path, progress: Progress, network: str, seed: in
 
     found, driver = test.run(network, seed=seed, told=told)
     progress.remove_task(bar)
-    write_whole(path.with_suffix(".safetensors"), save({k: v.contiguous() for k, v in driver.state_dict().items()}))
+    _keep(driver, path.with_suffix(".safetensors"))
     write_whole(path, json.dumps(found) + "\n")
     return found
+
+
+def _keep(driver: "Driver", path: Path) -> None:
+    """Write a trained driver, as `Driver.save` does, or its numbers alone if its core is none that a file takes."""
+    from safetensors.torch import save
+
+    try:
+        driver.save(path)
+    except ArgumentError:
+        write_whole(path, save({name: one.contiguous() for name, one in driver.state_dict().items()}))
+
+
+def _kept(test: "LaneTest", out: Path, network: str, seed: int) -> "Driver":
+    """The driver of a run. Files of earlier releases hold the numbers alone."""
+    from wormnet.control.driver import Driver
+    from wormnet.nn.files import read
+
+    path = _record(out, network, seed).with_suffix(".safetensors")
+    numbers, head = read(path)
+    if head is not None:
+        return Driver.load(path)
+    driver = test.make(network, seed)
+    driver.load_state_dict(numbers)
+    return driver.eval()
 
 
 def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTest", network: str, seed: int) -> None:
     """The figures, and a film of the first car of a run, without noise."""
     import numpy as np
-    from safetensors.torch import load_file
 
     from wormnet.control.lane_test import drive
     from wormnet.control.outside import faster
@@ -161,9 +183,7 @@ def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTe
             if row["difficulty"] == difficulty:
                 rates.setdefault(row["network"], []).append((row["low"], row["per_km"], row["high"]))
         save(drives.crashes(course.noise, rates), out / f"crashes-{difficulty}.png")
-    driver = test.make(network, seed)
-    driver.load_state_dict(load_file(_record(out, network, seed).with_suffix(".safetensors")))
-    driver.eval()
+    driver = _kept(test, out, network, seed)
     seen: list[Any] = []
     rate = 0.0
 
