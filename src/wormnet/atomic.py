@@ -4,10 +4,13 @@ import os
 import secrets
 from pathlib import Path
 
-from wormnet.errors import DataError
+from wormnet.errors import ArgumentError, DataError
 from wormnet.paths import checked, printable
 
-__all__ = ["make_folder", "sweep", "write_whole"]
+__all__ = ["contents", "make_folder", "occupied", "sweep", "write_whole"]
+
+PARTIAL = ".*.part"
+"""What is being written, or was when its process was killed."""
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
@@ -51,7 +54,26 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         raise DataError(f"cannot write into {printable(path)}: {error.strerror or error}.") from None
 
 
+def contents(out: Path) -> set[str]:
+    """The names in a folder that is to be written into, without those that `sweep` deletes; none if it is to be made.
+
+    Raises: ArgumentError if it is a file.
+    """
+    if out.exists() and not out.is_dir():
+        raise ArgumentError(f"out is {str(out)!r}, which is a file; name a directory.")
+    return {path.name for path in out.iterdir() if not path.match(PARTIAL)} if out.exists() else set()
+
+
+def occupied(out: Path, what: str, work: str = "") -> ArgumentError:
+    """The error for a folder that holds something, which nothing is written into.
+
+    Args: what: what is wrong with it, after "which".   work: what is in it that could be gone on with, if anything.
+    """
+    again = f"resume (--resume) to go on with the {work} in it, or " if work else ""
+    return ArgumentError(f"out is {str(out)!r}, which {what}; {again}name another directory.")
+
+
 def sweep(folder: Path) -> None:
     """Delete what processes that were killed while they wrote left in a folder that nothing writes into now."""
-    for partial in folder.glob(".*.part"):
+    for partial in folder.glob(PARTIAL):
         partial.unlink(missing_ok=True)

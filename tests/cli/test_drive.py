@@ -4,10 +4,13 @@ import json
 import sys
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from wormnet.cli import drive as command
 from wormnet.cli import main
 from wormnet.control import lane_test
+from wormnet.control.cells import Memoryless
+from wormnet.control.driver import Driver
 
 TINY = dataclasses.replace(
     *(lane_test.QUICK,), rows=12, columns=24, filters=(2, 2, 2, 2, 2), roads=2, folds=2, length=60.0, epochs=1, cars=1,
@@ -63,10 +66,22 @@ def test_drive_leaves_a_film_a_crash_table_and_a_figure_and_goes_on_where_it_was
 def test_a_folder_with_a_test_in_it_is_not_written_over(tiny, tmp_path, capsys):
     (tmp_path / "settings.json").write_text("{}")
     assert run("--out", tmp_path, "--networks", "cnn") == 2
-    assert "go on with it by --resume" in capsys.readouterr().err
+    assert "resume (--resume) to go on with the lane-keeping test in it" in " ".join(capsys.readouterr().err.split())
     assert run("--out", tmp_path, "--networks", "cnn", "--resume") == 2
     assert "is of another test" in capsys.readouterr().err
-    assert (tmp_path / "settings.json").read_text() == "{}"
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("settings.json", "{}")]
+
+
+@pytest.mark.parametrize("more", [(), ("--resume",)])
+def test_a_folder_of_something_else_is_left_alone(tiny, tmp_path, capsys, more):
+    (tmp_path / "thesis.tex").write_text("x")
+    (tmp_path / ".mine.part").write_text("x")
+    assert run("--out", tmp_path, "--networks", "cnn", *more) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "which holds no lane-keeping test, but 'thesis.tex'; name another directory" in told
+    assert {one.name for one in tmp_path.iterdir()} == {"thesis.tex", ".mine.part"}
+    assert run("--out", tmp_path / "thesis.tex", "--networks", "cnn", *more) == 2
+    assert "which is a file; name a directory" in " ".join(capsys.readouterr().err.split())
 
 
 def test_noise_and_passes_are_those_asked_for(tiny, tmp_path, capsys):
@@ -115,3 +130,16 @@ def test_a_test_that_was_begun_before_there_were_other_worlds_goes_on(tiny, tmp_
     assert run("--out", tmp_path, "--networks", "cnn", "--resume") == 0
     (tmp_path / "settings.json").write_text(json.dumps({**settings, "recorded": "hard"}))
     assert run("--out", tmp_path, "--networks", "cnn", "--resume") == 2
+
+
+def test_trained_drivers_lie_in_files_that_their_reader_reads_and_older_files_go_on(tiny, tmp_path):
+    assert run("--out", tmp_path, "--networks", "ncp-ltc-19,cnn") == 0
+    kept, frames = tmp_path / "runs" / "ncp-ltc-19_0.safetensors", (tmp_path / "film.gif").read_bytes()
+    driver, test = Driver.load(kept), lane_test.LaneTest({"cnn": lambda inputs, seed: Memoryless(inputs, 64)}, TINY)
+    assert driver.pictures == (12, 24, 1)
+    # A network without a memory has no form of its own: its numbers alone.
+    test.make("cnn", 0).load_state_dict(load_file(tmp_path / "runs" / "cnn_0.safetensors"))
+    save_file(driver.state_dict(), kept)  # as releases before did
+    (tmp_path / "film.gif").unlink()
+    assert run("--out", tmp_path, "--networks", "ncp-ltc-19,cnn", "--resume") == 0
+    assert (tmp_path / "film.gif").read_bytes() == frames

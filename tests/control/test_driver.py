@@ -10,6 +10,8 @@ from wormnet.control import Policy
 from wormnet.control.cells import Memoryless
 from wormnet.control.driver import Driver, head, whitened
 from wormnet.errors import ArgumentError, DataError, ShapeError
+from wormnet.estimators import WormClassifier
+from wormnet.study import weights
 
 
 def test_the_head_has_the_published_number_of_parameters():
@@ -96,6 +98,20 @@ def test_files_that_hold_no_driver_are_data_errors(kept, tmp_path):
             Driver.load(tmp_path / name)
     with pytest.raises(DataError, match="holds no valid policy"):
         Policy.load(kept[1])
+
+
+def test_a_file_of_something_else_names_its_reader(kept, tmp_path):
+    driver, path = kept
+    wormnet.save(driver.core, tmp_path / "layer")
+    Policy(wormnet.LTC(wormnet.dense(2, 3), backend="reference")).save(tmp_path / "policy")
+    for reads, file, reader in (
+        *((wormnet.load, path, "control.Driver.load"), (wormnet.load, tmp_path / "policy", "control.Policy.load")),
+        *((Policy.load, path, "control.Driver.load"), (Policy.load, tmp_path / "layer", "wormnet.load, and a policy")),
+        *((Driver.load, tmp_path / "policy", "control.Policy.load"), (Driver.load, tmp_path / "layer", "wormnet.load")),
+        *((weights.load, path, "control.Driver.load"), (WormClassifier.load, path, "control.Driver.load")),
+    ):
+        with pytest.raises(DataError, match=f"is read by (wormnet.)?{reader}"):
+            reads(file)
 
 
 def test_its_core_and_read_out_are_exported_as_one(kept, tmp_path):

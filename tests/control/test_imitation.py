@@ -9,7 +9,8 @@ import torch
 import wormnet
 from wormnet.cli import main
 from wormnet.control import Policy, World, imitate, ordinary_circuits, replay, task
-from wormnet.control.worlds import InvertedPendulum, MountainCar, world_of
+from wormnet.control.searching import TRIAL, returns_of
+from wormnet.control.worlds import InvertedPendulum, MountainCar, seeds_of, world_of
 from wormnet.errors import ArgumentError, DataError, ShapeError
 from wormnet.wiring import tap
 from wormnet.wiring.biophysics import BOUNDS
@@ -52,7 +53,8 @@ def test_a_layer_learns_what_it_is_taught_and_stays_as_it_was():
     found = imitate(policy, home, Walk, **{**SMALL, "rounds": 6})
     assert found.losses[-1] < 0.1 * found.losses[0]
     assert replay(found.policy, Walk, episodes=10).mean() > 0.5 * given.mean()
-    assert found.returns.max() == replay(found.policy, Walk, episodes=4, seed=0).mean()
+    tried = seeds_of(0, TRIAL, n=4)
+    assert found.returns.max() == returns_of(found.policy, Walk(4), found.policy.vector()[None], tried).mean()
     assert (policy.vector() == before).all()
     assert found.samples == 6 * 4 * 60
     assert not found.solved
@@ -109,6 +111,28 @@ def test_the_same_seed_teaches_the_same():
     one, two, other = (imitate(layered(), home, Walk, **{**SMALL, "rounds": 2}, seed=seed) for seed in (1, 1, 2))
     assert (one.policy.vector() == two.policy.vector()).all()
     assert (one.policy.vector() != other.policy.vector()).any()
+
+
+def test_no_round_is_chosen_by_an_episode_that_replay_judges_by_and_worlds_are_made_once():
+    made, started = [], []
+
+    class Watched(Walk):
+        def __init__(self, rows):
+            made.append(rows)
+            super().__init__(rows)
+
+        def reset(self, seeds):
+            started.append(set(seeds.tolist()))
+            return super().reset(seeds)
+
+    found = imitate(layered(), home, Watched, **{**SMALL, "trial": 5}, seed=3)
+    assert sorted(made) == [4, 5]
+    rounds, trials = started[::2], started[1::2]
+    assert trials == trials[:1] * 3  # rounds are told apart by the same episodes
+    assert len(set.union(*rounds, trials[0])) == 3 * 4 + 5
+    started.clear()
+    replay(found.policy, Watched, episodes=50, seed=3)
+    assert not started[0] & set.union(*rounds, *trials)
 
 
 def test_the_policy_acts_from_the_second_round_and_the_teacher_judges_what_it_sees():

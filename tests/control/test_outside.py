@@ -122,8 +122,8 @@ def test_a_wheel_off_the_road_is_a_crash_and_not_before(name):
         if name == "racetrack-v1":
             outer = -1.0 if car.vehicle.lane_index[2] == 1 else 1.0
         for aside, crashed in ((edge - 0.5, False), (edge + 0.5, True)):
-            cars._place(i, 20, outer * aside, 0.0, None)
-            assert cars._left_its_road(i) == crashed
+            cars.place(i, 20, outer * aside, 0.0, None)
+            assert cars.left_its_road(i) == crashed
 
 
 def test_the_car_moves_as_by_the_environments_own_step(name):

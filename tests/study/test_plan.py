@@ -77,7 +77,9 @@ def test_all_the_data_are_always_among_the_shares():
 def test_folds_are_as_many_as_asked_for_or_as_there_are():
     plan = Plan(["gesture", "digits", "xor_event"], ["lstm"], folds=5)
     assert [plan.folds_of(source) for source in plan.sources] == [(0, 1, 2), (0, 1, 2, 3, 4), (0, 1, 2, 3, 4)]
+    assert plan.short_of_folds() == ["the plan asks for 5 folds; gesture offers 3, so 3 are run."]
     own = plan.changed(folds=0)
+    assert own.short_of_folds() == []
     assert [own.folds_of(source) for source in own.sources] == [(None,)] * 3
 
 

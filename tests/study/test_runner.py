@@ -50,6 +50,18 @@ def test_two_studies_of_one_plan_agree_to_the_last_bit(plan, tmp_path):
         assert file.read_bytes() == (tmp_path / "b" / "weights" / file.name).read_bytes()
 
 
+def test_folds_that_a_data_set_does_not_offer_are_told_of_before_anything_is_run(plan, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runner, "_run", lambda *given: print("runs", file=sys.stderr))
+    own = plan.sources[0].load(None)
+    for folds, told in (
+        (5, [f"wormnet: the plan asks for 5 folds; {own.name} offers none, so its own split is run."]),
+        (1, []),
+        (0, []),
+    ):
+        run(plan.changed(datasets=[own], folds=folds), tmp_path / str(folds), workers=1, progress=False)
+        assert capsys.readouterr().err.splitlines() == [*told, "runs"]
+
+
 def test_a_study_leaves_torch_as_it_was(plan, tmp_path):
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     quiet(plan.changed(networks=["lstm"], seeds=1), tmp_path)

@@ -252,6 +252,8 @@ REFUSED = [
     (lambda w: w.drive({"light": ["AVA", "AVAR"]}), "drive, for 'light', names a neuron twice: AVAL, AVAR, AVAR."),
     (lambda w: w.drive({"light": "DB1"}, weight=0), "has count 0.0; a count is finite and > 0"),
     (lambda w: w.drive("light"), "drive is given 'light'; it takes {new input: neurons}."),
+    (lambda w: w.drive({"light": []}), "drive is given no neurons for 'light'; it takes the name of a neuron"),
+    (lambda w: w.drive({"light": iter(())}), "drive is given no neurons for 'light'; it takes the name of a neuron"),
     (lambda w: w.drive({"light": 3}), "drive is given 3 for 'light'; it takes the name of a neuron, or several."),
     (lambda w: w.read_out("DB2"), "unknown neuron or class 'DB2'; did you mean 'DB' or 'DB1'?"),
     (lambda w: w.read_out("DB1", "DB1"), "outputs names a neuron twice"),

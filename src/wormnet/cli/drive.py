@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from wormnet.atomic import make_folder, sweep, write_whole
-from wormnet.errors import ArgumentError
+from wormnet.atomic import contents, make_folder, occupied, sweep, write_whole
+from wormnet.errors import ArgumentError, shown
 
 if TYPE_CHECKING:
+    from wormnet.control.driver import Driver
     from wormnet.control.lane_test import Course, LaneTest
 
 __all__ = ["NETWORKS", "drive"]
@@ -25,10 +26,11 @@ NETWORKS = (
 """Of the whole test. lstm has about as many parameters as ncp-ltc-repaired with 19 neurons; cnn has no memory."""
 NEURONS = 19
 """As published."""
+RUNS, SETTINGS = "runs", "settings.json"
 
 
 def drive(
-    out: Annotated[Path, typer.Option(help="The folder for runs, tables, figure and film.")] = Path("drive"),
+    out: Annotated[Path, typer.Option(help="For runs, tables, figure and film; new or empty.")] = Path("drive"),
     quick: Annotated[bool, typer.Option("--quick", help="One small network, minutes: to see that it runs.")] = False,
     networks: Annotated[
         str, typer.Option(help="Names as in studies, with commas between, and cnn; none for those of the test.")
@@ -95,18 +97,20 @@ def _core_of(name: str, course: "Course") -> Any:
 
 
 def _begin(out: Path, course: "Course", *, resume: bool) -> None:
-    """Make the folder, or see that what is there is of the same test."""
-    make_folder(out / "runs")
-    written = json.dumps(dataclasses.asdict(course), indent=1) + "\n"
-    settings = out / "settings.json"
-    if settings.exists():
-        if not resume:
-            raise ArgumentError(f"{out} holds a lane-keeping test; go on with it by --resume, or take another --out.")
-        if not _same(settings, course):
-            raise ArgumentError(f"{settings} is of another test than the one asked for; take another --out.")
+    """Make the folder, or see that what is there is of the same test, before anything is written."""
+    settings, there = out / SETTINGS, contents(out)
+    if SETTINGS not in there:
+        # Of another process that begins in the same moment, the settings may not be there yet.
+        if foreign := sorted(there - {RUNS}):
+            raise occupied(out, f"holds no lane-keeping test, but {shown(foreign[0])}")
+    elif not resume:
+        raise occupied(out, "is not empty", "lane-keeping test")
+    elif not _same(settings, course):
+        raise ArgumentError(f"{settings} is of another test than the one asked for; take another --out.")
+    make_folder(out / RUNS)
     sweep(out)
-    sweep(out / "runs")
-    write_whole(settings, written)
+    sweep(out / RUNS)
+    write_whole(settings, json.dumps(dataclasses.asdict(course), indent=1) + "\n")
 
 
 def _same(settings: Path, course: "Course") -> bool:
@@ -121,13 +125,11 @@ def _same(settings: Path, course: "Course") -> bool:
 
 def _record(out: Path, network: str, seed: int) -> Path:
     """Where a run is kept."""
-    return out / "runs" / f"{network.replace('/', '-on-')}_{seed}.json"
+    return out / RUNS / f"{network.replace('/', '-on-')}_{seed}.json"
 
 
 def _run(test: "LaneTest", out: Path, progress: Progress, network: str, seed: int) -> dict[str, Any]:
     """One run, or what is kept of it. The record is written last, so where it is the weights are too."""
-    from safetensors.torch import save
-
     path = _record(out, network, seed)
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
@@ -138,15 +140,38 @@ def _run(test: "LaneTest", out: Path, progress: Progress, network: str, seed: in
 
     found, driver = test.run(network, seed=seed, told=told)
     progress.remove_task(bar)
-    write_whole(path.with_suffix(".safetensors"), save({k: v.contiguous() for k, v in driver.state_dict().items()}))
+    _keep(driver, path.with_suffix(".safetensors"))
     write_whole(path, json.dumps(found) + "\n")
     return found
+
+
+def _keep(driver: "Driver", path: Path) -> None:
+    """Write a trained driver, as `Driver.save` does, or its numbers alone if its core is none that a file takes."""
+    from safetensors.torch import save
+
+    try:
+        driver.save(path)
+    except ArgumentError:
+        write_whole(path, save({name: one.contiguous() for name, one in driver.state_dict().items()}))
+
+
+def _kept(test: "LaneTest", out: Path, network: str, seed: int) -> "Driver":
+    """The driver of a run. Files of earlier releases hold the numbers alone."""
+    from wormnet.control.driver import Driver
+    from wormnet.nn.files import read
+
+    path = _record(out, network, seed).with_suffix(".safetensors")
+    numbers, head = read(path)
+    if head is not None:
+        return Driver.load(path)
+    driver = test.make(network, seed)
+    driver.load_state_dict(numbers)
+    return driver.eval()
 
 
 def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTest", network: str, seed: int) -> None:
     """The figures, and a film of the first car of a run, without noise."""
     import numpy as np
-    from safetensors.torch import load_file
 
     from wormnet.control.lane_test import drive
     from wormnet.control.outside import faster
@@ -158,9 +183,7 @@ def _draw(out: Path, rows: list[dict[str, Any]], course: "Course", test: "LaneTe
             if row["difficulty"] == difficulty:
                 rates.setdefault(row["network"], []).append((row["low"], row["per_km"], row["high"]))
         save(drives.crashes(course.noise, rates), out / f"crashes-{difficulty}.png")
-    driver = test.make(network, seed)
-    driver.load_state_dict(load_file(_record(out, network, seed).with_suffix(".safetensors")))
-    driver.eval()
+    driver = _kept(test, out, network, seed)
     seen: list[Any] = []
     rate = 0.0
 

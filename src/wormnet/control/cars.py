@@ -66,7 +66,7 @@ class Cars(ABC):
         """Move the cars that are going, in x, y, heading and km, on to the next picture; curvatures are in bounds."""
 
     @abstractmethod
-    def _left_its_road(self, i: int) -> bool:
+    def left_its_road(self, i: int) -> bool:
         """Whether car i, whose place is known, has."""
 
     @abstractmethod
@@ -109,10 +109,10 @@ class Cars(ABC):
         for i in np.flatnonzero(going):
             road = self.roads[i]
             self.places[i] = road.locate(self.x[i], self.y[i], self.places[i].along)
-            if self._left_its_road(int(i)):
+            if self.left_its_road(int(i)):
                 self.crashes[i] += 1
                 k = self._point(int(i))
-                self._place(int(i), k, 0.0, 0.0, float(road.curvature[k]))
+                self.place(int(i), k, 0.0, 0.0, float(road.curvature[k]))
             # The last metres of a road have nothing in front of them to see.
             self.done[i] = self.places[i].along > road.length - 25.0
 
@@ -122,14 +122,18 @@ class Cars(ABC):
         Args: offset: (cars,) m to the left.   turned: (cars,) rad to the left of the road's direction.
         """
         for i, (aside, turn) in enumerate(zip(*np.broadcast_arrays(offset, turned, self.x)[:2])):
-            self._place(i, self._point(i), float(aside), float(turn), None)
+            self.place(i, self._point(i), float(aside), float(turn), None)
 
     def _point(self, i: int) -> int:
         """The number of the point of its centre line that car i is beside."""
         return int(np.clip(round(self.places[i].along / SPACING), 0, len(self.roads[i].x) - 1))
 
-    def _place(self, i: int, k: int, aside: float, turn: float, bend: float | None) -> None:
-        """Put car i beside point k of its centre line."""
+    def place(self, i: int, k: int, aside: float, turn: float, bend: float | None) -> None:
+        """Put car i beside point k of its centre line.
+
+        Args: aside: m to the left.   turn: rad to the left of the road's direction.   bend: 1/m, the curvature that
+            it steers along; None: as it steers now.
+        """
         road, to = self.roads[i], self.roads[i].heading[k]
         self.x[i], self.y[i] = road.x[k] - aside * math.sin(to), road.y[k] + aside * math.cos(to)
         self.heading[i] = to + turn

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from wormnet.control.policy import Policy
-from wormnet.control.searching import replay
+from wormnet.control.searching import TRIAL, returns_of
 from wormnet.control.worlds import Env, World, prove_fit, seeds_of, world_of
 from wormnet.errors import ArgumentError, ShapeError, shown
 from wormnet.models.spec import check_count
@@ -73,8 +73,8 @@ def imitate(
         env: as `search` takes.
         rounds: at most.   episodes: of each round.   samples: of each episode, from its first.
         steps: of the optimiser in each round, Adam.   batch: episodes in a step.   rate: of learning.
-        target: stop as soon as the mean return is so much of `trial` episodes, the same after each round: those that
-            `replay` has with this seed, so judge what was found by another seed.
+        target: stop as soon as the mean return is so much of `trial` episodes, the same after each round, which
+            `replay` has with no seed: what was found is judged by others than those it was chosen by.
         seed: same seed, same result.   told: called after each round with its number, loss and return.
 
     Raises: ArgumentError for other values, or if the policy does not fit the environment; ShapeError, ArgumentError for
@@ -99,8 +99,9 @@ def imitate(
             raise ArgumentError(f"{name} is {shown(one)}; it takes a finite number{' > 0' if name == 'rate' else ''}.")
     if not isinstance(policy, Policy):
         raise ArgumentError(f"policy is {shown(policy)}; it takes a Policy. Of a layer or a circuit it is Policy(...).")
-    world = world_of(env, episodes)
+    world, judge = world_of(env, episodes), world_of(env, trial)
     prove_fit(policy, world)
+    tried = seeds_of(seed, TRIAL, n=trial)
     ends, numbers, student = policy.ends, policy.numbers, policy
     layer = numbers.as_layer(policy.vector(), trained=True)
     learned = [one for one in layer.parameters() if one.requires_grad]
@@ -127,7 +128,7 @@ def imitate(
             total += off.item() / steps
         student = policy.with_vector(theta)
         losses.append(total)
-        returns.append(float(replay(student, env, episodes=trial, seed=seed, exact=False).mean()))
+        returns.append(float(returns_of(policy, judge, theta[None], tried).mean()))
         if returns[-1] == max(returns):
             best = theta
         if told:

@@ -166,7 +166,8 @@ class Drive(Cars):
         self.heading += np.where(going, turn, 0.0)
         self.km += np.where(going, car.distance / 1000, 0.0)
 
-    def _left_its_road(self, i: int) -> bool:
+    def left_its_road(self, i: int) -> bool:
+        """Whether a wheel of car i has."""
         return abs(self.places[i].offset) > (self.roads[i].width - self.car.width) / 2
 
     def _put(self, i: int, x: float, y: float, heading: float, bend: float | None) -> None:

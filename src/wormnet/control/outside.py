@@ -133,7 +133,7 @@ class CarRacing(Cars):
             roads, sharpest=sharpest, distance=distance, rate_hz=racing.FPS / self.frames, ahead=self.speed * 0.5
         )
         for i in range(len(roads)):
-            self._place(i, 0, 0.0, 0.0, float(roads[i].curvature[0]))
+            self.place(i, 0, 0.0, 0.0, float(roads[i].curvature[0]))
 
     @classmethod
     def needed(cls) -> Any:
@@ -162,7 +162,8 @@ class CarRacing(Cars):
             self.x[i], self.y[i], self.heading[i] = x, y, car.hull.angle + math.pi / 2
             self.km[i] += math.dist((x, y), before) / 1000
 
-    def _left_its_road(self, i: int) -> bool:
+    def left_its_road(self, i: int) -> bool:
+        """Whether a wheel of car i has."""
         return abs(self.places[i].offset) > self.roads[i].width / 2 - self.half_width
 
     def _put(self, i: int, x: float, y: float, heading: float, bend: float | None) -> None:
@@ -228,7 +229,7 @@ class Racetrack(Cars):
             roads, sharpest=sharpest, distance=self.speed / self.rate, rate_hz=self.rate, ahead=self.speed * 0.6
         )
         for i in range(len(roads)):
-            self._place(i, 0, 0.0, 0.0, None)
+            self.place(i, 0, 0.0, 0.0, None)
 
     @classmethod
     def needed(cls) -> Any:
@@ -264,7 +265,8 @@ class Racetrack(Cars):
             self.heading[i] = -world.vehicle.heading
             self.km[i] += world.vehicle.speed / self.rate / 1000
 
-    def _left_its_road(self, i: int) -> bool:
+    def left_its_road(self, i: int) -> bool:
+        """Whether car i has, as highway-env has it."""
         return not self.worlds[i].vehicle.on_road
 
     def _put(self, i: int, x: float, y: float, heading: float, bend: float | None) -> None:

@@ -191,15 +191,15 @@ class LayerNumbers(_Numbers):
         found = []
         for i in range(len(theta)):
             self._write(layer, values, i)
-            stepper = layer.stepper()
-            found.append((stepper._coefficients, stepper._initial, stepper._maps))
-        coefficients = {name: np.stack([one[0][name] for one in found]) for name in found[0][0]}
-        initial = tuple(np.stack(states) for states in zip(*(one[1] for one in found)))
+            found.append(layer.stepper().numbers)
+        names = found[0]["coefficients"]
+        coefficients = {name: np.stack([one["coefficients"][name] for one in found]) for name in names}
+        initial = tuple(np.stack(states) for states in zip(*(one["initial"] for one in found)))
 
         def pair(name: str) -> Any:
-            if found[0][2][name] is None:
+            if found[0][name] is None:
                 return None
-            return tuple(np.stack([one[2][name][side] for one in found]) for side in (0, 1))
+            return tuple(np.stack([one[name][side] for one in found]) for side in (0, 1))
 
         maps = (pair("input_map"), pair("output_map"), pair("projection"))
         return Rows(coefficients, initial, *maps, sense, move)

@@ -16,8 +16,7 @@ from wormnet import nn
 from wormnet.atomic import write_whole
 from wormnet.control.maps import FEELS, MOVES, Projection
 from wormnet.errors import DataError, WormnetError
-from wormnet.nn.files import FORMAT as LAYER
-from wormnet.nn.files import read
+from wormnet.nn.files import of_another_form, read
 from wormnet.nn.recurrent import Recurrent
 from wormnet.paths import checked, printable, prove_file
 from wormnet.wiring.biophysics import Biophysical
@@ -101,8 +100,7 @@ def headed(text: str | None, form: str, version: int) -> dict[str, Any]:
     """The head of a file of a form. Raises: ValueError, KeyError, TypeError, RecursionError for anything else."""
     head = json.loads(few_values(text or ""))
     if head["format"] != form or head["version"] != version:
-        hint = ". Of a layer a policy is made by Policy(wormnet.load(file))" if head["format"] == LAYER else ""
-        raise ValueError(f"it is {head['format']!r} version {head['version']!r}; this reads {form!r} {version}{hint}")
+        raise ValueError(of_another_form(head, form, version))
     return head
 
 

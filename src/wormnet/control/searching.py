@@ -24,7 +24,7 @@ __all__ = ["Search", "replay", "search", "worst_of"]
 Array = NDArray[np.float64]
 STARTS = ("policy", "random")
 TRIAL, FINAL = 1, 2
-"""What a seed's episodes are for, besides the search: a trial of its best, and `replay`. None are the same."""
+"""What a seed's episodes are for, besides the search: a trial of what it found, and `replay`. None are the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def replay(policy: Any, env: Env, *, episodes: int = 10, seed: int = 0, exact: b
     _count("seed", seed, 0)
     world = world_of(env, n, exact=exact)
     prove_fit(policy, world)
-    return _returns(policy, world, policy.vector()[None], seeds_of(seed, FINAL, n=n))[0]
+    return returns_of(policy, world, policy.vector()[None], seeds_of(seed, FINAL, n=n))[0]
 
 
 def search(
@@ -280,17 +280,20 @@ class _Crew:
             rows = len(vectors) * len(seeds)
             if rows not in self._worlds:
                 self._worlds[rows] = world_of(self.env, rows)
-            return _returns(self.policy, self._worlds[rows], vectors, seeds)
+            return returns_of(self.policy, self._worlds[rows], vectors, seeds)
         parts = [one for one in np.array_split(vectors, self.workers) if len(one)]
         return np.concatenate(self._pool(self._call(self.policy, self.env, part, seeds) for part in parts))
 
 
 def _share(policy: Any, env: Env, vectors: Array, seeds: Any) -> Array:
-    return _returns(policy, world_of(env, len(vectors) * len(seeds)), vectors, seeds)
+    return returns_of(policy, world_of(env, len(vectors) * len(seeds)), vectors, seeds)
 
 
-def _returns(policy: Any, world: Any, vectors: Array, seeds: Any) -> Array:
-    """Returns (vectors, seeds)."""
+def returns_of(policy: Any, world: Any, vectors: Array, seeds: Any) -> Array:
+    """What vectors of a policy's numbers earn in the episodes of seeds, (vectors, seeds); the world has a row for each.
+
+    Raises: ArgumentError if the policy does not fit the environment.
+    """
     prove_fit(policy, world)
     shape = (len(vectors), len(seeds))
     crowd = policy.population(*shape)

@@ -14,7 +14,7 @@ from wormnet.atomic import write_whole
 from wormnet.errors import ArgumentError, DataError, WormnetError, shown
 from wormnet.estimators.settings import network_of
 from wormnet.nn import Recurrent
-from wormnet.nn.files import built, fill, head_of, read, tensors_of
+from wormnet.nn.files import built, fill, head_of, of_another_form, read, tensors_of
 from wormnet.paths import checked, printable
 from wormnet.study.fit import History
 from wormnet.study.network import Predictor, Shape, assembled, build
@@ -91,8 +91,8 @@ def load(kind: type["Trained"], path: str | os.PathLike[str], network: Any = Non
         raise DataError(f"{name} holds tensors but no estimator; it takes a file that {kind.__name__}.save wrote.")
     try:
         head = json.loads(few_values(text, MOST_VALUES))
-        if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("version") != VERSION:
-            raise ValueError(f"it is {shown(head)}; this reads {FORMAT!r} version {VERSION}.")
+        if head["format"] != FORMAT or head["version"] != VERSION:
+            raise ValueError(of_another_form(head, FORMAT, VERSION))
         if head["kind"] != kind.__name__:
             raise ValueError(f"it holds a {shown(head['kind'])}; read it by its own `load`.")
         model = _restored(kind, head, tensors, network)

@@ -22,14 +22,17 @@ from wormnet.paths import checked, printable, prove_file
 from wormnet.wiring.files import from_json, to_json
 from wormnet.wiring.plain_json import few_values
 
-__all__ = ["built", "fill", "head_of", "load", "read", "save", "tensors_of"]
+__all__ = ["built", "fill", "head_of", "load", "of_another_form", "read", "save", "tensors_of"]
 
 FORMAT, VERSION = "wormnet-layer", 2
 """Version 1, of releases before 0.2, stored non-negative numbers without the shift of `constraints`."""
 
 READ_BY = {
+    FORMAT: " A layer is read by wormnet.load, and a policy is made of it by Policy(layer).",
     "wormnet-policy": " A policy is read by wormnet.control.Policy.load.",
+    "wormnet-driver": " A driver is read by wormnet.control.Driver.load.",
     "wormnet-estimator": " An estimator is read by load of its class, and its layer() is a layer to save.",
+    "wormnet-run 1": " A network of a study is read by wormnet.study.weights.load.",
 }
 """What to do with the package's files of other things."""
 
@@ -116,10 +119,7 @@ def built(head: dict[str, Any], backend: str = "auto") -> Recurrent | WiredLinea
     if not isinstance(head, dict):
         raise TypeError(f"its head is {shown(head)}; it takes an object.")
     if head["format"] != FORMAT or head["version"] not in range(1, VERSION + 1):
-        raise ValueError(
-            f"it is {head['format']!r} version {head['version']!r}; this reads {FORMAT!r} version 1 to {VERSION}."
-            f"{READ_BY.get(str(head['format']), '')}"
-        )
+        raise ValueError(of_another_form(head, FORMAT, f"1 to {VERSION}"))
     wiring = from_json(head["wiring"])
     if head["model"] == "linear":
         return WiredLinear(wiring, bias=head["bias"], device="meta")
@@ -130,6 +130,15 @@ def built(head: dict[str, Any], backend: str = "auto") -> Recurrent | WiredLinea
     options["device"] = "meta"
     check_flag("mixed_memory", head["mixed_memory"])
     return layer_of(wiring, model, mixed_memory=head["mixed_memory"], backend=backend, **options)
+
+
+def of_another_form(head: dict[str, Any], form: str, versions: object = "") -> str:
+    """What an error says of a head of another form or version: what it is, what is read here, and who reads it."""
+    found, number = head["format"], head.get("version")
+    told = repr(found) if number is None else f"{found!r} version {number!r}"
+    takes = f"{form!r} version {versions}" if versions else repr(form)
+    reader = "" if found == form else READ_BY.get(str(found), "")
+    return f"it is {told}; this reads {takes}.{reader}"
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], str | None]:

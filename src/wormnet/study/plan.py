@@ -184,7 +184,8 @@ class Plan:
             functions (fold) -> Dataset; see `wormnet.study.sources.source_of`.
         networks: names (`wormnet.study.network.known()` lists them, `named` tells how they are put together), or
             Networks of your own.
-        folds: into how many disjoint test parts a data set is divided, at most as many as it offers; 0: its own split.
+        folds: into how many disjoint test parts a data set is divided; of one that offers fewer as many as it offers,
+            which is told before anything is run; 0: its own split.
         seeds: how many (0, 1, ...), or a list of them, at most 10,000. A seed decides the wiring drawn, the start and
             the order of the training sequences, the noise and the samples dropped; never the data.
         reference: the network that the others are tested against; "" for the first standard one.
@@ -310,6 +311,15 @@ class Plan:
         """The folds of a data set that are run; (None,) is its own split."""
         n = min(self.folds, source.folds)
         return tuple(range(n)) if n else (None,)
+
+    def short_of_folds(self) -> list[str]:
+        """What is to be told of data sets that offer fewer folds than the plan asks for."""
+        short = [source for source in self.sources if max(source.folds, 1) < self.folds]
+        runs = [f"{one.folds} are run" if one.folds > 1 else "its own split is run" for one in short]
+        return [
+            f"the plan asks for {self.folds} folds; {one.name} offers {one.folds or 'none'}, so {told}."
+            for one, told in zip(short, runs)
+        ]
 
     def training_on(self, dataset: str) -> Training:
         """How to train on a data set."""

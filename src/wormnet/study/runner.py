@@ -155,6 +155,8 @@ def _end(
 
 def _ready(plan: Plan, workers: int, bar: Bar) -> tuple[list[Prepared], dict[str, Any]]:
     """The folds for the workers, and what is told of the study; raises for a plan that cannot be run."""
+    for line in plan.short_of_folds():
+        bar.tell(line)
     bar.start("loading", sum(len(plan.folds_of(source)) for source in plan.sources))
     prepared = []
     for data in jobs.preparations(plan):

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from wormnet.atomic import make_folder, sweep, write_whole
-from wormnet.errors import ArgumentError, DataError
+from wormnet.atomic import contents, make_folder, occupied, sweep, write_whole
+from wormnet.errors import DataError
 from wormnet.paths import printable, read_text
 from wormnet.study.claims import Claims
 
@@ -113,19 +113,14 @@ class Store:
         Args: resume: whether to go on with what it holds.   shared: the plan that several processes do in it together.
         Raises: ArgumentError if it is a file, or holds something and is neither to be gone on with nor of that plan.
         """
-        if self.out.exists() and not self.out.is_dir():
-            raise ArgumentError(f"out is {str(self.out)!r}, which is a file; name a directory.")
-        there = {path.name for path in self.out.iterdir()} if self.out.exists() else set()
+        there = contents(self.out)
         # Of other shards, that begin in the same moment, the plan may not be there yet.
         is_ours = shared is not None and (
             there <= set(FOLDERS) or self._content(self.out / "plan.json") == json.loads(json.dumps(shared))
         )
         if there and not resume and not is_ours:
             what = "is not empty" if shared is None else "holds something else than this plan"
-            raise ArgumentError(
-                f"out is {str(self.out)!r}, which {what}; resume (--resume) to go on with the study in it, "
-                "or name another directory."
-            )
+            raise occupied(self.out, what, "study")
 
     def keep(self, record: Mapping[str, Any], weights: bytes | None = None) -> None:
         """Write a record, after the weights that belong to it: where there is a record, all of it is there.

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
+from wormnet.nn.files import of_another_form
 from wormnet.paths import checked, printable, prove_file
 from wormnet.study import jobs, network
 from wormnet.study.network import Network, Predictor, Shape
@@ -88,12 +89,13 @@ def load(
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         head = json.loads(few_values(text))
         if head["format"] != FORMAT:
-            raise ValueError(f"it is {head['format']!r}; this reads {FORMAT!r}")
+            raise ValueError(of_another_form(head, FORMAT))
         shape = Shape(**head["shape"])
         check_sizes(shape)
         seed = int(head["seed"])
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DataError(f"{name} holds no network of a study, or a damaged one: {str(error)[:300]}.") from None
+        told = str(error)[:300].rstrip(".")
+        raise DataError(f"{name} holds no network of a study, or a damaged one: {told}.") from None
     one = _known(head["network"]) if given is None else given
     try:
         with torch.random.fork_rng(devices=[]):

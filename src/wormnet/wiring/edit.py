@@ -168,7 +168,7 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
         inputs: {name of the new input: the neuron, or neurons, it drives, by name or class}.
         weight: `count` of each new synapse, > 0.   sign: +1, -1, or 0 to be learned.
 
-    Raises: WiringError if a neuron is not there or an input's name is taken.
+    Raises: WiringError if a neuron is not there, an input drives none, or its name is taken.
 
     >>> from wormnet import Wiring
     >>> Wiring(0, ["a", "b"]).drive({"touch": ["a", "b"], "light": "b"})
@@ -191,6 +191,8 @@ def drive(wiring: "Wiring", inputs: Mapping[str, str | Iterable[str]], weight: f
                 f"drive is given {check.shortened(driven)} for {name!r}; it takes the name of a neuron, or several."
             )
         targets = naming.neurons(wiring, "drive", [driven] if isinstance(driven, str) else list(driven))
+        if not targets:
+            raise WiringError(f"drive is given no neurons for {name!r}; it takes the name of a neuron, or several.")
         naming.check_once(f"drive, for {name!r},", targets)
         pre += [wiring.n_inputs + i] * len(targets)
         post += [wiring.cell(target) + len(inputs) for target in targets]

@@ -412,6 +412,22 @@ def test_update_of_one_coefficient_leaves_the_others():
     assert not np.array_equal(one.step(x), build("cfc-pure").step(x))
 
 
+@pytest.mark.parametrize(("case", "batch"), [("cfc", None), ("cfc-memory", 3)])
+def test_numbers_are_a_copy_that_makes_another_stepper_the_same(case, batch):
+    layout, values, initial, maps = made(case)
+    given = {name: value * 2 for name, value in values.items()}
+    doubled = Stepper(layout, given, initial, dtype=np.float32, batch=batch, **maps)
+    other, (x,) = build(case, batch), samples(case, 1, batch)
+    numbers = doubled.numbers
+    other.update(**numbers)
+    other.reset()
+    for one in numbers["coefficients"].values():
+        one[:] = 0
+    y = doubled.step(x)
+    np.testing.assert_array_equal(other.step(x), y)
+    assert not np.array_equal(y, build(case, batch).step(x))
+
+
 def test_a_stepper_holds_numbers_of_its_own():
     layout, values, initial, maps = made("cfc-pure")
     given = {name: value.copy() for name, value in values.items()}

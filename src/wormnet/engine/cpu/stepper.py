@@ -1,5 +1,6 @@
 """One sample after another without torch, for control loops: NumPy and compiled kernels."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -108,6 +109,19 @@ class Stepper:
         maps = {"input_map": input_map, "output_map": output_map, "projection": projection}
         maps = {name: self._maps[name] if pair is None else pair for name, pair in maps.items()}
         self._set(new, self._initial if initial is None else initial, maps)
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """A copy of its numbers, as `update` takes them: stepper.update(**other.numbers).
+
+        >>> import wormnet
+        >>> rnn, other = (wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=2)) for _ in range(2))
+        >>> stepper = rnn.stepper()
+        >>> stepper.update(**other.stepper().numbers)
+        >>> bool((stepper.step(np.ones(4)) == other.stepper().step(np.ones(4))).all())
+        True
+        """
+        return copy.deepcopy({"coefficients": self._coefficients, "initial": self._initial, **self._maps})
 
     def _set(self, coefficients: dict[str, Array], initial: Sequence[ArrayLike], maps: dict[str, Any]) -> None:
         """Check everything, then change everything."""
