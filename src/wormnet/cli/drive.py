@@ -58,8 +58,7 @@ def drive(
         changes |= {"rows": QUICK.rows, "columns": QUICK.columns, "filters": QUICK.filters}
     if noise:
         changes["noise"] = _variances(noise)
-    course = dataclasses.replace(course, **{name: value for name, value in changes.items() if value})
-    course = course if on == "road" else course.on(on)
+    course = dataclasses.replace(course, **{name: value for name, value in changes.items() if value}).on(on)
     names = [name for name in networks.split(",") if name] or list(NETWORKS[:1] if quick else NETWORKS)
     test = LaneTest({name: _core_of(name, course) for name in names}, course)
     for name in names:

@@ -79,7 +79,7 @@ class Course:
             raise ArgumentError(f"noise is {self.noise}; it takes variances of 0 or more.")
 
     def on(self, where: str) -> "Course":
-        """The same course in a world of `OUTSIDE`, on roads that take cars there as many seconds.
+        """The same course in a world of `OUTSIDE`, on roads that take cars there as many seconds; "road" is ours.
 
         Raises: ArgumentError for an unknown name; WormnetError that says how to install what that world needs.
 
@@ -87,8 +87,10 @@ class Course:
         Traceback (most recent call last):
         wormnet.errors.ArgumentError: unknown world 'CarRacing'; did you mean 'CarRacing-v3'? ...
         """
+        if where == "road":
+            return self
         if where not in OUTSIDE:
-            raise ArgumentError(unknown("world", where, OUTSIDE))
+            raise ArgumentError(unknown("world", where, ("road", *OUTSIDE)))
         OUTSIDE[where].needed()
         length, kilometre = (round(faster(where) * one, 3) for one in (self.length, self.kilometre))
         return replace(self, recorded=where, difficulties=(where,), length=length, kilometre=kilometre)
