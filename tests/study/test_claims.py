@@ -90,6 +90,30 @@ def test_a_claim_counts_while_its_owner_lives(tmp_path, age, content, lives):
     assert (tmp_path / "run.claim").exists() == lives
 
 
+def test_a_thread_that_looks_while_a_claim_is_signed_does_not_take_it_over(tmp_path, monkeypatch):
+    write, seen = os.write, []
+
+    def watched(descriptor, content):
+        written = write(descriptor, content)
+        seen.append(Claims(tmp_path).take("a"))
+        return written
+
+    monkeypatch.setattr(claims.os, "write", watched)
+    assert Claims(tmp_path).take("a") is None
+    assert [owner.pid for owner in seen] == [os.getpid()]
+
+
+def test_a_claim_that_cannot_be_signed_is_not_held(tmp_path, monkeypatch):
+    def full(descriptor, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(claims.os, "write", full)
+    with pytest.raises(DataError, match="No space left"):
+        Claims(tmp_path).take("a")
+    assert not list(tmp_path.glob("*.claim"))
+    assert not any(path.name == "a.claim" and path.parent == tmp_path for path in claims._held)
+
+
 def test_what_a_killed_process_had_claimed_is_free_at_once(tmp_path):
     written(tmp_path, **here(pid=gone()))
     written(tmp_path, "other", **here())

@@ -134,14 +134,14 @@ _held: set[Path] = set()
 def _sign(descriptor: int, path: Path) -> None:
     """Say in a new claim whose it is."""
     owner = Owner(socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
+    _held.add(path)  # first: a claim of this process that it does not hold is taken over by its other threads
     try:
         os.write(descriptor, json.dumps(asdict(owner)).encode())
-        _held.add(path)
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too
+        _held.discard(path)
         path.unlink(missing_ok=True)
-        raise _cannot(path, error) from None
-    except BaseException:  # Ctrl-C
-        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _cannot(path, error) from None
         raise
     finally:
         os.close(descriptor)
