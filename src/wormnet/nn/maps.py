@@ -3,9 +3,15 @@
 import torch
 from torch import Tensor
 
+from wormnet.engine.layout import INPUT_MAP
 from wormnet.models.spec import Values
 
-__all__ = ["mapped", "seen"]
+__all__ = ["input_map", "mapped", "seen"]
+
+
+def input_map(p: Values) -> dict[str, Tensor]:
+    """Those of the parameters that map inputs."""
+    return {name: p[name] for name in INPUT_MAP if name in p}
 
 
 def mapped(p: Values, values: Tensor, word: str) -> Tensor:

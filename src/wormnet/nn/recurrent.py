@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from wormnet.engine.constants import fake, kept, shown
 from wormnet.engine.dispatch import Choice, Run, check_backend, choose
-from wormnet.engine.layout import INPUT_MAP, layout_of
+from wormnet.engine.layout import layout_of
 from wormnet.engine.program import program_of
 from wormnet.engine.reference import States
 from wormnet.engine.samples import Samples, arrange, numbers, wrong_width
@@ -23,7 +23,7 @@ from wormnet.models.memory import memory_coefficients
 from wormnet.models.spec import Values, check_count, check_flag
 from wormnet.nn.arguments import check_input, check_state, lifted, lifted_state
 from wormnet.nn.describe import Description, describe, parameters_of
-from wormnet.nn.maps import mapped, seen
+from wormnet.nn.maps import input_map, mapped, seen
 from wormnet.nn.parameters import Table, remember_wiring
 from wormnet.nn.ready import Ready
 from wormnet.nn.start import check_time_constants, spread_time_constants, warn_if_blind
@@ -504,7 +504,7 @@ class Recurrent(nn.Module):
         found = self.model.coefficients(p) if dt is None else self.model.uniform_coefficients(p, dt.reshape(()))
         if self.lstm is not None:
             found |= memory_coefficients(*self.lstm.parameters())
-        return found | {name: p[name] for name in INPUT_MAP if name in p}
+        return found | input_map(p)
 
     def _prepared(self, samples: Samples) -> tuple[Values, Values | Tensor, Run]:
         """The parameters of the equation, the coefficients, packed if the engine takes them so, and what runs them."""

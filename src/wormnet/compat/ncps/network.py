@@ -12,13 +12,13 @@ from torch import Tensor
 from wormnet.compat.ncps.notices import tell
 from wormnet.engine.constants import kept, shown
 from wormnet.engine.dispatch import Choice, choose
-from wormnet.engine.layout import INPUT_MAP, Layout, layout_of
+from wormnet.engine.layout import Layout, layout_of
 from wormnet.engine.program import program_of
 from wormnet.engine.samples import Samples, arrange
 from wormnet.errors import ShapeError
 from wormnet.models import Model
 from wormnet.nn.arguments import check_input, check_state
-from wormnet.nn.maps import mapped, seen
+from wormnet.nn.maps import input_map, mapped, seen
 from wormnet.wiring.core import Wiring
 
 __all__ = ["Network", "clock"]
@@ -87,8 +87,7 @@ class Network:
         outputs = shown(outputs)
         if not choice.maps:
             samples = samples._replace(x=seen(values, samples.x, memory=lstm is not None))
-        mapping = {name: values[name] for name in INPUT_MAP if name in values}
-        coefficients = {**self.model.coefficients(values), **mapping, **(lstm or {})}
+        coefficients = {**self.model.coefficients(values), **input_map(values), **(lstm or {})}
         y, states = choice.run(coefficients, samples, states, None, outputs, training=training)
         return mapped(values, y if sequences else states[0][:, outputs], "output"), states
 
