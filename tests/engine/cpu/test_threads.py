@@ -169,6 +169,9 @@ def _stress(seconds, n_threads=8):
 
 def _stress_in_child(seconds, queue):
     try:
+        # Threads that a fork begins before its own first call race for the pool that torch replaces there, and with no
+        # layer of ours one operator in each is enough for "Invalid thread pool!"; it is replaced here, before them.
+        torch.set_num_threads(torch.get_num_threads())
         _stress(seconds, 3)
         queue.put("fine")
     except BaseException as error:
