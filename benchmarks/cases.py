@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from networks import (
     FORWARD,
@@ -220,22 +219,23 @@ def all_cases() -> dict[str, Case]:
 def ceiling() -> Callable[[], object]:
     """Sigmoids in a loop that stays in the cache, on all of torch's threads: 2^22 for each thread."""
     from wormnet.engine.cpu import LANES
-    from wormnet.engine.cpu.compiled import kernel
+    from wormnet.engine.cpu.compiled import inlined
     from wormnet.engine.cpu.elementary import sigmoid
     from wormnet.engine.cpu.lanes import load, store
-    from wormnet.engine.cpu.threads import run_tasks
+    from wormnet.engine.cpu.team import team_kernel
+    from wormnet.engine.cpu.threads import run_team, words_of
 
-    def pure(x, y, times):
-        for _ in range(times):
+    @inlined
+    def pure(arrays, numbers, task, worker):
+        x, y = arrays
+        for _ in range(numbers[0]):
             for i in range(0, len(x), LANES):
-                store(y, i, sigmoid(load(x, i)))
+                store(y, task * len(x) + i, sigmoid(load(x, i)))
 
-    compiled = kernel(pure, "sigmoid_ceiling")
     threads = torch.get_num_threads()
-    x = np.linspace(-3, 3, 4096, dtype=np.float32)
-    y = np.empty((threads, 4096), np.float32)
-    compiled(x, y[0], 1)
-    return lambda: run_tasks(threads, threads, lambda task, _: compiled(x, y[task], 1024))
+    x, y = torch.linspace(-3, 3, 4096), torch.empty(threads, 4096)
+    address = team_kernel("sigmoid_ceiling", pure, ("f", "f"), 1, "f").address
+    return lambda: run_team(address, words_of(threads, threads, [x, y], [1024]), threads)
 
 
 def seconds(run: Callable[[], object], calls: int) -> float:

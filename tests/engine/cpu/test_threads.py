@@ -1,6 +1,5 @@
 """Threads, processes and the disk: the same bits everywhere, and no crash."""
 
-import gc
 import multiprocessing
 import os
 import socket
@@ -8,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-import weakref
 
 import pytest
 import torch
@@ -16,6 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 import wormnet
 from wormnet.engine.cpu import threads as pool
+from wormnet.engine.cpu.compiled import inlined
+from wormnet.engine.cpu.team import team_kernel
 from wormnet.models import CTRNN, LTC, CfC
 
 WIRING = wormnet.auto_ncp(inputs=4, neurons=8, outputs=2)
@@ -62,60 +62,35 @@ def test_without_openmp_threads_of_our_own_compute_the_same_bits(model, threads,
     assert_same_bits(results(model, 600), expected)
 
 
+@inlined
+def note(arrays, numbers, task, worker):
+    """Write down who did a task, how often, and with what."""
+    done, by = arrays
+    done[task] += numbers[0]
+    by[task] = worker
+
+
+@pytest.fixture(scope="module")
+def noting():
+    return team_kernel("test_note", note, ("int64", "f"), 1, "f").address
+
+
 @pytest.mark.parametrize("openmp", [True, False])
-def test_every_task_is_done_once_by_a_worker_of_its_own_and_an_error_reaches_the_caller(openmp, threads, monkeypatch):
+def test_every_task_is_done_once_by_no_more_workers_than_there_may_be(openmp, threads, noting, monkeypatch):
     if openmp and pool._openmp is None:
         pytest.skip("torch has no OpenMP here")
     if not openmp:
         monkeypatch.setattr(pool, "_openmp", None)
-    for n_threads, n_workers in ((3, 3), (1, 3), (8, 2)):  # set_num_threads may come in between
+    for n_threads, n_workers in ((3, 3), (1, 3), (8, 2), (2, 1)):  # set_num_threads may come in between
         threads(n_threads)
-        done, busy = [], [threading.Lock() for _ in range(n_workers)]
-
-        def work(task, worker, done=done, busy=busy):
-            assert busy[worker].acquire(blocking=False)
-            done.append(task)
-            busy[worker].release()
-
-        pool.run_tasks(50, n_workers, work)
-        assert sorted(done) == list(range(50))
-
-    def fail(task, worker):
-        raise KeyboardInterrupt(task)
-
-    with pytest.raises(KeyboardInterrupt):
-        pool.run_tasks(50, 3, fail)
+        done, by = torch.zeros(5000, dtype=torch.int64), torch.full((5000,), -1.0)
+        pool.run_team(noting, pool.words_of(5000, n_workers, [done, by], [7]), n_workers)
+        assert done.unique().tolist() == [7]
+        assert set(by.unique().tolist()) <= set(range(n_workers))
 
 
-@pytest.mark.parametrize("openmp", [True, False])
-def test_what_a_call_has_used_is_freed_at_once(openmp, threads, monkeypatch):
-    """A cycle of references kept the history of every call until the garbage collector came by."""
-    if not openmp:
-        monkeypatch.setattr(pool, "_openmp", None)
-    threads(2)
-    history, deadline = torch.ones(3), time.monotonic() + 60
-    reference = weakref.ref(history)
-    gc.collect()
-    gc.disable()
-    try:
-        pool.run_tasks(4, 2, lambda task, worker, held=history: held.sum())
-        del history
-        while reference() is not None and not openmp and time.monotonic() < deadline:
-            time.sleep(0.01)  # a helper that was not needed lets go when it wakes
-        assert reference() is None
-    finally:
-        gc.enable()
-
-
-def test_an_interrupt_that_a_callback_of_c_has_lost_is_raised_all_the_same(monkeypatch):
-    def lose_one(n_workers, work):
-        work()
-        return 2
-
-    monkeypatch.setattr(pool, "_openmp", "there")
-    monkeypatch.setattr(pool, "_run_team", lose_one)
-    with pytest.raises(KeyboardInterrupt):
-        pool.run_tasks(50, 2, lambda task, worker: None)
+def test_a_call_without_tasks_and_arrays_that_are_absent_do_nothing(noting):
+    pool.run_team(noting, pool.words_of(0, 1, [None, None], [7]), 1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")

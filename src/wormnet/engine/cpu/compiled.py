@@ -8,12 +8,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numba
 from llvmlite.binding import Linkage
+from numba.core import types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -185,6 +186,15 @@ class Kernel:
         self._known.add(kind)
         return result
 
+    @cached_property
+    def address(self) -> int:
+        """Where C finds it as void (*)(void *), if it takes one address; compiled then, or taken from the disk."""
+        with self._lock, _announced(self.name):
+            _load_the_rest_of_numba()
+            self.dispatcher.compile((types.intp,))
+            (found,) = self.dispatcher.overloads.values()
+        return found.library.get_pointer_to_function(found.fndesc.llvm_cfunc_wrapper_name)
+
 
 @cache
 def _load_the_rest_of_numba() -> None:
@@ -216,7 +226,7 @@ def _announced(name: str) -> Iterator[None]:
 
 
 def kernel(function: Callable[..., Any], name: str) -> Kernel:
-    """Compile a function whose first argument is an array of the type that it computes in.
+    """Compile a function whose first argument is an array of the type that it computes in, or one of an address.
 
     The name has to differ for all that a function may close over.
     """

@@ -1,7 +1,7 @@
 """The CPU engine as `operator` calls it: arrays, memory and threads around the kernels."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,14 +10,14 @@ from torch import Tensor
 from wormnet.engine.cpu import LANES
 from wormnet.engine.cpu.frame import blocks_of, frame_of, history_blocks, names_of
 from wormnet.engine.cpu.memory import empty
-from wormnet.engine.cpu.threads import run_tasks, workers
+from wormnet.engine.cpu.threads import run_team, words_of, workers
 from wormnet.engine.layout import Layout
 from wormnet.engine.program import Program, program_named
 
 __all__ = ["backward", "encode", "forward", "saved_size"]
 
-NONE = {kind: np.empty(0, kind) for kind in "fd"}
-"""No numbers, in single and double precision."""
+KINDS = {torch.float32: "f", torch.float64: "d"}
+"""What NumPy calls the types that kernels compute in."""
 
 GROUPS = 32
 """At most so many partial sums of gradients. A constant, so that results do not depend on the number of threads."""
@@ -57,21 +57,19 @@ def forward(
     span: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Kept, last, saved; see `operator`."""
-    what = program_named(program)
-    (batch, time, _), n, width = x.shape, state.shape[2], keep.shape[0]
-    kernel, numbers, blocks = _kernels(what)[0].forward, _flat(p), blocks_of(batch)
-    history, forward_room, _ = _sizes(what, n)
-    kept = _padded(x.new_empty(batch, time, width), lengths)
-    last, size = _like(state), saved_size(what, n, batch, time, span, starts=starts is not None)
-    saved, frame = empty(x, size), tuple(sizes)
-    room = _room(blocks, history + frame[forward_room], x)
-    shared = (
-        *(numbers, tables.numpy(), frame, (batch, time, span, int(starts is not None)), _flat(x), _flat(dt)),
-        *(_real(lengths, numbers), _real(starts, numbers), _flat(state), _real(initial, numbers)),
-        *(_real(drop, numbers), _order(lengths, batch), keep.numpy(), _flat(kept), _flat(last), saved),
+    plan, (batch, time, _), extra = _plan(program, state.shape[2], x.dtype), x.shape, starts is not None
+    blocks, like = blocks_of(batch), x.dtype
+    kept, last = x.new_empty(batch, time, keep.shape[0]), _like(state)
+    saved = empty(x, saved_size(plan.program, state.shape[2], batch, time, span, starts=extra))
+    own = plan.history + sizes[plan.forward_room]
+    team, room = _room(blocks, own, x)
+    arrays = (
+        *(_plain(p), tables, _plain(x), _plain(dt), _real(lengths, like), _real(starts, like), _plain(state)),
+        *(_real(initial, like), _real(drop, like), _order(lengths, batch), _plain(keep), kept, last, saved, room),
     )
-    run_tasks(blocks, len(room), lambda block, worker: kernel(*shared, block, room[worker], history))
-    return kept, last, torch.from_numpy(saved)
+    numbers = (batch, time, span, int(extra), plan.history, own, blocks, *sizes)
+    run_team(plan.forward.address, words_of(blocks, team, arrays, numbers), team)
+    return kept, last, saved
 
 
 def backward(
@@ -93,86 +91,85 @@ def backward(
     wanted: list[bool],
 ) -> tuple[Tensor, ...]:
     """The adjoints of p, x, dt, state, initial; see `operator`."""
-    what = program_named(program)
-    (batch, time, _), n = x.shape, g_last.shape[2]
+    n, (batch, time, _), extra = g_last.shape[2], x.shape, starts is not None
+    plan, like, none = _plan(program, n, x.dtype), x.dtype, x.new_empty(0)
     by_p, by_x, by_dt, _, by_initial = wanted
-    g_x = _padded(_like(x), lengths) if by_x else x.new_empty(0)
-    g_dt = _padded(_like(dt), lengths) if by_dt else dt.new_empty(0)
-    g_state, g_initial = _like(g_last), _like(g_last) if by_initial else g_last.new_empty(0)
-    groups, numbers, frame = min(blocks_of(batch), GROUPS), _flat(p), tuple(sizes)
-    sums = empty(x, groups, len(numbers))
-    history = history_blocks(what, n, 0 if span == time else span, int(starts is not None)) * LANES
-    room = _room(groups, history + frame[_sizes(what, n)[2]], x)
-    shared = (
-        *(numbers, tables.numpy(), frame, (batch, time, span, int(starts is not None)), _flat(x), _flat(dt)),
-        *(_real(lengths, numbers), _real(starts, numbers), _real(initial, numbers), _real(drop, numbers)),
-        *(_order(lengths, batch), keep.numpy(), saved.numpy(), _flat(g_kept), _flat(g_last)),
-        *(_flat(one) for one in (g_x, g_dt, g_state, g_initial)),
+    g_x, g_dt = _like(x) if by_x else none, _like(dt) if by_dt else none
+    g_state, g_initial = _like(g_last), _like(g_last) if by_initial else none
+    groups, history = min(blocks_of(batch), GROUPS), plan.history
+    if span != time:
+        history = history_blocks(plan.program, n, span, int(extra)) * LANES
+    own, sums = history + sizes[plan.backward_room], empty(x, groups * p.numel())
+    team, room = _room(groups, own, x)
+    arrays = (
+        *(_plain(p), tables, _plain(x), _plain(dt), _real(lengths, like), _real(starts, like), _real(initial, like)),
+        *(_real(drop, like), _order(lengths, batch), _plain(keep), _plain(saved), _plain(g_kept), _plain(g_last)),
+        *(g_x, g_dt, g_state, g_initial, sums, room),
     )
-    (_, kernel), finish_sums = _kernels(what)
-    run_tasks(
-        groups, len(room), lambda group, worker: kernel(*shared, sums[group], group, groups, room[worker], history)
-    )
-    g_p = p.new_empty(0)
+    numbers = (batch, time, span, int(extra), history, own, groups, *sizes)
+    run_team(plan.backward.address, words_of(groups, team, arrays, numbers), team)
+    g_p = none
     if by_p:
-        g_p = _like(p, None if groups else 0.0)
+        g_p = _like(p) if groups else _like(p).zero_()
         if groups:
-            finish_sums(sums, g_p.numpy())
+            plan.finish(sums.numpy(), g_p.numpy())
     return g_p, g_x, g_dt, g_state, g_initial
 
 
+class _Plan(NamedTuple):
+    """What calls of a program on so many neurons have in common."""
+
+    program: Program
+    forward: Any
+    backward: Any
+    finish: Any
+    history: int
+    """numbers of one sample's history"""
+    forward_room: int
+    """where a frame holds the size of the room forward"""
+    backward_room: int
+
+
 @lru_cache(maxsize=256)
-def _kernels(program: Program) -> tuple[Any, Any]:
-    """The kernels of a program, and the one that adds up its gradients."""
+def _plan(program: str, n: int, dtype: torch.dtype) -> _Plan:
     # Imported when first called: that takes as long as many calls.
-    from wormnet.engine.cpu.sequence import finish_sums, kernels_of
+    from wormnet.engine.cpu.sequence import backward_of, finish_sums, forward_of
 
-    return kernels_of(program), finish_sums
-
-
-@lru_cache(maxsize=256)
-def _sizes(program: Program, n: int) -> tuple[int, int, int]:
-    """Numbers of one sample's history, and where a frame holds the sizes of the rooms forward and backward."""
-    names = names_of(program)
-    return history_blocks(program, n, 1) * LANES, names.index("forward_room"), names.index("backward_room")
+    what, kind = program_named(program), KINDS[dtype]
+    names = names_of(what)
+    return _Plan(
+        *(what, forward_of(what, kind), backward_of(what, kind), finish_sums, history_blocks(what, n, 1) * LANES),
+        *(names.index("forward_room"), names.index("backward_room")),
+    )
 
 
-def _order(lengths: Tensor | None, batch: int) -> np.ndarray:
+def _order(lengths: Tensor | None, batch: int) -> Tensor:
     """The order in which sequences fill blocks: longest first, so that those of a block end at about the same time."""
     if lengths is None:
         return _in_order(batch)
-    return np.argsort(-lengths.numpy().astype(np.int64), kind="stable").astype(np.int32)
+    return torch.from_numpy(np.argsort(-lengths.numpy().astype(np.int64), kind="stable").astype(np.int32))
 
 
 @lru_cache(maxsize=32)
-def _in_order(batch: int) -> np.ndarray:
-    return np.arange(batch, dtype=np.int32)
+def _in_order(batch: int) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.arange(batch, dtype=torch.int32, device="cpu")
 
 
-def _flat(values: Tensor) -> np.ndarray:
-    # Each of these is half a microsecond, and one sample takes not many of them.
-    values = values.detach() if values.requires_grad else values
-    numbers = (values if values.is_contiguous() else values.contiguous()).numpy()
-    return numbers if numbers.ndim == 1 else numbers.reshape(-1)
+def _plain(values: Tensor) -> Tensor:
+    return values if values.is_contiguous() else values.contiguous()
 
 
-def _real(values: Tensor | None, like: np.ndarray) -> np.ndarray:
-    """Flat, in the type of the numbers; empty if there are none."""
-    return NONE[like.dtype.char] if values is None else _flat(values).astype(like.dtype, copy=False)
+def _real(values: Tensor | None, like: torch.dtype) -> Tensor | None:
+    """In the type of the numbers."""
+    return None if values is None else _plain(values if values.dtype == like else values.to(like))
 
 
-def _room(tasks: int, size: int, like: Tensor) -> np.ndarray:
-    return empty(like, workers(tasks), max(size, LANES))
+def _room(tasks: int, own: int, like: Tensor) -> tuple[int, Tensor]:
+    """How many workers there are, and scratch for them."""
+    team = workers(tasks)
+    return team, empty(like, team * max(own, LANES))
 
 
-def _padded(made: Tensor, lengths: Tensor | None) -> Tensor:
-    """Memory of (batch, time, ...), with 0 past each sequence's end, where a kernel may write nothing."""
-    if lengths is not None:
-        for row, length in zip(made.numpy(), lengths.tolist(), strict=True):
-            row[max(length, 0) :] = 0
-    return made
-
-
-def _like(values: Tensor, fill: float | None = None) -> Tensor:
-    made = torch.empty_like(values, memory_format=torch.contiguous_format)
-    return made if fill is None else made.fill_(fill)
+def _like(values: Tensor) -> Tensor:
+    return torch.empty_like(values, memory_format=torch.contiguous_format)

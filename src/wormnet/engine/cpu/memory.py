@@ -20,24 +20,19 @@ LARGE = 2**19
 HELD = 2**28
 """Bytes that are kept at most."""
 
-NONE: dict[torch.dtype, np.ndarray] = {torch.float32: np.empty(0, np.float32), torch.float64: np.empty(0, np.float64)}
-
 _pieces: list[np.ndarray] = []
 _lock = threading.Lock()
 
 
-def empty(like: Tensor, *shape: int) -> np.ndarray:
-    """Uninitialized memory in the dtype of a tensor, aligned to a cache line."""
-    size = math.prod(shape) * like.element_size()
-    if not size:
-        return NONE[like.dtype].reshape(shape)
-    if size < LARGE:
-        return like.new_empty(shape).numpy()
-    memory = _free_piece(size + 64)
-    start = -memory.ctypes.data % 64
-    made = memory[start : start + size].view(like.new_empty(0).numpy().dtype).reshape(shape)
+def empty(like: Tensor, size: int) -> Tensor:
+    """So many uninitialized numbers in the dtype of a tensor, aligned to a cache line."""
+    if size * like.element_size() < LARGE:
+        return like.new_empty(size)
+    memory = torch.from_numpy(_free_piece(size * like.element_size() + 64))
+    start = -memory.data_ptr() % 64
+    made = memory[start : start + size * like.element_size()].view(like.dtype)
     if torch.are_deterministic_algorithms_enabled():
-        made.fill(np.nan)  # as torch fills its own then
+        made.fill_(math.nan)  # as torch fills its own then
     return made
 
 

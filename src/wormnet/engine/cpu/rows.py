@@ -6,7 +6,19 @@ from wormnet.engine.cpu.compiled import device, inlined
 from wormnet.engine.cpu.lanes import all_lanes, load, select_less, store
 from wormnet.engine.cpu.transfer import collect, collect4, spread, spread4
 
-__all__ = ["add_to", "clear", "clear_ended", "copy", "ends", "gather", "per_lane", "scatter", "take_kept", "write_kept"]
+__all__ = [
+    "add_to",
+    "clear",
+    "clear_ended",
+    "clear_rest",
+    "copy",
+    "ends",
+    "gather",
+    "per_lane",
+    "scatter",
+    "take_kept",
+    "write_kept",
+]
 
 
 @device
@@ -55,6 +67,17 @@ def clear_ended(row, at, width, t, ended):
     for i in range(width):
         value = load(row, at + i * LANES)
         store(row, at + i * LANES, select_less(here, ended, value, none))
+
+
+@device
+def clear_rest(values, lengths, sequences, first, count, time, width):
+    """Set what lies past the end of each of a block's sequences in (batch, time, width) to 0."""
+    if len(lengths):
+        for lane in range(count):
+            sequence = sequences[first + lane]
+            length = min(max(int(lengths[sequence]), 0), time)
+            for i in range((sequence * time + length) * width, (sequence + 1) * time * width):
+                values[i] = 0
 
 
 @inlined

@@ -1,7 +1,7 @@
 # pyright: reportCallIssue=false, reportOperatorIssue=false, reportIndexIssue=false, reportArgumentType=false
 """The loop over time, forward and backward, for one block of sequences.
 
-All arrays but p are flat. Arguments that the kernels share:
+A kernel is what a thread runs, see `team`. All arrays but p are flat. Arguments that the kernels share:
 
     p, tables, sizes   the coefficients, (coefficients, LANES) if each sequence of the block has its own, which forward
                        takes as well; and the numbers of `frame`
@@ -14,7 +14,7 @@ All arrays but p are flat. Arguments that the kernels share:
     scratch            memory of the worker: a history, then the room that `frame` divides
 """
 
-from typing import NamedTuple
+from functools import cache
 
 from wormnet.engine.cpu import LANES
 from wormnet.engine.cpu.compiled import Kernel, inlined, kernel
@@ -27,6 +27,7 @@ from wormnet.engine.cpu.lanes import all_lanes, load, select_less, store
 from wormnet.engine.cpu.rows import (
     add_to,
     clear,
+    clear_rest,
     copy,
     ends,
     gather,
@@ -36,39 +37,64 @@ from wormnet.engine.cpu.rows import (
     write_kept,
 )
 from wormnet.engine.cpu.sparse import Code, sparse_update
+from wormnet.engine.cpu.team import team_kernel
 from wormnet.engine.cpu.transfer import collect
 from wormnet.engine.program import Program
 
-__all__ = ["Kernels", "finish_sums", "kernels_of"]
+__all__ = ["BACKWARD", "FORWARD", "backward_of", "finish_sums", "forward_of"]
+
+FORWARD = ("f", "int32", *("f",) * 7, "int32", "int64", *("f",) * 4)
+"""The arrays of the forward kernel: p, tables, x, dt, lengths, starts, the states before, initial, drop, order, keep,
+kept, last, saved, scratch; then come the numbers batch, time, span, extra, history, the size of a worker's scratch, how
+many tasks there are, and those of the frame. A task is a block; p by lane holds that of one block after the other."""
+
+BACKWARD = ("f", "int32", *("f",) * 6, "int32", "int64", *("f",) * 9)
+"""The arrays of the backward kernel: p, tables, x, dt, lengths, starts, initial, drop, order, keep, saved; the adjoints
+of kept and last; those of x, dt, the states before, initial; sums of p's for each task, scratch; then the same numbers.
+Task k is the blocks k, k + tasks, ..."""
+
+OTHERS = 7
+"""Numbers before those of the frame."""
 
 
-class Kernels(NamedTuple):
-    """What is compiled for a program."""
-
-    forward: Kernel
-    backward: Kernel
-
-
-_BY_CODE: dict[str, Kernels] = {}
-_BY_PROGRAM: dict[Program, Kernels] = {}
+@cache
+def forward_of(program: Program, dtype: str, *, by_lane: bool = False) -> Kernel:
+    """The forward kernel of a program, compiled when its address is first asked for; programs of one code share it."""
+    return _forward_kernel(_first_of(program), dtype, by_lane)
 
 
-def kernels_of(program: Program) -> Kernels:
-    """The kernels of a program, compiled when they are first called; programs of one code share them."""
-    known = _BY_PROGRAM.get(program)
-    if known is not None:
-        return known
-    code = program.code
-    if code not in _BY_CODE:
-        names = names_of(program)
-        parts = [(dense_update if part.dense else sparse_update)(program, i) for i, part in enumerate(program.parts)]
-        advance = _advance(names, _run_sample(program, [one[0] for one in parts]))
-        _BY_CODE[code] = Kernels(
-            kernel(_forward(names, advance), f"forward_{code}"),
-            kernel(_backward(program, advance, [one[1] for one in parts]), f"backward_{code}"),
-        )
-    _BY_PROGRAM[program] = _BY_CODE[code]
-    return _BY_CODE[code]
+@cache
+def backward_of(program: Program, dtype: str) -> Kernel:
+    """The backward kernel, likewise."""
+    return _backward_kernel(_first_of(program), dtype)
+
+
+_BY_CODE: dict[str, Program] = {}
+
+
+def _first_of(program: Program) -> Program:
+    """The first of all programs that have the same code."""
+    return _BY_CODE.setdefault(program.code, program)
+
+
+def _parts_of(program: Program) -> list[tuple[Code, Code]]:
+    return [(dense_update if part.dense else sparse_update)(program, i) for i, part in enumerate(program.parts)]
+
+
+@cache
+def _forward_kernel(program: Program, dtype: str, by_lane: bool) -> Kernel:
+    names = names_of(program)
+    advance = _advance(names, _run_sample(program, [one[0] for one in _parts_of(program)]))
+    run = _forward(names, advance, by_lane=by_lane)
+    return team_kernel(f"forward_{program.code}", run, FORWARD, OTHERS + len(names), dtype, by_lane=by_lane)
+
+
+@cache
+def _backward_kernel(program: Program, dtype: str) -> Kernel:
+    names, parts = names_of(program), _parts_of(program)
+    advance = _advance(names, _run_sample(program, [one[0] for one in parts]))
+    run = _backward(program, advance, [one[1] for one in parts])
+    return team_kernel(f"backward_{program.code}", run, BACKWARD, OTHERS + len(names), dtype)
 
 
 def _run_sample(program: Program, parts: list[Code]) -> Code:
@@ -149,9 +175,9 @@ def _advance(names: tuple[str, ...], run_sample: Code) -> Code:
     return advance
 
 
-def _forward(names: tuple[str, ...], advance: Code) -> Code:
-    NEURONS, STATES, WIDE, ROWS, KEPT, INITIAL, HISTORY_KEPT = (
-        names.index(name) for name in ("neurons", "states", "wide", "rows", "kept", "initial", "history_kept")
+def _forward(names: tuple[str, ...], advance: Code, *, by_lane: bool) -> Code:
+    NEURONS, STATES, WIDE, ROWS, KEPT, INITIAL, HISTORY_KEPT, P = (
+        names.index(name) for name in ("neurons", "states", "wide", "rows", "kept", "initial", "history_kept", "p")
     )
 
     @inlined
@@ -187,16 +213,18 @@ def _forward(names: tuple[str, ...], advance: Code) -> Code:
                 copy(v, after, v, at, wide // LANES)
             kept_at += sizes[KEPT] if whole else 0
         store_states(v, at, order, first, count, batch, n, states, last)
+        clear_rest(kept, lengths, order, first, count, time, len(keep))
 
-    def forward(
-        p, tables, sizes, call, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, block,
-        scratch, history,
-    ):  # fmt: skip
+    @inlined
+    def forward(arrays, numbers, block, worker):
         """Run one block: writes kept (batch, time, kept), last (states, batch, neurons), saved unless span is -1."""
+        p, tables, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, scratch = arrays
+        call, history, own, sizes = numbers[:4], numbers[4], numbers[5], numbers[7:]
+        p = p[block * sizes[P] :] if by_lane else p
         before = flush_denormals()
         run(
             p, tables, sizes, call, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, block,
-            scratch, history,
+            scratch[worker * own :], history,
         )  # fmt: skip
         restore(before)
 
@@ -205,8 +233,8 @@ def _forward(names: tuple[str, ...], advance: Code) -> Code:
 
 def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
     names, stages = names_of(program), max(part.stages for part in program.parts)
-    NEURONS, STATES, WIDE, ROWS, KEPT, INITIAL, X, SCALE = (
-        names.index(name) for name in ("neurons", "states", "wide", "rows", "kept", "initial", "x", "scale")
+    NEURONS, STATES, WIDE, ROWS, KEPT, INITIAL, X, GIVEN, SCALE = (
+        names.index(name) for name in ("neurons", "states", "wide", "rows", "kept", "initial", "x", "given", "scale")
     )
     G, G_INITIAL, SUMS, ROOM = (names.index(name) for name in ("g", "g_initial", "sums", "backward_room"))
     read, (begin_inputs, finish_inputs) = read_inputs(names), inputs_back(names)
@@ -290,13 +318,19 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
         store_states(room, g, order, first, count, batch, n, states, g_v0)
         if len(g_initial):
             store_states(room, sizes[G_INITIAL], order, first, count, batch, n, states, g_initial)
+        if len(g_x):
+            clear_rest(g_x, lengths, order, first, count, time, sizes[GIVEN])
+        if len(g_dt):
+            clear_rest(g_dt, lengths, order, first, count, time, 1)
 
-    def backward(
-        p, tables, sizes, call, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last, g_x, g_dt,
-        g_v0, g_initial, sums, group, groups, scratch, history,
-    ):  # fmt: skip
+    @inlined
+    def backward(arrays, numbers, group, worker):
         """Backward pass of blocks group, group + groups, ...: writes the adjoints of x, dt, v0, initial of their
         sequences, and this group's sums of the adjoints of p."""
+        p, tables, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last = arrays[:13]
+        g_x, g_dt, g_v0, g_initial, sums, scratch = arrays[13:]
+        call, history, own, groups, sizes = numbers[:4], numbers[4], numbers[5], numbers[6], numbers[7:]
+        scratch = scratch[worker * own :]
         before = flush_denormals()
         room = scratch[history:]
         clear(room, sizes[SUMS], (sizes[ROOM] - sizes[SUMS]) // LANES)
@@ -305,7 +339,7 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
                 p, tables, sizes, call, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last, g_x,
                 g_dt, g_v0, g_initial, block, scratch, history,
             )  # fmt: skip
-        write_sums(sizes, room, sums)
+        write_sums(sizes, room, sums[group * len(p) :])
         restore(before)
 
     return backward
@@ -405,11 +439,12 @@ def _edge_totals(places: tuple[int, ...], SUMS: int, n: int) -> Code:
 
 
 def finish(sums, g_p):
-    """Add up the groups' sums, (groups, coefficients), in a fixed order."""
-    for i in range(len(g_p)):
-        number = sums[0, i]
-        for group in range(1, len(sums)):
-            number += sums[group, i]
+    """Add up the groups' sums, one group after the other, in a fixed order."""
+    size = len(g_p)
+    for i in range(size):
+        number = sums[i]
+        for place in range(size + i, len(sums), size):
+            number += sums[place]
         g_p[i] = number
 
 

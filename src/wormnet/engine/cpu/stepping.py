@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from wormnet.engine.cpu import LANES, unable
+from wormnet.engine.cpu.threads import run_team, words_of
 from wormnet.engine.layout import Layout
 from wormnet.engine.reference import Reference, States
 
@@ -160,36 +161,35 @@ class Blocks(_Rows):
 
     def __init__(self, layout: Layout, dtype: Any, batch: int | None, *, per_row: bool):
         from wormnet.engine.cpu.frame import frame_of, history_blocks, names_of, width_of
-        from wormnet.engine.cpu.sequence import kernels_of
+        from wormnet.engine.cpu.sequence import forward_of
 
         super().__init__(layout, dtype, batch, width_of(layout))
         program, rows, frame = layout.program, batch or 1, frame_of(layout)
         history = history_blocks(program, layout.wiring.n_neurons, 1) * LANES
-        forward_room = frame.sizes[names_of(program).index("forward_room")]
-        none = np.empty(0, dtype)
-        self._frame, self._call, self._none = (frame.tables, frame.sizes), (rows, 1, -1, 0), none
-        self._order, self._keep = np.arange(rows, dtype=np.int32), np.empty(0, np.int64)
-        self._room, self._history = np.zeros(max(history + forward_room, LANES), dtype), history
-        self._kernel, self._blocks = kernels_of(program).forward, -(-rows // LANES)
-        self._p = [np.zeros((layout.size, LANES) if per_row else layout.size, dtype)] * self._blocks
+        own = max(history + frame.sizes[names_of(program).index("forward_room")], LANES)
+        self._room, self._tables = np.zeros(own, dtype), frame.tables
+        self._order, self._blocks = np.arange(rows, dtype=np.int32), -(-rows // LANES)
+        self._numbers = (rows, 1, -1, 0, history, own, self._blocks, *frame.sizes)
+        self._kernel = forward_of(program, np.dtype(dtype).char, by_lane=per_row)
+        self._p = np.zeros((self._blocks, layout.size, LANES) if per_row else layout.size, dtype)
         self._advance()  # compiled here
 
     def take(self, p: Array, maps: Maps) -> None:
         self._maps = maps
-        if p.ndim == 1:
-            self._p = [p] * self._blocks
+        if self._p.ndim == 1:
+            self._p[...] = p
             return
         # Lanes without a row repeat the last one's numbers.
-        whole = np.pad(p, ((0, self._blocks * LANES - len(p)), (0, 0)), mode="edge")
-        by_lane = whole.reshape(self._blocks, LANES, -1).transpose(0, 2, 1)
-        self._p = list(np.ascontiguousarray(by_lane))
+        rows = np.broadcast_to(p, (len(self._dt), p.shape[-1]))
+        whole = np.pad(rows, ((0, self._blocks * LANES - len(rows)), (0, 0)), mode="edge")
+        self._p[...] = whole.reshape(self._blocks, LANES, -1).transpose(0, 2, 1)
 
     def _advance(self) -> Array:
-        last, none = np.empty_like(self._states), self._none
-        given = (*self._frame, self._call, self._x.reshape(-1), self._dt, none, none, self._states.reshape(-1))
-        rest = (none, none, self._order, self._keep, none, last.reshape(-1), none)
-        for block, p in enumerate(self._p):
-            self._kernel(p, *given, *rest, block, self._room, self._history)
+        last, none = np.empty_like(self._states), None
+        given = (self._p, self._tables, self._x, self._dt, none, none, self._states, none, none, self._order)
+        given = (*given, none, none, last, none, self._room)
+        arrays = [None if one is None else torch.from_numpy(one) for one in given]
+        run_team(self._kernel.address, words_of(self._blocks, 1, arrays, self._numbers), 1)
         return last
 
 

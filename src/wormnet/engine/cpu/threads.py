@@ -7,41 +7,24 @@ pool of our own does the work. Numba's threading layer would abort the process w
 """
 
 import ctypes
-import itertools
 import os
 import threading
-from collections.abc import Callable
+from array import array
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["run_tasks", "workers"]
+__all__ = ["HEAD", "MOST_WORKERS", "TASK", "TASKS", "WORKER", "run_team", "words_of", "workers"]
 
-_Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+TASK, TASKS, WORKER, MOST_WORKERS, HEAD = range(5)
+"""The first words of a call: the next task, how many there are, the next worker, how many there may be; then come, from
+HEAD on, address and size of each array, and other whole numbers."""
 
-
-class _Places(ctypes.Structure):
-    _fields_ = (("left", ctypes.c_int64), ("callback", _Callback))
-
-
-FIRST_COME = """
-define void @first_come(ptr %places) {
-  %left = atomicrmw sub ptr %places, i64 1 monotonic
-  %taken = icmp sgt i64 %left, 0
-  br i1 %taken, label %work, label %end
-work:
-  %second = getelementptr i64, ptr %places, i64 1
-  %callback = load ptr, ptr %second
-  call void %callback(ptr %places)
-  br label %end
-end:
-  ret void
-}
-"""
-"""What each thread of a team runs. Surplus threads return without taking the GIL."""
+_ENTER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 def _forked() -> bool:
@@ -67,30 +50,6 @@ def _find_openmp() -> Any:
     return parallel
 
 
-@cache
-def _first_come() -> tuple[int, Any]:
-    """The address of its machine code, and what owns that."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(FIRST_COME), machine)
-    engine.finalize_object()
-    return engine.get_function_address("first_come"), engine
-
-
-def _run_team(n_workers: int, work: Callable[[Any], None]) -> int:
-    """Call work on at most so many threads of OpenMP. Returns how many there were."""
-    places = _Places(n_workers, _Callback(work))
-    # As many threads as torch takes, though some may find no place: to change their number ends or starts threads.
-    team = max(torch.get_num_threads(), n_workers)
-    with _lock:
-        code, _ = _first_come()
-    _openmp(code, ctypes.addressof(places), team, 0)
-    return n_workers - max(places.left, 0)
-
-
 _openmp: Any = _find_openmp()
 _lock = threading.Lock()
 _own: ThreadPoolExecutor | None = None
@@ -101,41 +60,38 @@ def workers(tasks: int) -> int:
     return max(1, min(torch.get_num_threads(), tasks))
 
 
-def run_tasks(tasks: int, n_workers: int, one: Callable[[int, int], None]) -> None:
-    """Call one(task, worker) for every task, from at most so many workers. Which worker takes which task is open."""
+def words_of(tasks: int, n_workers: int, arrays: Iterable[Tensor | None], numbers: Iterable[int]) -> "array[int]":
+    """The words of a call. The arrays are contiguous, and have to stay alive until it is over.
+
+    >>> words_of(3, 2, [None], [7])
+    array('q', [0, 3, 0, 2, 0, 0, 7])
+    """
+    words: list[int] = [0, tasks, 0, n_workers]
+    for one in arrays:
+        words += (0, 0) if one is None else (one.data_ptr(), one.numel())
+    words += numbers
+    return array("q", words)
+
+
+def run_team(address: int, words: "array[int]", n_workers: int) -> None:
+    """Run a kernel of `team` by its address, on words of its call, with so many threads or fewer.
+
+    They do all tasks and none of them needs the GIL. Returns when the last task is done.
+    """
+    place, _ = words.buffer_info()
     if n_workers == 1:
-        for task in range(tasks):
-            one(task, 0)
-        return
-    left, numbers = itertools.count(), itertools.count()
-    ends: list[BaseException | None] = []
-
-    def work(_: Any = None) -> None:
-        try:
-            worker = next(numbers)
-            while (task := next(left)) < tasks:
-                one(task, worker)
-            ends.append(None)
-        except BaseException as error:  # it cannot pass through C
-            ends.append(error)
-
-    if _openmp is not None:
-        begun = _run_team(n_workers, work)
+        _ENTER(address)(place)
+    elif _openmp is not None:
+        # As many threads as torch takes, though some find no place: to change their number ends or starts threads.
+        _openmp(address, place, max(torch.get_num_threads(), n_workers), 0)
     else:
-        others = [_threads().submit(work) for _ in range(1, n_workers)]
+        enter = _ENTER(address)
+        others = [_threads().submit(enter, place) for _ in range(1, n_workers)]
         try:
-            work()
+            enter(place)
         finally:
             # A helper that has not started finds no task left; one that has, must end before its arrays may go.
-            running = [other for other in others if not other.cancel()]
-            wait(running)
-        begun = 1 + len(running)
-    for error in ends:
-        if error is not None:
-            raise error
-    if len(ends) < begun:
-        # Ctrl-C before the first line of a callback, where ctypes writes it to stderr and goes on.
-        raise KeyboardInterrupt
+            wait([other for other in others if not other.cancel()])
 
 
 def _threads() -> ThreadPoolExecutor:
