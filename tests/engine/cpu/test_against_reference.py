@@ -269,3 +269,27 @@ def test_tensors_that_lie_anyhow_in_memory_are_read_right(model):
         contiguous = rnn(given_x.contiguous(), state.contiguous(), plain)
         for one, other in zip(rnn(given_x, state, given_dt), contiguous, strict=True):
             assert torch.equal(one, other)
+
+
+def test_views_that_are_negated_only_when_they_are_read_are_read_so():
+    """torch keeps the imaginary part of a conjugate as the numbers of before, and a bit."""
+    rnn = Recurrent(wormnet.auto_ncp(inputs=4, neurons=8, outputs=2), LTC(unfolds=3), backend="cpu")
+    for shape in ((5, 7, 4), (1, 1, 4)):
+        x = torch.randn(shape, dtype=torch.complex64).conj().imag
+        assert x.is_neg()
+        assert torch.equal(rnn(x)[0], rnn(x.resolve_neg())[0])
+        y, _ = rnn(x)
+        g = torch.randn(*y.shape, dtype=torch.complex64).conj().imag
+        found = [torch.autograd.grad(y, rnn.slope, by, retain_graph=True)[0] for by in (g, g.resolve_neg())]
+        assert torch.equal(*found)
+
+
+def test_a_parameter_of_another_type_is_computed_in_that_of_the_inputs():
+    rnn = Recurrent(wormnet.auto_ncp(inputs=4, neurons=8, outputs=2), LTC(unfolds=3), backend="cpu")
+    x = torch.randn(5, 7, 4)
+    y, _ = rnn(x)
+    g = torch.autograd.grad(y.sum(), rnn.slope)[0]
+    rnn.slope = torch.nn.Parameter(rnn.slope.detach().double())
+    again, _ = rnn(x)
+    assert torch.equal(again, y)
+    torch.testing.assert_close(torch.autograd.grad(again.sum(), rnn.slope)[0], g.double(), rtol=0, atol=0)

@@ -1,7 +1,7 @@
 """The CPU engine as `operator` calls it: arrays, memory and threads around the kernels."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -59,13 +59,13 @@ def forward(
     """Kept, last, saved; see `operator`."""
     plan, (batch, time, _), extra = _plan(program, state.shape[2], x.dtype), x.shape, starts is not None
     blocks, like = blocks_of(batch), x.dtype
-    kept, last = x.new_empty(batch, time, keep.shape[0]), _like(state)
-    saved = empty(x, saved_size(plan.program, state.shape[2], batch, time, span, starts=extra))
+    kept, state = x.new_empty(batch, time, keep.shape[0]), _real(state, like)
+    last, saved = _like(state), empty(x, saved_size(plan.program, state.shape[2], batch, time, span, starts=extra))
     own = plan.history + sizes[plan.forward_room]
     team, room = _room(blocks, own, x)
     arrays = (
-        *(_plain(p), tables, _plain(x), _plain(dt), _real(lengths, like), _real(starts, like), _plain(state)),
-        *(_real(initial, like), _real(drop, like), _order(lengths, batch), _plain(keep), kept, last, saved, room),
+        *(_real(p, like), tables, *(_real(one, like) for one in (x, dt, lengths, starts, state, initial, drop))),
+        *(_order(lengths, batch), _whole(keep), kept, last, saved, room),
     )
     numbers = (batch, time, span, int(extra), plan.history, own, blocks, *sizes)
     run_team(plan.forward.address, words_of(blocks, team, arrays, numbers), team)
@@ -94,6 +94,7 @@ def backward(
     n, (batch, time, _), extra = g_last.shape[2], x.shape, starts is not None
     plan, like, none = _plan(program, n, x.dtype), x.dtype, x.new_empty(0)
     by_p, by_x, by_dt, _, by_initial = wanted
+    p, x, dt, g_last = (_real(one, like) for one in (p, x, dt, g_last))
     g_x, g_dt = _like(x) if by_x else none, _like(dt) if by_dt else none
     g_state, g_initial = _like(g_last), _like(g_last) if by_initial else none
     groups, history = min(blocks_of(batch), GROUPS), plan.history
@@ -102,8 +103,8 @@ def backward(
     own, sums = history + sizes[plan.backward_room], empty(x, groups * p.numel())
     team, room = _room(groups, own, x)
     arrays = (
-        *(_plain(p), tables, _plain(x), _plain(dt), _real(lengths, like), _real(starts, like), _real(initial, like)),
-        *(_real(drop, like), _order(lengths, batch), _plain(keep), _plain(saved), _plain(g_kept), _plain(g_last)),
+        *(p, tables, x, dt, *(_real(one, like) for one in (lengths, starts, initial, drop))),
+        *(_order(lengths, batch), _whole(keep), *(_real(one, like) for one in (saved, g_kept, g_last))),
         *(g_x, g_dt, g_state, g_initial, sums, room),
     )
     numbers = (batch, time, span, int(extra), history, own, groups, *sizes)
@@ -156,13 +157,22 @@ def _in_order(batch: int) -> Tensor:
         return torch.arange(batch, dtype=torch.int32, device="cpu")
 
 
-def _plain(values: Tensor) -> Tensor:
-    return values if values.is_contiguous() else values.contiguous()
-
-
+@overload
+def _real(values: None, like: torch.dtype) -> None: ...
+@overload
+def _real(values: Tensor, like: torch.dtype) -> Tensor: ...
 def _real(values: Tensor | None, like: torch.dtype) -> Tensor | None:
-    """In the type of the numbers."""
-    return None if values is None else _plain(values if values.dtype == like else values.to(like))
+    """Numbers as kernels read them from memory, whatever view of them is given: one after the other, in one type."""
+    if values is None:
+        return None
+    if values.dtype == like and values.is_contiguous() and not values.is_neg():
+        return values
+    return values.to(like).contiguous().resolve_neg()
+
+
+def _whole(values: Tensor) -> Tensor:
+    """Likewise for whole numbers."""
+    return values if values.dtype == torch.int64 and values.is_contiguous() else values.to(torch.int64).contiguous()
 
 
 def _room(tasks: int, own: int, like: Tensor) -> tuple[int, Tensor]:
