@@ -89,7 +89,7 @@ def test_a_missing_plan_a_used_directory_and_no_seeds_are_one_line_and_status_2(
     )
     code, _, err = status(capsys, str(plan), *out)
     assert code == 2
-    assert "not empty; resume (--resume)" in err
+    assert "which holds no study, but 'plan.toml'; name another directory" in err
     code, _, err = status(capsys, str(plan), *out, "--seeds", "0")
     assert code == 2
     assert err.startswith("wormnet: seeds is 0; it takes how many, 1 or more")

@@ -204,11 +204,13 @@ def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(plan, tmp_path, m
 
 def test_a_directory_in_use_is_left_alone(plan, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(ArgumentError, match=r"which is not empty; resume \(--resume\) to go on .* or name another"):
-        quiet(plan, tmp_path)
+    for options in ({}, {"shard": "1/2"}, {"resume": True}):
+        with pytest.raises(ArgumentError, match=r"which holds no study, but 'thesis\.tex'; name another directory"):
+            quiet(plan, tmp_path, **options)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+    (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(ArgumentError, match=r"which holds something else than this plan; resume \(--resume\)"):
         quiet(plan, tmp_path, shard="1/2")
-    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_two_processes_in_one_directory_are_one_error_unless_they_share_it(plan, tmp_path):

@@ -172,13 +172,18 @@ def test_a_search_is_noted_beside_the_runs_and_its_journal_goes_with_it(tmp_path
 
 def test_a_directory_in_use_by_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(ArgumentError, match=r"which is not empty; resume \(--resume\) to go on .* or name another"):
-        Store(tmp_path).check_free(resume=False)
+    for resume in (False, True):
+        with pytest.raises(ArgumentError, match=r"which holds no study, but 'thesis\.tex'; name another directory"):
+            Store(tmp_path).check_free(resume=resume)
     with pytest.raises(ArgumentError, match="which is a file; name a directory"):
         Store(tmp_path / "thesis.tex").check_free(resume=True)
-    Store(tmp_path).check_free(resume=True)
     Store(tmp_path / "new").check_free(resume=False)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    # Beside a study something of the user's own may lie.
+    (tmp_path / "runs").mkdir()
+    Store(tmp_path).check_free(resume=True)
+    with pytest.raises(ArgumentError, match=r"which is not empty; resume \(--resume\) to go on .* or name another"):
+        Store(tmp_path).check_free(resume=False)
 
 
 def test_what_another_process_is_writing_is_not_swept(tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wormnet.atomic import contents, make_folder, occupied, sweep, write_whole
-from wormnet.errors import DataError
+from wormnet.errors import DataError, shown
 from wormnet.paths import printable, read_text
 from wormnet.study.claims import Claims
 
@@ -111,13 +111,16 @@ class Store:
         """See that the directory can be written into.
 
         Args: resume: whether to go on with what it holds.   shared: the plan that several processes do in it together.
-        Raises: ArgumentError if it is a file, or holds something and is neither to be gone on with nor of that plan.
+        Raises: ArgumentError if it is a file, or holds something and is neither to be gone on with nor of that plan, or
+            something that no study has left.
         """
         there = contents(self.out)
         # Of other shards, that begin in the same moment, the plan may not be there yet.
         is_ours = shared is not None and (
             there <= set(FOLDERS) or self._content(self.out / "plan.json") == json.loads(json.dumps(shared))
         )
+        if there and not there & {*FOLDERS, "plan.json", "study.json"}:
+            raise occupied(self.out, f"holds no study, but {shown(min(there))}")
         if there and not resume and not is_ours:
             what = "is not empty" if shared is None else "holds something else than this plan"
             raise occupied(self.out, what, "study")
