@@ -57,44 +57,41 @@ OTHERS = 7
 """Numbers before those of the frame."""
 
 
+_BY_CODE: dict[str, Program] = {}
+"""The first of all programs that have the same code: the others share its kernels."""
+
+
 @cache
 def forward_of(program: Program, dtype: str, *, by_lane: bool = False) -> Kernel:
-    """The forward kernel of a program, compiled when its address is first asked for; programs of one code share it."""
-    return _forward_kernel(_first_of(program), dtype, by_lane)
+    """The forward kernel of a program, compiled when its address is first asked for.
+
+    Args: dtype: a character of NumPy's.   by_lane: whether each lane has coefficients of its own.
+    """
+    first = _BY_CODE.setdefault(program.code, program)
+    if first is not program:
+        return forward_of(first, dtype, by_lane=by_lane)
+    names = names_of(program)
+    run = _forward(names, _advance_of(program, _parts_of(program)), by_lane=by_lane)
+    return team_kernel(f"forward_{program.code}", run, FORWARD, OTHERS + len(names), dtype, by_lane=by_lane)
 
 
 @cache
 def backward_of(program: Program, dtype: str) -> Kernel:
     """The backward kernel, likewise."""
-    return _backward_kernel(_first_of(program), dtype)
-
-
-_BY_CODE: dict[str, Program] = {}
-
-
-def _first_of(program: Program) -> Program:
-    """The first of all programs that have the same code."""
-    return _BY_CODE.setdefault(program.code, program)
+    first = _BY_CODE.setdefault(program.code, program)
+    if first is not program:
+        return backward_of(first, dtype)
+    parts = _parts_of(program)
+    run = _backward(program, _advance_of(program, parts), [one[1] for one in parts])
+    return team_kernel(f"backward_{program.code}", run, BACKWARD, OTHERS + len(names_of(program)), dtype)
 
 
 def _parts_of(program: Program) -> list[tuple[Code, Code]]:
     return [(dense_update if part.dense else sparse_update)(program, i) for i, part in enumerate(program.parts)]
 
 
-@cache
-def _forward_kernel(program: Program, dtype: str, by_lane: bool) -> Kernel:
-    names = names_of(program)
-    advance = _advance(names, _run_sample(program, [one[0] for one in _parts_of(program)]))
-    run = _forward(names, advance, by_lane=by_lane)
-    return team_kernel(f"forward_{program.code}", run, FORWARD, OTHERS + len(names), dtype, by_lane=by_lane)
-
-
-@cache
-def _backward_kernel(program: Program, dtype: str) -> Kernel:
-    names, parts = names_of(program), _parts_of(program)
-    advance = _advance(names, _run_sample(program, [one[0] for one in parts]))
-    run = _backward(program, advance, [one[1] for one in parts])
-    return team_kernel(f"backward_{program.code}", run, BACKWARD, OTHERS + len(names), dtype)
+def _advance_of(program: Program, parts: list[tuple[Code, Code]]) -> Code:
+    return _advance(names_of(program), _run_sample(program, [one[0] for one in parts]))
 
 
 def _run_sample(program: Program, parts: list[Code]) -> Code:
