@@ -71,7 +71,7 @@ def forward_of(program: Program, dtype: str, *, by_lane: bool = False) -> Kernel
     if first is not program:
         return forward_of(first, dtype, by_lane=by_lane)
     names = names_of(program)
-    run = _forward(names, _advance_of(program, _parts_of(program)), by_lane=by_lane)
+    run = _forward(names, _advance_of(program), by_lane=by_lane)
     return team_kernel(f"forward_{program.code}", run, FORWARD, OTHERS + len(names), dtype, by_lane=by_lane)
 
 
@@ -81,17 +81,18 @@ def backward_of(program: Program, dtype: str) -> Kernel:
     first = _BY_CODE.setdefault(program.code, program)
     if first is not program:
         return backward_of(first, dtype)
-    parts = _parts_of(program)
-    run = _backward(program, _advance_of(program, parts), [one[1] for one in parts])
+    run = _backward(program, _advance_of(program), [one[1] for one in _parts_of(program)])
     return team_kernel(f"backward_{program.code}", run, BACKWARD, OTHERS + len(names_of(program)), dtype)
 
 
+@cache
 def _parts_of(program: Program) -> list[tuple[Code, Code]]:
     return [(dense_update if part.dense else sparse_update)(program, i) for i, part in enumerate(program.parts)]
 
 
-def _advance_of(program: Program, parts: list[tuple[Code, Code]]) -> Code:
-    return _advance(names_of(program), _run_sample(program, [one[0] for one in parts]))
+@cache
+def _advance_of(program: Program) -> Code:
+    return _advance(names_of(program), _run_sample(program, [one[0] for one in _parts_of(program)]))
 
 
 def _run_sample(program: Program, parts: list[Code]) -> Code:
