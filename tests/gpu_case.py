@@ -153,7 +153,8 @@ class _Run(torch.autograd.Function):
         tail = (initial, case.drop, case.keep)
         kept, last, saved = launch.forward(*head, state, *tail, case.program.name, span)
         (batch, time, _), n = x.shape, case.wiring.n_neurons
-        assert saved.shape == (launch.saved_size(case.program, n, batch, time, span, starts=case.starts is not None),)
+        given = {"padded": case.lengths is not None, "starts": case.starts is not None}
+        assert saved.shape == (launch.saved_size(case.program, n, batch, time, span, **given),)
         ctx.call, ctx.saved, ctx.span, ctx.lanes = (head, tail, case.program.name), saved, span, lanes
         ctx.shapes = kept.shape, last.shape
         return kept, last

@@ -114,7 +114,7 @@ def _(p, tables, sizes, x, dt, lengths, starts, state, initial, drop, keep, prog
     batch, time, _ = x.shape
     size_of, n = device_engine(p.device.type).saved_size, state.shape[2]
     span = time if span == ALL else span
-    saved = size_of(program_named(program), n, batch, time, span, starts=starts is not None)
+    saved = size_of(program_named(program), n, batch, time, span, padded=lengths is not None, starts=starts is not None)
     return x.new_empty(batch, time, keep.shape[0]), _like(state), x.new_empty(saved)
 
 

@@ -293,3 +293,15 @@ def test_a_parameter_of_another_type_is_computed_in_that_of_the_inputs():
     again, _ = rnn(x)
     assert torch.equal(again, y)
     torch.testing.assert_close(torch.autograd.grad(again.sum(), rnn.slope)[0], g.double(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("solver", ["euler", "rk4"])
+@pytest.mark.parametrize("lengths", [None, [40, 3, 17]])
+def test_lanes_without_a_sequence_stay_finite_where_a_solver_is_stable_for_short_samples_only(solver, lengths):
+    """A NaN in such a lane would reach all gradients, since they are sums over lanes."""
+    layer = wormnet.LTC(wormnet.auto_ncp(inputs=2, neurons=12, outputs=2, seed=0), solver=solver, backend="cpu")
+    layer.set_values(leak=300.0)
+    x = torch.randn(3, 40, 2)
+    y, _ = layer(x, None, 0.001, None if lengths is None else torch.tensor(lengths))
+    y.sum().backward()
+    assert all(torch.isfinite(one.grad).all() for one in layer.parameters())

@@ -158,7 +158,7 @@ def _layer_forward(names, i, layer, common, activation, following) -> Code:
 
     @inlined
     def run(p, sizes, v, room, cells, hidden, drop, here):
-        sequences, first, count, batch, time, t = here
+        samples, first, count, n_samples, t = here
         units = sizes[UNITS]
         to = hidden + 2 * layer * units * LANES
         if layer == 0:
@@ -168,8 +168,8 @@ def _layer_forward(names, i, layer, common, activation, following) -> Code:
         for unit in range(units):
             y, slope = activation(p, load(v, to + unit * LANES))
             if len(drop):
-                offset = layer * batch * time * units + t * units + unit
-                share = collect(drop, sequences, first, time * units, offset, count)
+                offset = (layer * n_samples + t) * units + unit
+                share = collect(drop, samples, first, units, offset, count)
                 y, slope = y * share, slope * share
             store(v, to + unit * LANES, y)
             store(v, to + (units + unit) * LANES, slope)

@@ -171,8 +171,7 @@ def _room(value: dict[str, int], layout: Layout, sums: int) -> None:
     put("brought", most_sums * n)
     put("cells", max(((inputs + n) + len(part.sums) * n for part in dense), default=0))
     value["forward_room"] = at
-    # One row more than a sub-step has, for the adjoints of sequences that have ended.
-    put("g", (max((part.stages for part in program.parts), default=1) + 2) * states * n)
+    put("g", (max((part.stages for part in program.parts), default=1) + 1) * states * n)
     put("q", most_sums * n)
     put("g_x", width)
     put("g_initial", states * n)

@@ -7,7 +7,7 @@ A row of inputs holds what synapses see; after it, where they are mapped or an L
 from wormnet.engine.cpu import LANES
 from wormnet.engine.cpu.compiled import inlined
 from wormnet.engine.cpu.lanes import load, same, store
-from wormnet.engine.cpu.rows import add_to, clear, clear_ended, gather, scatter
+from wormnet.engine.cpu.rows import add_to, clear, gather, scatter
 from wormnet.engine.cpu.sparse import Code
 
 __all__ = ["inputs_back", "read_inputs"]
@@ -16,15 +16,13 @@ PLACES = ("x", "width", "given", "raw", "scale", "shift")
 
 
 def read_inputs(names: tuple[str, ...]) -> Code:
-    """(p, sizes, x, order, first, count, time, t, ended, shortest, room): the inputs of sample t."""
+    """(p, sizes, x, samples, first, count, t, room): the inputs of tick t."""
     X, _, GIVEN, RAW, SCALE, SHIFT = (names.index(name) for name in PLACES)
 
     @inlined
-    def read(p, sizes, x, order, first, count, time, t, ended, shortest, room):
+    def read(p, sizes, x, samples, first, count, t, room):
         given, seen, raw = sizes[GIVEN], sizes[X], sizes[X] + sizes[RAW]
-        gather(x, order, first, count, time * given, t * given, given, room, raw)
-        if t >= shortest:
-            clear_ended(room, raw, given, t, ended)  # padding may hold anything
+        gather(x, samples, first, count, given, t * given, given, room, raw)
         if sizes[SCALE] >= 0:
             for i in range(given):
                 store(room, seen + i * LANES, load(room, raw + i * LANES) * same(p, sizes[SCALE] + i))
@@ -36,8 +34,8 @@ def read_inputs(names: tuple[str, ...]) -> Code:
 
 
 def inputs_back(names: tuple[str, ...]) -> tuple[Code, Code]:
-    """Clear the adjoints of a sample's inputs: (sizes, room). Pass them on: (p, sizes, order, first, count, time, t,
-    room, g_x), which adds to the sums of the map, and writes those of x if they are wanted."""
+    """Clear the adjoints of a sample's inputs: (sizes, room). Pass them on: (p, sizes, samples, first, count, t, room,
+    g_x), which adds to the sums of the map, and writes those of x if they are wanted."""
     X, WIDTH, GIVEN, RAW, SCALE, SHIFT = (names.index(name) for name in PLACES)
     G_X, SUMS, MAP_SUMS = (names.index(name) for name in ("g_x", "sums", "map_sums"))
 
@@ -46,7 +44,7 @@ def inputs_back(names: tuple[str, ...]) -> tuple[Code, Code]:
         clear(room, sizes[G_X], sizes[WIDTH])
 
     @inlined
-    def finish(p, sizes, order, first, count, time, t, room, g_x):
+    def finish(p, sizes, samples, first, count, t, room, g_x):
         given, raw, sums = sizes[GIVEN], sizes[RAW], sizes[SUMS] + sizes[MAP_SUMS]
         if sizes[SHIFT] >= 0:
             for i in range(given):
@@ -57,6 +55,6 @@ def inputs_back(names: tuple[str, ...]) -> tuple[Code, Code]:
                 add_to(room, sums + i * LANES, adjoint * u)
                 add_to(room, sizes[G_X] + raw + i * LANES, adjoint * same(p, sizes[SCALE] + i))
         if len(g_x):
-            scatter(room, sizes[G_X] + raw, order, first, count, time * given, t * given, given, g_x)
+            scatter(room, sizes[G_X] + raw, samples, first, count, given, t * given, given, g_x)
 
     return begin, finish

@@ -28,6 +28,7 @@ __all__ = [
     "indices",
     "load",
     "number_at",
+    "only",
     "pointer_to",
     "power_of_two",
     "same",
@@ -171,6 +172,18 @@ def same(typingctx, array, at):
         return number_at(context, builder, sig.args[0], args[0], args[1])
 
     return Lanes(array.dtype)(array, types.intp), generate
+
+
+@intrinsic
+def only(typingctx, value, count):
+    """A block in its first `count` lanes, 0 in the others."""
+
+    def generate(context, builder, sig, args):
+        whole = ir.VectorType(args[1].type, LANES)
+        below = builder.icmp_signed("<", ir.Constant(whole, list(range(LANES))), broadcast(builder, args[1]))
+        return builder.select(below, args[0], ir.Constant(args[0].type, [0.0] * LANES))
+
+    return value(value, types.intp), generate
 
 
 @intrinsic

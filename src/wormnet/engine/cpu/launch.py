@@ -3,13 +3,13 @@
 from functools import lru_cache
 from typing import Any, NamedTuple, overload
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from wormnet.engine.cpu import LANES
 from wormnet.engine.cpu.frame import blocks_of, frame_of, history_blocks, names_of
 from wormnet.engine.cpu.memory import empty
+from wormnet.engine.cpu.schedule import schedule_of
 from wormnet.engine.cpu.threads import run_team, words_of, workers
 from wormnet.engine.layout import Layout
 from wormnet.engine.program import Program, program_named
@@ -32,13 +32,18 @@ def encode(layout: Layout, device: torch.device) -> tuple[Tensor, list[int]]:
         return torch.tensor(frame.tables, device="cpu"), list(frame.sizes)
 
 
-def saved_size(program: Program, n: int, batch: int, time: int, span: int, *, starts: bool) -> int:
-    """How many numbers the forward pass keeps for the backward pass."""
+def saved_size(program: Program, n: int, batch: int, time: int, span: int, *, padded: bool, starts: bool) -> int:
+    """How many numbers the forward pass keeps for the backward pass.
+
+    Args: padded: whether lengths are given.   starts: whether sequences may start anew.
+    """
     if span < 0:
         return 0
     rows = len(program.states) * n
-    each = history_blocks(program, n, time, int(starts)) if span == time else (time + span - 1) // span * rows
-    return blocks_of(batch) * each * LANES
+    if span != time:
+        return blocks_of(batch) * ((time + span - 1) // span * rows) * LANES
+    # A row more for each sequence that follows another in its lane.
+    return (blocks_of(batch) * history_blocks(program, n, time, int(starts)) + int(padded) * batch * rows) * LANES
 
 
 def forward(
@@ -57,18 +62,20 @@ def forward(
     span: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Kept, last, saved; see `operator`."""
-    plan, (batch, time, _), extra = _plan(program, state.shape[2], x.dtype), x.shape, starts is not None
-    blocks, like = blocks_of(batch), x.dtype
+    plan, (batch, time, _) = _plan(program, state.shape[2], x.dtype), x.shape
+    padded, anew = lengths is not None, starts is not None
+    order, like = schedule_of(lengths, batch, time, refill=_refills(span, time)), x.dtype
     kept, state = x.new_empty(batch, time, keep.shape[0]), _real(state, like)
-    last, saved = _like(state), empty(x, saved_size(plan.program, state.shape[2], batch, time, span, starts=extra))
+    size = saved_size(plan.program, state.shape[2], batch, time, span, padded=padded, starts=anew)
+    last, saved = _like(state), empty(x, size)
     own = plan.history + sizes[plan.forward_room]
-    team, room = _room(blocks, own, x)
+    team, room = _room(order.n_blocks, own, x)
     arrays = (
-        *(_real(p, like), tables, *(_real(one, like) for one in (x, dt, lengths, starts, state, initial, drop))),
-        *(_order(lengths, batch), _whole(keep), kept, last, saved, room),
+        *(_real(p, like), tables, *(_real(one, like) for one in (x, dt, starts, state, initial, drop))),
+        *(order.first, order.blocks, order.switches, _whole(keep), kept, last, saved, room),
     )
-    numbers = (batch, time, span, int(extra), plan.history, own, blocks, *sizes)
-    run_team(plan.forward.address, words_of(blocks, team, arrays, numbers), team)
+    numbers = (batch, time, span, int(anew), plan.history, own, order.n_blocks, *sizes)
+    run_team(plan.forward.address, words_of(order.n_blocks, team, arrays, numbers), team)
     return kept, last, saved
 
 
@@ -91,23 +98,25 @@ def backward(
     wanted: list[bool],
 ) -> tuple[Tensor, ...]:
     """The adjoints of p, x, dt, state, initial; see `operator`."""
-    n, (batch, time, _), extra = g_last.shape[2], x.shape, starts is not None
+    n, (batch, time, _), extra = g_last.shape[2], x.shape, int(starts is not None)
     plan, like, none = _plan(program, n, x.dtype), x.dtype, x.new_empty(0)
     by_p, by_x, by_dt, _, by_initial = wanted
     p, x, dt, g_last = (_real(one, like) for one in (p, x, dt, g_last))
     g_x, g_dt = _like(x) if by_x else none, _like(dt) if by_dt else none
     g_state, g_initial = _like(g_last), _like(g_last) if by_initial else none
-    groups, history = min(blocks_of(batch), GROUPS), plan.history
+    order, history = schedule_of(lengths, batch, time, refill=_refills(span, time)), plan.history
+    groups = min(order.n_blocks, GROUPS)
     if span != time:
-        history = history_blocks(plan.program, n, span, int(extra)) * LANES
+        history = history_blocks(plan.program, n, span, extra) * LANES
     own, sums = history + sizes[plan.backward_room], empty(x, groups * p.numel())
     team, room = _room(groups, own, x)
     arrays = (
-        *(p, tables, x, dt, *(_real(one, like) for one in (lengths, starts, initial, drop))),
-        *(_order(lengths, batch), _whole(keep), *(_real(one, like) for one in (saved, g_kept, g_last))),
+        *(p, tables, x, dt, *(_real(one, like) for one in (starts, initial, drop))),
+        *(order.last, order.blocks, order.switches, _whole(keep)),
+        *(_real(one, like) for one in (saved, g_kept, g_last)),
         *(g_x, g_dt, g_state, g_initial, sums, room),
     )
-    numbers = (batch, time, span, int(extra), history, own, groups, *sizes)
+    numbers = (batch, time, span, extra, history, own, groups, *sizes)
     run_team(plan.backward.address, words_of(groups, team, arrays, numbers), team)
     g_p = none
     if by_p:
@@ -144,17 +153,9 @@ def _plan(program: str, n: int, dtype: torch.dtype) -> _Plan:
     )
 
 
-def _order(lengths: Tensor | None, batch: int) -> Tensor:
-    """The order in which sequences fill blocks: longest first, so that those of a block end at about the same time."""
-    if lengths is None:
-        return _in_order(batch)
-    return torch.from_numpy(np.argsort(-lengths.numpy().astype(np.int64), kind="stable").astype(np.int32))
-
-
-@lru_cache(maxsize=32)
-def _in_order(batch: int) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.arange(batch, dtype=torch.int32, device="cpu")
+def _refills(span: int, time: int) -> bool:
+    """Whether a lane may have several sequences: not if the backward pass computes states anew, from few of them."""
+    return span in (-1, time)
 
 
 @overload

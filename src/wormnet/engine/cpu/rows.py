@@ -3,46 +3,77 @@
 
 from wormnet.engine.cpu import LANES
 from wormnet.engine.cpu.compiled import device, inlined
-from wormnet.engine.cpu.lanes import all_lanes, load, select_less, store
+from wormnet.engine.cpu.lanes import all_lanes, load, only, store
 from wormnet.engine.cpu.transfer import collect, collect4, spread, spread4
 
 __all__ = [
     "add_to",
     "clear",
-    "clear_ended",
     "clear_rest",
     "copy",
-    "ends",
     "gather",
-    "per_lane",
+    "load_lane",
+    "load_states",
     "scatter",
+    "store_lane",
+    "store_states",
     "take_kept",
     "write_kept",
 ]
 
 
 @device
-def gather(x, sequences, first, count, stride, base, width, row, at):
-    """Gather `width` values of each of a block's sequences, starting at `base`, into a row; unused lanes hold 0."""
+def gather(x, rows, first, count, stride, base, width, row, at):
+    """Gather `width` values of each of a block's rows, starting at `base`, into a row of lanes."""
     for i in range(0, width - 3, 4):
-        a, b, c, d = collect4(x, sequences, first, stride, base + i, count)
+        a, b, c, d = collect4(x, rows, first, stride, base + i, count)
         store(row, at + i * LANES, a)
         store(row, at + (i + 1) * LANES, b)
         store(row, at + (i + 2) * LANES, c)
         store(row, at + (i + 3) * LANES, d)
     for i in range(width // 4 * 4, width):
-        store(row, at + i * LANES, collect(x, sequences, first, stride, base + i, count))
+        store(row, at + i * LANES, collect(x, rows, first, stride, base + i, count))
 
 
 @device
-def scatter(row, at, sequences, first, count, stride, base, width, out):
-    """Scatter a row to `width` values of each of a block's sequences, starting at `base`."""
+def scatter(row, at, rows, first, count, stride, base, width, out):
+    """Scatter a row of lanes to `width` values of each of a block's rows, starting at `base`."""
     for i in range(0, width - 3, 4):
         a, b = load(row, at + i * LANES), load(row, at + (i + 1) * LANES)
         c, d = load(row, at + (i + 2) * LANES), load(row, at + (i + 3) * LANES)
-        spread4(out, sequences, first, stride, base + i, count, a, b, c, d)
+        spread4(out, rows, first, stride, base + i, count, a, b, c, d)
     for i in range(width // 4 * 4, width):
-        spread(out, sequences, first, stride, base + i, count, load(row, at + i * LANES))
+        spread(out, rows, first, stride, base + i, count, load(row, at + i * LANES))
+
+
+@inlined
+def load_states(values, sequences, first, count, batch, n, states, row, at):
+    """Turn (states, batch, neurons) of a block's sequences into a row of states."""
+    for state in range(states):
+        gather(values, sequences, first, count, n, state * batch * n, n, row, at + state * n * LANES)
+
+
+@inlined
+def store_states(row, at, sequences, first, count, batch, n, states, values):
+    """Turn a row of states into (states, batch, neurons) of a block's sequences."""
+    for state in range(states):
+        scatter(row, at + state * n * LANES, sequences, first, count, n, state * batch * n, n, values)
+
+
+@device
+def load_lane(values, sequence, batch, n, states, row, at, lane):
+    """Turn (states, batch, neurons) of one sequence into one lane of a row of states."""
+    for state in range(states):
+        for i in range(n):
+            row[at + (state * n + i) * LANES + lane] = values[(state * batch + sequence) * n + i]
+
+
+@device
+def store_lane(row, at, lane, sequence, batch, n, states, values):
+    """Turn one lane of a row of states into (states, batch, neurons) of one sequence."""
+    for state in range(states):
+        for i in range(n):
+            values[(state * batch + sequence) * n + i] = row[at + (state * n + i) * LANES + lane]
 
 
 @inlined
@@ -60,58 +91,20 @@ def clear(row, at, width):
         store(row, at + i * LANES, none)
 
 
-@inlined
-def clear_ended(row, at, width, t, ended):
-    """Set the lanes of sequences that have ended before sample t to 0 in a row."""
-    here, none = all_lanes(row, row.dtype.type(t)), all_lanes(row, row.dtype.type(0))
-    for i in range(width):
-        value = load(row, at + i * LANES)
-        store(row, at + i * LANES, select_less(here, ended, value, none))
+@device
+def clear_rest(values, sequence, end, time, width):
+    """Set what lies past a sequence's end, a sample of the batch, in (batch, time, width) to 0, if there is any."""
+    if len(values):
+        for i in range(end * width, (sequence + 1) * time * width):
+            values[i] = 0
 
 
 @device
-def clear_rest(values, lengths, sequences, first, count, time, width):
-    """Set what lies past the end of each of a block's sequences in (batch, time, width) to 0."""
-    if len(lengths):
-        for lane in range(count):
-            sequence = sequences[first + lane]
-            length = min(max(int(lengths[sequence]), 0), time)
-            for i in range((sequence * time + length) * width, (sequence + 1) * time * width):
-                values[i] = 0
-
-
-@inlined
-def per_lane(values, sequences, first, count, time, t):
-    """One number for each sequence of a block from (batch, time); 1 in lanes without a sequence."""
-    found = collect(values, sequences, first, time, t, count)
-    none = all_lanes(values, values.dtype.type(0))
-    return select_less(none, found, found, all_lanes(values, values.dtype.type(1)))
-
-
-@inlined
-def ends(lengths, sequences, first, count, time):
-    """The lengths of a block's sequences (batch,), the shortest, and the longest."""
-    shortest = longest = time
-    if len(lengths):
-        shortest, longest = time, 0
-        for lane in range(count):
-            # Lengths are not checked while a call is traced; there is no memory past the time axis.
-            length = min(int(lengths[sequences[first + lane]]), time)
-            shortest, longest = min(shortest, length), max(longest, length)
-        return collect(lengths, sequences, first, 1, 0, count), shortest, longest
-    return all_lanes(lengths, lengths.dtype.type(time)), shortest, longest
-
-
-@device
-def write_kept(row, at, sequences, first, count, time, t, keep, kept, ended, shortest):
-    """Copy the kept neurons of a row out to (batch, time, kept); 0 past a sequence's end."""
+def write_kept(row, at, samples, first, count, t, keep, kept):
+    """Copy the kept neurons of a row out to (batch, time, kept)."""
     width = len(keep)
-    here, none = all_lanes(row, row.dtype.type(t)), all_lanes(row, row.dtype.type(0))
     for i in range(width):
-        value = load(row, at + keep[i] * LANES)
-        if t >= shortest:
-            value = select_less(here, ended, value, none)
-        spread(kept, sequences, first, time * width, t * width + i, count, value)
+        spread(kept, samples, first, width, t * width + i, count, load(row, at + keep[i] * LANES))
 
 
 @inlined
@@ -121,12 +114,9 @@ def add_to(row, at, value):
 
 
 @device
-def take_kept(g_kept, sequences, first, count, time, t, keep, row, at, ended, shortest):
+def take_kept(g_kept, samples, first, count, t, keep, row, at):
     """Add the adjoints of what write_kept wrote to a row."""
     width = len(keep)
-    here, none = all_lanes(row, row.dtype.type(t)), all_lanes(row, row.dtype.type(0))
     for i in range(width):
-        given = collect(g_kept, sequences, first, time * width, t * width + i, count)
-        if t >= shortest:
-            given = select_less(here, ended, given, none)
-        add_to(row, at + keep[i] * LANES, given)
+        given = collect(g_kept, samples, first, width, t * width + i, count)
+        add_to(row, at + keep[i] * LANES, only(given, count))

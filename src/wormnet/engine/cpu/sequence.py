@@ -9,7 +9,8 @@ A kernel is what a thread runs, see `team`. All arrays but p are flat. Arguments
                        samples between two rows of states that are kept, from which the backward pass computes the rest
                        again; extra is 1 if a sample's first row is not the last of the sample before, since a sequence
                        may start anew there, else 0
-    order              (batch,) the sequences in the order in which they fill blocks
+    lanes, blocks, switches   which sequences run where, see `schedule`. Time of a block is counted in ticks; `samples`
+                       is where in lanes it says which sample each lane of the block would be at in tick 0
     starts             (batch, time) 1 where the state is the initial one before a sample, 0 elsewhere; empty if nowhere
     scratch            memory of the worker: a history, then the room that `frame` divides
 """
@@ -17,25 +18,27 @@ A kernel is what a thread runs, see `team`. All arrays but p are flat. Arguments
 from functools import cache
 
 from wormnet.engine.cpu import LANES
-from wormnet.engine.cpu.compiled import Kernel, inlined, kernel
+from wormnet.engine.cpu.compiled import Kernel, device, inlined, kernel
 from wormnet.engine.cpu.denormals import flush_denormals, restore
 from wormnet.engine.cpu.dense import dense_sums, dense_update
 from wormnet.engine.cpu.frame import names_of
 from wormnet.engine.cpu.inputs import inputs_back, read_inputs
 from wormnet.engine.cpu.lane_sums import grouped, total
-from wormnet.engine.cpu.lanes import all_lanes, load, select_less, store
+from wormnet.engine.cpu.lanes import all_lanes, load, only, select_less, store
 from wormnet.engine.cpu.rows import (
     add_to,
     clear,
     clear_rest,
     copy,
-    ends,
-    gather,
-    per_lane,
+    load_lane,
+    load_states,
     scatter,
+    store_lane,
+    store_states,
     take_kept,
     write_kept,
 )
+from wormnet.engine.cpu.schedule import SWITCH
 from wormnet.engine.cpu.sparse import Code, sparse_update
 from wormnet.engine.cpu.team import team_kernel
 from wormnet.engine.cpu.transfer import collect
@@ -43,15 +46,16 @@ from wormnet.engine.program import Program
 
 __all__ = ["BACKWARD", "FORWARD", "backward_of", "finish_sums", "forward_of"]
 
-FORWARD = ("f", "int32", *("f",) * 7, "int32", "int64", *("f",) * 4)
-"""The arrays of the forward kernel: p, tables, x, dt, lengths, starts, the states before, initial, drop, order, keep,
-kept, last, saved, scratch; then come the numbers batch, time, span, extra, history, the size of a worker's scratch, how
-many tasks there are, and those of the frame. A task is a block; p by lane holds that of one block after the other."""
+FORWARD = ("f", "int32", *("f",) * 6, *("int64",) * 4, *("f",) * 4)
+"""The arrays of the forward kernel: p, tables, x, dt, starts, the states before, initial, drop, lanes, blocks,
+switches, keep, kept, last, saved, scratch; then come the numbers batch, time, span, extra, history, the size of a
+worker's scratch, how many tasks there are, and those of the frame. A task is a block; p by lane holds that of one block
+after the other."""
 
-BACKWARD = ("f", "int32", *("f",) * 6, "int32", "int64", *("f",) * 9)
-"""The arrays of the backward kernel: p, tables, x, dt, lengths, starts, initial, drop, order, keep, saved; the adjoints
-of kept and last; those of x, dt, the states before, initial; sums of p's for each task, scratch; then the same numbers.
-Task k is the blocks k, k + tasks, ..."""
+BACKWARD = ("f", "int32", *("f",) * 5, *("int64",) * 4, *("f",) * 9)
+"""The arrays of the backward kernel: p, tables, x, dt, starts, initial, drop, lanes, blocks, switches, keep, saved; the
+adjoints of kept and last; those of x, dt, the states before, initial; sums of p's for each task, scratch; then the same
+numbers. Task k is the blocks k, k + tasks, ..."""
 
 OTHERS = 7
 """Numbers before those of the frame."""
@@ -124,51 +128,28 @@ def _part_forward(ROW, WIDE, part, following) -> Code:
 
 
 @inlined
-def load_states(values, order, first, count, batch, n, states, row, at):
-    """Turn (states, batch, neurons) of a block's sequences into a row of states."""
-    for state in range(states):
-        gather(values, order, first, count, n, state * batch * n, n, row, at + state * n * LANES)
-
-
-@inlined
-def store_states(row, at, order, first, count, batch, n, states, values):
-    """Turn a row of states into (states, batch, neurons) of a block's sequences."""
-    for state in range(states):
-        scatter(row, at + state * n * LANES, order, first, count, n, state * batch * n, n, values)
-
-
-@inlined
-def beginning(p, starts, order, first, count, time, t, ended):
-    """1 in lanes whose sequence starts anew at sample t and has not ended, 0 elsewhere."""
-    here, none = all_lanes(p, p.dtype.type(t)), all_lanes(p, p.dtype.type(0))
-    return select_less(here, ended, collect(starts, order, first, time, t, count), none)
+def beginning(p, starts, samples, first, count, t):
+    """1 in lanes whose sequence starts anew at tick t, 0 elsewhere."""
+    return only(collect(starts, samples, first, 1, t, count), count)
 
 
 def _advance(names: tuple[str, ...], run_sample: Code) -> Code:
-    """One sample of a block, from the row at `at` on: starts, then all parts; ended sequences keep their state."""
-    INITIAL, WIDE, ROWS = (names.index(name) for name in ("initial", "wide", "rows"))
+    """One tick of a block, from the row at `at` on: starts, then all parts."""
+    INITIAL, WIDE = names.index("initial"), names.index("wide")
     read = read_inputs(names)
 
     @inlined
-    def advance(
-        p, tables, sizes, call, x, dt, starts, drop, order, first, count, t, ended, shortest, v, at, kept_at, room, save
-    ):  # fmt: skip
+    def advance(p, tables, sizes, call, x, dt, starts, drop, samples, first, count, t, v, at, kept_at, room, save):
         batch, time, _, _ = call
-        wide = sizes[WIDE]
-        last, blocks = at + sizes[ROWS] * wide, wide // LANES
-        read(p, sizes, x, order, first, count, time, t, ended, shortest, room)
+        read(p, sizes, x, samples, first, count, t, room)
         if len(starts):
-            half, begins = all_lanes(p, p.dtype.type(0.5)), beginning(p, starts, order, first, count, time, t, ended)
-            for i in range(blocks):
+            half, begins = all_lanes(p, p.dtype.type(0.5)), beginning(p, starts, samples, first, count, t)
+            for i in range(sizes[WIDE] // LANES):
                 new, old = load(room, sizes[INITIAL] + i * LANES), load(v, at + i * LANES)
                 store(v, at + i * LANES, select_less(half, begins, new, old))
-        elapsed = per_lane(dt, order, first, count, time, t)
-        run_sample(p, tables, sizes, v, at, kept_at, room, elapsed, save, drop, (order, first, count, batch, time, t))
-        if t >= shortest:
-            here = all_lanes(p, p.dtype.type(t))
-            for i in range(blocks):
-                new, old = load(v, last + i * LANES), load(v, at + i * LANES)
-                store(v, last + i * LANES, select_less(here, ended, new, old))
+        elapsed = collect(dt, samples, first, 1, t, count)
+        here = samples, first, count, batch * time, t
+        run_sample(p, tables, sizes, v, at, kept_at, room, elapsed, save, drop, here)
 
     return advance
 
@@ -178,51 +159,86 @@ def _forward(names: tuple[str, ...], advance: Code, *, by_lane: bool) -> Code:
         names.index(name) for name in ("neurons", "states", "wide", "rows", "kept", "initial", "history_kept", "p")
     )
 
+    @device
+    def switch(change, lanes, first, samples, tick, call, shape, v0, initial, v, at, room, kept, last):
+        """A lane goes from one sequence to another."""
+        (batch, time, _, _), (n, states, initial_at, width) = call, shape
+        lane, old, new = change[1], change[2], change[4]
+        store_lane(v, at, lane, old, batch, n, states, last)
+        clear_rest(kept, old, change[3] + tick, time, width)
+        load_lane(v0, new, batch, n, states, v, at, lane)
+        if len(initial):
+            load_lane(initial, new, batch, n, states, room, initial_at, lane)
+        lanes[first + lane], lanes[samples + lane] = new, change[5]
+
+    @device
+    def leave(lanes, first, samples, idle, tick, count, held, call, shape, v, at, kept, last):
+        """Sequences that are the last of their lanes end; returns how many lanes are in use still."""
+        (batch, time, _, _), (n, states, _, width) = call, shape
+        if count == held and count and lanes[idle + count - 1] == lanes[idle] == tick:
+            store_states(v, at, lanes, first, count, batch, n, states, last)
+        while count and lanes[idle + count - 1] == tick:
+            count -= 1
+            if lanes[idle] != lanes[idle + held - 1]:
+                store_lane(v, at, count, lanes[first + count], batch, n, states, last)
+            clear_rest(kept, lanes[first + count], lanes[samples + count] + tick, time, width)
+        return count
+
     @inlined
     def run(
-        p, tables, sizes, call, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, block,
-        scratch, history,
+        p, tables, sizes, call, x, dt, starts, v0, initial, drop, lanes, blocks, switches, keep, kept, last, saved,
+        block, scratch, history,
     ):  # fmt: skip
         batch, time, span, extra = call
         n, states, wide, rows = sizes[NEURONS], sizes[STATES], sizes[WIDE], sizes[ROWS]
-        first, count = block * LANES, min(LANES, batch - block * LANES)
-        ended, shortest, longest = ends(lengths, order, first, count, time)
+        first, samples, idle = block * LANES, block * LANES + len(lanes) // 3, block * LANES + len(lanes) // 3 * 2
+        held = count = min(LANES, len(lanes) // 3 - first)
+        before, change = blocks[2 * block], blocks[2 * block + 1]
+        ticks, changes = blocks[2 * block + 2] - before, blocks[2 * block + 3]
+        shape = n, states, sizes[INITIAL], len(keep)
         room, whole = scratch[history:], span == time
-        # Rows are contiguous in the block's history; without one, each sample reuses the front of scratch.
+        # Rows are contiguous in the block's history; without one, each tick reuses the front of scratch.
         v = saved if whole else scratch
-        at = block * ((time * (rows + extra) + 1) * wide + time * sizes[KEPT]) if whole else 0
-        kept_at = at + (time * (rows + extra) + 1) * wide if whole else sizes[HISTORY_KEPT]
-        load_states(v0, order, first, count, batch, n, states, v, at)
+        at = before * ((rows + extra) * wide + sizes[KEPT]) + (change + block) * wide if whole else 0
+        kept_at = at + (ticks * (rows + extra) + changes - change + 1) * wide if whole else sizes[HISTORY_KEPT]
+        load_states(v0, lanes, first, count, batch, n, states, v, at)
         if len(initial):
-            load_states(initial, order, first, count, batch, n, states, room, sizes[INITIAL])
+            load_states(initial, lanes, first, count, batch, n, states, room, sizes[INITIAL])
         else:
             clear(room, sizes[INITIAL], wide // LANES)
-        for t in range(longest):
+        for t in range(ticks + 1):
+            while change < changes and switches[SWITCH * change] == t:
+                if whole:  # the row that the sample before ended with stays
+                    copy(v, at, v, at + wide, wide // LANES)
+                    at += wide
+                switch(
+                    switches[SWITCH * change :], lanes, first, samples, t, call, shape, v0, initial, v, at, room, kept,
+                    last,
+                )  # fmt: skip
+                change += 1
+            count = leave(lanes, first, samples, idle, t, count, held, call, shape, v, at, kept, last)
+            if t == ticks:
+                break
             if not whole and span > 0 and t % span == 0:
                 copy(v, at, saved, (block * ((time + span - 1) // span) + t // span) * wide, wide // LANES)
-            advance(
-                p, tables, sizes, call, x, dt, starts, drop, order, first, count, t, ended, shortest, v, at, kept_at,
-                room, whole,
-            )  # fmt: skip
+            advance(p, tables, sizes, call, x, dt, starts, drop, lanes, samples, count, t, v, at, kept_at, room, whole)
             after = at + rows * wide
-            write_kept(v, after, order, first, count, time, t, keep, kept, ended, shortest)
+            write_kept(v, after, lanes, samples, count, t, keep, kept)
             at = at + (rows + extra) * wide if whole else at
             if at != after:
                 copy(v, after, v, at, wide // LANES)
             kept_at += sizes[KEPT] if whole else 0
-        store_states(v, at, order, first, count, batch, n, states, last)
-        clear_rest(kept, lengths, order, first, count, time, len(keep))
 
     @inlined
     def forward(arrays, numbers, block, worker):
         """Run one block: writes kept (batch, time, kept), last (states, batch, neurons), saved unless span is -1."""
-        p, tables, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, scratch = arrays
+        p, tables, x, dt, starts, v0, initial, drop, lanes, blocks, switches, keep, kept, last, saved, scratch = arrays
         call, history, own, sizes = numbers[:4], numbers[4], numbers[5], numbers[7:]
         p = p[block * sizes[P] :] if by_lane else p
         before = flush_denormals()
         run(
-            p, tables, sizes, call, x, dt, lengths, starts, v0, initial, drop, order, keep, kept, last, saved, block,
-            scratch[worker * own :], history,
+            p, tables, sizes, call, x, dt, starts, v0, initial, drop, lanes, blocks, switches, keep, kept, last, saved,
+            block, scratch[worker * own :], history,
         )  # fmt: skip
         restore(before)
 
@@ -245,97 +261,134 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
     for i, part in enumerate(parts):
         parts_back = _part_backward(names.index(f"{i}.row"), WIDE, stages, part, parts_back)
 
+    @device
+    def join(g_last, lanes, first, samples, idle, tick, count, held, call, shape, room, g, g_x, g_dt):
+        """Sequences that end here are the last of their lanes; returns how many lanes are in use before."""
+        (batch, time, _, _), (n, states, width) = call, shape
+        together = lanes[idle] == lanes[idle + held - 1]
+        if together and count == 0 and lanes[idle] == tick:
+            load_states(g_last, lanes, first, held, batch, n, states, room, g)
+            if held < LANES:
+                for i in range(states * n):
+                    store(room, g + i * LANES, only(load(room, g + i * LANES), held))
+        while count < held and lanes[idle + count] == tick:
+            sequence, end = lanes[first + count], lanes[samples + count] + tick
+            if not together:
+                load_lane(g_last, sequence, batch, n, states, room, g, count)
+            clear_rest(g_x, sequence, end, time, width)
+            clear_rest(g_dt, sequence, end, time, 1)
+            count += 1
+        return count
+
+    @device
+    def switch(change, lanes, first, samples, tick, call, shape, g_last, room, g, g_start, g_v0, g_initial, g_x, g_dt):
+        """A lane goes back from one sequence to the one before."""
+        (batch, time, _, _), (n, states, width) = call, shape
+        lane, old, new = change[1], change[2], change[4]
+        store_lane(room, g, lane, new, batch, n, states, g_v0)
+        load_lane(g_last, old, batch, n, states, room, g, lane)
+        if len(g_initial):
+            store_lane(room, g_start, lane, new, batch, n, states, g_initial)
+            for i in range(states * n):
+                room[g_start + i * LANES + lane] = 0
+        clear_rest(g_x, old, change[3] + tick, time, width)
+        clear_rest(g_dt, old, change[3] + tick, time, 1)
+        lanes[first + lane], lanes[samples + lane] = old, change[3]
+
     @inlined
     def run_block(
-        p, tables, sizes, call, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last, g_x, g_dt,
-        g_v0, g_initial, block, scratch, history,
+        p, tables, sizes, call, x, dt, starts, initial, drop, lanes, blocks, switches, keep, saved, g_kept, g_last, g_x,
+        g_dt, g_v0, g_initial, block, scratch, history,
     ):  # fmt: skip
         batch, time, span, extra = call
         n, states, wide, rows = sizes[NEURONS], sizes[STATES], sizes[WIDE], sizes[ROWS]
-        each = (rows + extra) * wide
-        first, count, blocks = block * LANES, min(LANES, batch - block * LANES), wide // LANES
-        ended, shortest, longest = ends(lengths, order, first, count, time)
+        each, wide_blocks, shape = (rows + extra) * wide, wide // LANES, (n, states, sizes[GIVEN])
+        first, samples, idle = block * LANES, block * LANES + len(lanes) // 3, block * LANES + len(lanes) // 3 * 2
+        held, count = min(LANES, len(lanes) // 3 - first), 0
+        before, changes = blocks[2 * block], blocks[2 * block + 1]
+        ticks, change = blocks[2 * block + 2] - before, blocks[2 * block + 3]
         room, whole = scratch[history:], span == time
         v = saved if whole else scratch
-        v_at = block * (time * each + wide + time * sizes[KEPT]) if whole else 0
-        kept_from = v_at + span * each + wide
+        # Where the row lies that a sample begins with, and what is kept of the first.
+        at = before * (each + sizes[KEPT]) + (changes + block) * wide + ticks * each + (change - changes) * wide
+        kept_from = at + wide if whole else span * each + wide
         none, by_x = all_lanes(p, p.dtype.type(0)), len(g_x) > 0 or sizes[SCALE] >= 0
         g = room_row_of(sizes[G], stages, wide)
         if len(initial):
-            load_states(initial, order, first, count, batch, n, states, room, sizes[INITIAL])
+            load_states(initial, lanes, first, held, batch, n, states, room, sizes[INITIAL])
         else:
-            clear(room, sizes[INITIAL], blocks)
-        clear(room, sizes[G_INITIAL], blocks)
-        load_states(g_last, order, first, count, batch, n, states, room, g)
+            clear(room, sizes[INITIAL], wide_blocks)
+        clear(room, sizes[G_INITIAL], wide_blocks)
+        clear(room, g, wide_blocks)  # lanes that idle have no adjoints
         last = 0
-        for back in range(longest):
-            t = longest - 1 - back
+        for back in range(ticks + 1):
+            count = join(
+                g_last, lanes, first, samples, idle, ticks - back, count, held, call, shape, room, g, g_x, g_dt
+            )
+            while change > changes and switches[SWITCH * (change - 1)] == ticks - back:
+                change -= 1
+                at -= wide
+                switch(
+                    switches[SWITCH * change :], lanes, first, samples, ticks - back, call, shape, g_last, room, g,
+                    sizes[G_INITIAL], g_v0, g_initial, g_x, g_dt,
+                )  # fmt: skip
+            if back == ticks:
+                break
+            t = ticks - 1 - back
             begin = 0 if whole else t // span * span
             if back == 0 or (not whole and (t + 1) % span == 0):
                 last = t - begin
                 if not whole:
-                    copy(saved, (block * ((time + span - 1) // span) + t // span) * wide, v, 0, blocks)
+                    copy(saved, (block * ((time + span - 1) // span) + t // span) * wide, v, 0, wide_blocks)
+                    in_use = held
                     for again in range(begin, t + 1):
                         place = again - begin
+                        while lanes[idle + in_use - 1] <= again:
+                            in_use -= 1
                         advance(
-                            p, tables, sizes, call, x, dt, starts, drop, order, first, count, again, ended, shortest, v,
-                            place * each, kept_from + place * sizes[KEPT], room, True,
+                            p, tables, sizes, call, x, dt, starts, drop, lanes, samples, in_use, again, v, place * each,
+                            kept_from + place * sizes[KEPT], room, True,
                         )  # fmt: skip
                         if extra:
-                            copy(v, place * each + rows * wide, v, (place + 1) * each, blocks)
+                            copy(v, place * each + rows * wide, v, (place + 1) * each, wide_blocks)
             k = t - begin
-            take_kept(g_kept, order, first, count, time, t, keep, room, g, ended, shortest)
-            here = all_lanes(p, p.dtype.type(t))
-            if t >= shortest:
-                # Set aside the adjoints of sequences that have ended; they skip this sample.
-                for i in range(blocks):
-                    value = load(room, g + i * LANES)
-                    store(room, sizes[G] + (stages + 1) * wide + i * LANES, select_less(here, ended, none, value))
-                    store(room, g + i * LANES, select_less(here, ended, value, none))
-            elapsed = per_lane(dt, order, first, count, time, t)
-            read(p, sizes, x, order, first, count, time, t, ended, shortest, room)
+            at = at - each if whole else k * each
+            take_kept(g_kept, lanes, samples, count, t, keep, room, g)
+            elapsed = collect(dt, lanes, samples, 1, t, count)
+            read(p, sizes, x, lanes, samples, count, t, room)
             begin_inputs(sizes, room)
             by_time = parts_back(
-                p, tables, sizes, v, v_at + k * each, kept_from + k * sizes[KEPT], room, elapsed, by_x,
-                none, k, last,
-            )  # fmt: skip
+                p, tables, sizes, v, at, kept_from + k * sizes[KEPT], room, elapsed, by_x, none, k, last
+            )
             if len(starts):
-                half = all_lanes(p, p.dtype.type(0.5))
-                begins = beginning(p, starts, order, first, count, time, t, ended)
-                for i in range(blocks):
+                half, begins = all_lanes(p, p.dtype.type(0.5)), beginning(p, starts, lanes, samples, count, t)
+                for i in range(wide_blocks):
                     value = load(room, g + i * LANES)
                     add_to(room, sizes[G_INITIAL] + i * LANES, select_less(half, begins, value, none))
                     store(room, g + i * LANES, select_less(half, begins, none, value))
-            if t >= shortest:
-                for i in range(blocks):
-                    add_to(room, g + i * LANES, load(room, sizes[G] + (stages + 1) * wide + i * LANES))
-            finish_inputs(p, sizes, order, first, count, time, t, room, g_x)
+            finish_inputs(p, sizes, lanes, samples, count, t, room, g_x)
             if len(g_dt):
                 store(room, sizes[X], by_time / elapsed)
-                scatter(room, sizes[X], order, first, count, time, t, 1, g_dt)
-        store_states(room, g, order, first, count, batch, n, states, g_v0)
+                scatter(room, sizes[X], lanes, samples, count, 1, t, 1, g_dt)
+        store_states(room, g, lanes, first, held, batch, n, states, g_v0)
         if len(g_initial):
-            store_states(room, sizes[G_INITIAL], order, first, count, batch, n, states, g_initial)
-        if len(g_x):
-            clear_rest(g_x, lengths, order, first, count, time, sizes[GIVEN])
-        if len(g_dt):
-            clear_rest(g_dt, lengths, order, first, count, time, 1)
+            store_states(room, sizes[G_INITIAL], lanes, first, held, batch, n, states, g_initial)
 
     @inlined
     def backward(arrays, numbers, group, worker):
         """Backward pass of blocks group, group + groups, ...: writes the adjoints of x, dt, v0, initial of their
         sequences, and this group's sums of the adjoints of p."""
-        p, tables, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last = arrays[:13]
-        g_x, g_dt, g_v0, g_initial, sums, scratch = arrays[13:]
+        p, tables, x, dt, starts, initial, drop, lanes, blocks, switches, keep, saved, g_kept, g_last = arrays[:14]
+        g_x, g_dt, g_v0, g_initial, sums, scratch = arrays[14:]
         call, history, own, groups, sizes = numbers[:4], numbers[4], numbers[5], numbers[6], numbers[7:]
         scratch = scratch[worker * own :]
         before = flush_denormals()
         room = scratch[history:]
         clear(room, sizes[SUMS], (sizes[ROOM] - sizes[SUMS]) // LANES)
-        for block in range(group, (call[0] + LANES - 1) // LANES, groups):
+        for block in range(group, len(blocks) // 2 - 1, groups):
             run_block(
-                p, tables, sizes, call, x, dt, lengths, starts, initial, drop, order, keep, saved, g_kept, g_last, g_x,
-                g_dt, g_v0, g_initial, block, scratch, history,
+                p, tables, sizes, call, x, dt, starts, initial, drop, lanes, blocks, switches, keep, saved, g_kept,
+                g_last, g_x, g_dt, g_v0, g_initial, block, scratch, history,
             )  # fmt: skip
         write_sums(sizes, room, sums[group * len(p) :])
         restore(before)
@@ -345,7 +398,7 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
 
 @inlined
 def room_row_of(g, stages, wide):
-    """Offset of the newest row's adjoint; the row after it holds those of sequences that have ended."""
+    """Offset of the newest row's adjoint."""
     return g + stages * wide
 
 

@@ -161,6 +161,7 @@ class Blocks(_Rows):
 
     def __init__(self, layout: Layout, dtype: Any, batch: int | None, *, per_row: bool):
         from wormnet.engine.cpu.frame import frame_of, history_blocks, names_of, width_of
+        from wormnet.engine.cpu.schedule import schedule_of
         from wormnet.engine.cpu.sequence import forward_of
 
         super().__init__(layout, dtype, batch, width_of(layout))
@@ -168,7 +169,8 @@ class Blocks(_Rows):
         history = history_blocks(program, layout.wiring.n_neurons, 1) * LANES
         own = max(history + frame.sizes[names_of(program).index("forward_room")], LANES)
         self._room, self._tables = np.zeros(own, dtype), frame.tables
-        self._order, self._blocks = np.arange(rows, dtype=np.int32), -(-rows // LANES)
+        self._order = schedule_of(None, rows, 1, refill=False)
+        self._blocks = self._order.n_blocks
         self._numbers = (rows, 1, -1, 0, history, own, self._blocks, *frame.sizes)
         self._kernel = forward_of(program, np.dtype(dtype).char, by_lane=per_row)
         self._p = np.zeros((self._blocks, layout.size, LANES) if per_row else layout.size, dtype)
@@ -186,9 +188,10 @@ class Blocks(_Rows):
 
     def _advance(self) -> Array:
         last, none = np.empty_like(self._states), None
-        given = (self._p, self._tables, self._x, self._dt, none, none, self._states, none, none, self._order)
-        given = (*given, none, none, last, none, self._room)
+        given = (self._p, self._tables, self._x, self._dt, none, self._states, none, none)
         arrays = [None if one is None else torch.from_numpy(one) for one in given]
+        arrays += [self._order.first, self._order.blocks, self._order.switches, none, none, torch.from_numpy(last)]
+        arrays += [none, torch.from_numpy(self._room)]
         run_team(self._kernel.address, words_of(self._blocks, 1, arrays, self._numbers), 1)
         return last
 

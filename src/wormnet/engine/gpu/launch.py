@@ -36,8 +36,11 @@ from wormnet.engine.program import Program
 __all__ = ["backward", "encode", "forward", "saved_size"]
 
 
-def saved_size(program: Program, n: int, batch: int, time: int, span: int, *, starts: bool) -> int:
-    """How many numbers the forward pass saves, of n neurons; starts: whether sequences may start anew."""
+def saved_size(program: Program, n: int, batch: int, time: int, span: int, *, padded: bool, starts: bool) -> int:
+    """How many numbers the forward pass saves, of n neurons, as many with padding as without.
+
+    Args: padded: whether lengths are given.   starts: whether sequences may start anew.
+    """
     if span < 0:
         return 0
     if span < time:
@@ -54,7 +57,8 @@ def forward(
     with _surroundings(p):
         call = call_of(p, tables, sizes, x, dt, lengths, starts, initial, drop, keep, program)
         (batch, time), state = call.shape, state.contiguous()
-        saved = p.new_empty(saved_size(call.program, call.n, batch, time, span, starts=starts is not None))
+        given = {"padded": lengths is not None, "starts": starts is not None}
+        saved = p.new_empty(saved_size(call.program, call.n, batch, time, span, **given))
         if span < 0 or span >= time:
             kept, last = _forward(call, state, views(call, saved) if span >= 0 else None)
             return kept, last, saved
@@ -84,7 +88,8 @@ def backward(
         for number in reversed(range(len(before))):
             begin, end = number * span, min((number + 1) * span, time)
             some = call.span(begin, end)
-            size = saved_size(call.program, call.n, *some.shape, end - begin, starts=starts is not None)
+            given = {"padded": lengths is not None, "starts": starts is not None}
+            size = saved_size(call.program, call.n, *some.shape, end - begin, **given)
             history = views(some, p.new_empty(size))
             _forward(some, before[number], history)
             found = _backward(some, history, g_kept[:, begin:end].contiguous(), g_last, wanted)
