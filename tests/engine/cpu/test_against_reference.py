@@ -305,3 +305,33 @@ def test_lanes_without_a_sequence_stay_finite_where_a_solver_is_stable_for_short
     y, _ = layer(x, None, 0.001, None if lengths is None else torch.tensor(lengths))
     y.sum().backward()
     assert all(torch.isfinite(one.grad).all() for one in layer.parameters())
+
+
+@pytest.mark.parametrize(
+    "make", [wormnet.LTC, lambda *a, **o: wormnet.MixedMemory(*a, "cfc", **o)], ids=["ltc", "mixed"]
+)
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_sequences_that_share_lanes_keep_their_states_starts_and_gradients_apart(make, checkpoint):
+    """Forty sequences in sixteen or thirty-two lanes, each with a state to begin with and one that its starts set."""
+    batch, time, found = 40, 9, []
+    random = torch.Generator().manual_seed(0)
+    lengths = torch.randint(0, time + 1, (batch,), generator=random)
+    starts = torch.rand(batch, time, generator=random) < 0.2
+    wiring = wormnet.auto_ncp(inputs=3, neurons=12, outputs=2, seed=0)
+    x, dt = torch.randn(batch, time, 3, generator=random), torch.rand(batch, time, generator=random) + 0.1
+    before, anew = (torch.randn(3, batch, 12, generator=random) for _ in range(2))
+    for backend in ("cpu", "reference"):
+        torch.manual_seed(0)
+        layer = make(wiring, backend=backend, checkpoint=checkpoint and backend == "cpu")
+        leaves = [one.clone().requires_grad_() for one in (x, dt, before, anew)]
+        n = len(layer._state_names)
+        state, initial = (tuple(one[:n]) if n > 1 else one[0] for one in leaves[2:])
+        y, last = layer(leaves[0], state, leaves[1], lengths, starts=starts, initial=initial)
+        ends = torch.stack(last) if n > 1 else last
+        weights = [torch.randn(one.shape, generator=torch.Generator().manual_seed(1)) for one in (y, ends)]
+        total = (y * weights[0]).sum() + (ends * weights[1]).sum()
+        gradients = torch.autograd.grad(total, [*leaves, *layer.parameters()])
+        names = ["x", "dt", "state", "initial", *(name for name, _ in layer.named_parameters())]
+        found.append({"y": y.detach(), "last": ends.detach()})
+        found[-1] |= {f"gradient of {name}": one for name, one in zip(names, gradients, strict=True)}
+    assert_same(*found, torch.float32)
