@@ -80,6 +80,14 @@ def test_lengths_outside_of_the_time_axis_stay_within_it():
     assert blocks[-1, 0] == 5
 
 
+def test_lengths_may_be_a_view_and_of_any_whole_type():
+    every = torch.tensor([5, 9, 2, 9, 4, 9])
+    expected = schedule_of(every[::2].clone(), 3, 6, refill=True)
+    for view in (every[::2], every[::2].int(), every[::2].to(torch.uint8)):
+        made = schedule_of(view, 3, 6, refill=True)
+        assert all(torch.equal(one, other) for one, other in zip(made, expected, strict=True))
+
+
 def test_sequences_of_one_length_stay_as_they_come():
     first, _, _, switches = parts(schedule_of(None, 20, 7, refill=False))
     assert (first[0] == np.arange(20)).all()

@@ -68,7 +68,7 @@ def _laid_out(lengths: np.ndarray, time: int, refill: bool) -> Schedule:
     batch = len(lengths)
     made = torch.empty((6 + SWITCH) * batch + 2 * blocks_of(batch) + 2, dtype=torch.int64, device="cpu")
     room = np.empty(8 * batch + 2 * time + 2, np.int64)
-    lanes = _lay_out(lengths.astype(np.int64, copy=False), time, refill, made.numpy(), room)
+    lanes = _lay_out(np.ascontiguousarray(lengths, np.int64), time, refill, made.numpy(), room)
     sizes = 3 * lanes, 3 * lanes, 2 * blocks_of(lanes) + 2, SWITCH * (batch - lanes)
     return Schedule(*made[: sum(sizes)].split(sizes))
 
