@@ -46,7 +46,7 @@ def policy(seed):
 
 def ltc(seed):
     """Slower than the published start, and with the mean observation amid the synapses' midpoints."""
-    core = wormnet.LTC(policy(seed), time_constants=(0.5, 8.0))
+    core = wormnet.LTC(policy(seed), time_constants=(0.1, 2.0))
     core.set_values(input_scale=2.0, input_shift=0.5)
     return core
 

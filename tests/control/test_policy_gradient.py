@@ -268,6 +268,28 @@ def test_new_returns_change_what_values_are_standardised_by_and_no_value():
     assert agent.returned.mean == pytest.approx((400 - 1e4) / 5)
 
 
+@pytest.mark.parametrize("core", CORES.values(), ids=CORES)
+def test_new_outputs_of_the_cell_change_what_the_maps_read_and_nothing_that_the_agent_does(core):
+    agent, shown = Agent(core(), 2, Discrete(3)), torch.randn(5, 40, 2)
+    nn.init.normal_(agent.policy.weight)
+    before = agent(shown)
+    for seen in (shown, 3 * torch.randn(7, 40, 2) + 1):
+        agent.feel(seen)
+        for one, other in zip(agent(shown)[:2], before[:2], strict=True):
+            one, other = (getattr(given, "logits", given) for given in (one, other))
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=CORES)
+def test_what_the_maps_read_has_mean_0_and_deviation_1(core):
+    agent, shown, read = Agent(core(), 2, Discrete(3)), torch.randn(5, 40, 2), []
+    agent.feel(shown)
+    agent.policy.register_forward_pre_hook(lambda _, given: read.append(given[0].flatten(0, 1)))
+    agent(shown)
+    torch.testing.assert_close(read[0].mean(0), torch.zeros_like(read[0][0]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(read[0].std(0, correction=0), torch.ones_like(read[0][0]), rtol=0, atol=1e-3)
+
+
 def test_what_cannot_be_is_one_clear_error_before_anything_moves():
     agent = agent_of(lambda: Memoryless(2, 2), Cue())
     with pytest.raises(ArgumentError, match="an observation holds nan"):

@@ -57,13 +57,16 @@ class Agent(nn.Module):
 
     The map to values computes standardised ones, and is set anew as returns grow so that the values themselves stay
     (PopArt): policy and values share the cell, and errors in the unit of the reward would drown the policy's gradient.
+    What the maps read is standardised likewise: outputs that are small, or far from 0 beside what they vary by, as
+    potentials between reversal potentials are, make a linear map learn slowly.
 
     Args:
         core: (x (batch, time, observations), state) -> (y (batch, time, width), state): a layer of wormnet, torch's
             LSTM or GRU with the batch first, or a module with the attribute `width`.
         observations: numbers in one.   actions: a Gymnasium space, Discrete or Box of one axis.
 
-    Source: van Hasselt et al. 2016, arXiv 1602.07714, of the values.
+    Source: van Hasselt et al. 2016, arXiv 1602.07714, of the values; LeCun, Bottou, Orr & Müller 1998, Efficient
+        BackProp, section 4.3, of why inputs are standardised.
 
     >>> from gymnasium.spaces import Discrete
     >>> agent = Agent(nn.LSTM(2, 8, batch_first=True), 2, Discrete(3))
@@ -86,14 +89,14 @@ class Agent(nn.Module):
         for layer, gain in ((self.policy, 0.01), (self.value, 1.0)):
             nn.init.orthogonal_(layer.weight, gain)
             nn.init.zeros_(layer.bias)
-        self.observed, self.returned = Moments((observations,)), Moments(())
+        self.observed, self.felt, self.returned = Moments((observations,)), Moments((width_of(core),)), Moments(())
 
     def forward(
         self, observations: Tensor, state: Any = None, starts: Tensor | None = None
     ) -> tuple[torch.distributions.Distribution, Tensor, Any]:
         """Observations (batch, time, n) -> the distribution of actions, values (batch, time), and the last state."""
-        x = (observations - self.observed.mean) / self.observed.scale
-        y, state = run(self.core, x.clamp(-10, 10).to(self.policy.weight.dtype), state, starts)
+        y, state = self._core(observations, state, starts)
+        y = (y - self.felt.mean.to(y.dtype)) / self.felt.scale.to(y.dtype)
         means = self.policy(y)
         if self.spread is None:
             spread: Any = torch.distributions.Categorical(logits=means, validate_args=False)
@@ -101,6 +104,10 @@ class Agent(nn.Module):
             normal = torch.distributions.Normal(means, self.spread.exp(), validate_args=False)
             spread = torch.distributions.Independent(normal, 1)
         return spread, self.value(y)[..., 0] * self.returned.scale + self.returned.mean, state
+
+    def _core(self, observations: Tensor, state: Any, starts: Tensor | None) -> tuple[Tensor, Any]:
+        x = (observations - self.observed.mean) / self.observed.scale
+        return run(self.core, x.clamp(-10, 10).to(self.policy.weight.dtype), state, starts)
 
     def act(self, observations: Any, state: Any = None, starts: Any = None) -> tuple[NDArray[Any], Any]:
         """The likeliest actions of (batch, n) observations; `starts` (batch,) tells whose episode begins.
@@ -119,6 +126,16 @@ class Agent(nn.Module):
         if self.discrete:
             return actions.numpy() + int(self.space.start)
         return np.clip(actions.double().numpy(), self.space.low, self.space.high).astype(self.space.dtype)
+
+    @torch.no_grad()
+    def feel(self, observations: Tensor, state: Any = None, starts: Tensor | None = None) -> None:
+        """Count what the cell puts out in what the maps' inputs are standardised by; what the agent does stays."""
+        mean, scale = self.felt.mean.clone(), self.felt.scale
+        self.felt.notice(self._core(observations, state, starts)[0])
+        shift, ratio = ((self.felt.mean - mean) / scale, self.felt.scale / scale)
+        for head in (self.policy, self.value):
+            head.bias.add_(head.weight @ shift.to(head.weight.dtype))
+            head.weight.mul_(ratio.to(head.weight.dtype))
 
     @torch.no_grad()
     def expect(self, returns: Tensor) -> None:

@@ -261,6 +261,7 @@ def ppo(
             optimiser.param_groups[0]["lr"] = plan.rate * (1 - update / updates)
             rollout = world.collect()
             agent.expect(rollout.returns)
+            agent.feel(rollout.observations, rollout.state, rollout.starts)
             parts = improve(agent, optimiser, rollout, plan, rng)
             agent.observed.notice(rollout.observations)
             recent = world.finished[-20:]
