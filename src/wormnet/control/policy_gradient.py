@@ -305,10 +305,15 @@ def _check_agent(agent: Any) -> None:
         raise ArgumentError(f"agent is {shown(agent)}; it takes an Agent: Agent(layer, observations, action_space).")
 
 
-def evaluate(agent: Agent, env: str | Callable[[], Any], *, episodes: int = 20, seed: int = 0) -> NDArray[np.float64]:
-    """(episodes,) returns of the agent's likeliest actions, all episodes side by side, each of a seed of its own.
+def evaluate(
+    agent: Agent, env: str | Callable[[], Any], *, episodes: int = 20, seed: int = 1_000_000
+) -> NDArray[np.float64]:
+    """(episodes,) returns of the agent's likeliest actions, all episodes side by side.
 
-    env: as for `ppo`.
+    Args:
+        env: as for `ppo`.
+        seed: of the first episode, the next of the second, and so on. `ppo` begins its first episodes with its own
+            seed and those after it, so an agent that learned with seed=0 has seen those of 0, 1, ....
     """
     _check_agent(agent)
     make = _maker(env)
