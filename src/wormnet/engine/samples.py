@@ -140,8 +140,7 @@ def _lengths(lengths: Tensor | None, batch: int, time: int, device: torch.device
         raise ArgumentError(f"lengths holds {lengths.dtype}; it takes whole numbers, 0 to {time}.")
     if _may_look(lengths):
         looked = _numbers_of(lengths)
-        least, most = torch.aminmax(looked) if looked.numel() else (torch.zeros(()),) * 2
-        if least < 0 or most > time:
+        if looked.numel() and (looked.min() < 0 or looked.max() > time):
             at = torch.nonzero((looked < 0) | (looked > time))[0].tolist()
             shown = int(looked[tuple(at)])
             raise ArgumentError(f"lengths[{at[-1]}] is {shown}; x has {time} samples, so it takes 0 to {time}.")

@@ -91,13 +91,16 @@ def sort_down(values, most, count, order):
 @inlined
 def deal(lengths, order, lane, begin, loads, several, heap):
     """Give each sequence of the order to the lane that has least. A heap has it at its top: fewest ticks, then fewest
-    sequences, so that no lane stays empty where lengths are 0. First ticks rise from one sequence to the next."""
+    sequences, so that no lane stays empty where lengths are 0. First ticks rise from one sequence to the next. Returns
+    the ticks of the lane that has most."""
+    most = 0
     for k in range(len(loads)):
         loads[k], several[k], heap[k] = 0, 0, k
     for i in range(len(order)):
         top = heap[0]
         lane[i], begin[i] = top, loads[top]
         loads[top] += lengths[order[i]]
+        most = max(most, loads[top])
         several[top] += 1
         place = 0
         while True:
@@ -110,6 +113,7 @@ def deal(lengths, order, lane, begin, loads, several, heap):
                 break
             heap[place], heap[least] = heap[least], heap[place]
             place = least
+    return most
 
 
 @inlined
@@ -177,20 +181,14 @@ def lay_out(given, time, refill, made, room):
         least, few = WORTH * ticks_of(lengths, order), max(1, total // (LANES * longest))
         for blocks in range(few, min(few + 2, (batch + LANES - 1) // LANES)):
             n = blocks * LANES
-            deal(lengths, order, lane, begin, loads[:n], several[:n], heap[:n])
-            most = 0
-            for k in range(n):
-                most = max(most, loads[k])
+            most = deal(lengths, order, lane, begin, loads[:n], several[:n], heap[:n])
             if most <= min(STRETCH * longest, 2 * time):
                 sort_down(loads[:n], most, count, by_load)
                 ticks = ticks_of(loads, by_load[:n])
                 if ticks <= least:
                     lanes, least = n, ticks
     if lanes < batch:
-        deal(lengths, order, lane, begin, loads[:lanes], several[:lanes], heap[:lanes])
-        most = 0
-        for k in range(lanes):
-            most = max(most, loads[k])
+        most = deal(lengths, order, lane, begin, loads[:lanes], several[:lanes], heap[:lanes])
         sort_down(loads[:lanes], most, count, by_load)
         for k in range(lanes):
             heap[by_load[k]], several[k] = k, loads[by_load[k]]

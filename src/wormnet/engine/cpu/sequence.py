@@ -39,7 +39,7 @@ from wormnet.engine.cpu.rows import (
     write_kept,
 )
 from wormnet.engine.cpu.schedule import SWITCH
-from wormnet.engine.cpu.sparse import Code, sparse_update
+from wormnet.engine.cpu.sparse import Code, room_row, sparse_update
 from wormnet.engine.cpu.team import team_kernel
 from wormnet.engine.cpu.transfer import collect
 from wormnet.engine.program import Program
@@ -313,7 +313,7 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
         at = before * (each + sizes[KEPT]) + (changes + block) * wide + ticks * each + (change - changes) * wide
         kept_from = at + wide if whole else span * each + wide
         none, by_x = all_lanes(p, p.dtype.type(0)), len(g_x) > 0 or sizes[SCALE] >= 0
-        g = room_row_of(sizes[G], stages, wide)
+        g = room_row(sizes[G], stages, wide)
         if len(initial):
             load_states(initial, lanes, first, held, batch, n, states, room, sizes[INITIAL])
         else:
@@ -394,12 +394,6 @@ def _backward(program: Program, advance: Code, parts: list[Code]) -> Code:
         restore(before)
 
     return backward
-
-
-@inlined
-def room_row_of(g, stages, wide):
-    """Offset of the newest row's adjoint."""
-    return g + stages * wide
 
 
 def _part_backward(ROW: int, WIDE: int, stages: int, part: Code, following: Code) -> Code:
