@@ -40,7 +40,10 @@ def drive(
     folds: Annotated[int, typer.Option(min=0, help="Run i is tested on the roads of fold i; 0: 10, or 6.")] = 0,
     cars: Annotated[int, typer.Option(min=0, help="Roads, and seeds of noise, of the active test; 0: 20, or 3.")] = 0,
     epochs: Annotated[int, typer.Option(min=0, help="Passes over the recorded drives; 0: 10, or 12.")] = 0,
-    small: Annotated[bool, typer.Option("--small", help="Pictures and head of --quick: 24 x 80, a third.")] = False,
+    small: Annotated[
+        bool | None,
+        typer.Option("--small/--full", help="24 x 80 pictures and a third of the head, as --quick, or 48 x 160."),
+    ] = None,
     noise: Annotated[str, typer.Option(help="Variances of the pixel noise, commas between; none for 0,.1,.2,.3.")] = "",
     on: Annotated[
         str, typer.Option(help="Where to: road, ours, or CarRacing-v3 or racetrack-v1, by wormnet[outside].")
@@ -54,8 +57,9 @@ def drive(
     console = Console(highlight=False, markup=False, emoji=False)
     course = QUICK if quick else Course()
     changes: dict[str, Any] = {"folds": folds, "cars": cars, "epochs": epochs}
-    if small:
-        changes |= {"rows": QUICK.rows, "columns": QUICK.columns, "filters": QUICK.filters}
+    if small is not None:
+        seen = QUICK if small else Course()
+        changes |= {"rows": seen.rows, "columns": seen.columns, "filters": seen.filters}
     if noise:
         changes["noise"] = _variances(noise)
     course = dataclasses.replace(course, **{name: value for name, value in changes.items() if value}).on(on)

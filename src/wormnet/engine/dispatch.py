@@ -12,9 +12,10 @@ from torch import Tensor
 from wormnet.engine import cpu, gpu, operator
 from wormnet.engine.constants import plainly, shown
 from wormnet.engine.layout import Layout, layout_of
-from wormnet.engine.program import Program, uniform_of
+from wormnet.engine.program import Program
 from wormnet.engine.reference import Reference, States
 from wormnet.engine.samples import Samples
+from wormnet.engine.uniform import uniform_of
 from wormnet.errors import ArgumentError, BackendError, unknown
 from wormnet.models.equation import DenseUpdate
 from wormnet.models.spec import Values
@@ -72,7 +73,8 @@ def choose(
         backend: a name of BACKENDS; a named one runs or raises, "auto" takes the fastest that can.
         checkpoint: spend time to save memory in the backward pass.
 
-    Raises: BackendError if a named engine cannot run this; it says why.
+    Raises: BackendError if a named engine cannot run this; it says why. ArgumentError if the model computes something
+        else where dt is one number.
     """
     reasons = []
     for name in BACKENDS[1:] if backend == "auto" else [backend]:
@@ -81,7 +83,7 @@ def choose(
             why = "asked for" if backend == name else f"the layer is on {device.type}, in {dtype}"
             if name == "reference":
                 return Choice(name, why, _reference(layout, device))
-            program = uniform_of(layout.program) if name == "cpu" and dtype in EXACT else None
+            program = uniform_of(layout) if name == "cpu" and dtype in EXACT else None
             run, uniform = (
                 None if one is None else compiled(layout_of(one, layout.wiring, maps=name == "cpu"), checkpoint, device)
                 for one in (layout.program, program)

@@ -14,7 +14,7 @@ from wormnet.models import MODELS, Model, named
 from wormnet.models.equation import DenseUpdate, Edge, State, Update
 from wormnet.models.memory import MEMORY, memory_update
 
-__all__ = ["Part", "Program", "program_named", "program_of", "uniform_of"]
+__all__ = ["Part", "Program", "program_named", "program_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +128,11 @@ class Program:
         return f"{self.model.name}|{options}|{int(self.memory)}{'u' * self.uniform}|{self.code}"
 
     @property
+    def own_state(self) -> bool:
+        """Whether the connections include one from a neuron's own state."""
+        return any(not isinstance(part.update, DenseUpdate) and part.update.own_state for part in self.parts)
+
+    @property
     def rows(self) -> int:
         """How many evaluations a sample has."""
         return sum(part.unfolds * part.stages for part in self.parts)
@@ -139,13 +144,6 @@ _BY_MODEL: dict[Any, Program] = {}
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else repr(value)
-
-
-def uniform_of(program: Program) -> Program | None:
-    """The program of calls in which dt is one number, if the model has another one for them."""
-    if program.model.uniform_updates() is None:
-        return None
-    return program_of(program.model, memory=program.memory, uniform=True)
 
 
 def program_of(model: Model, *, memory: bool = False, uniform: bool = False) -> Program:

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -139,11 +140,12 @@ def _lengths(lengths: Tensor | None, batch: int, time: int, device: torch.device
     if lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise ArgumentError(f"lengths holds {lengths.dtype}; it takes whole numbers, 0 to {time}.")
     if _may_look(lengths):
-        looked = _numbers_of(lengths)
-        if looked.numel() and (looked.min() < 0 or looked.max() > time):
-            at = torch.nonzero((looked < 0) | (looked > time))[0].tolist()
-            shown = int(looked[tuple(at)])
-            raise ArgumentError(f"lengths[{at[-1]}] is {shown}; x has {time} samples, so it takes 0 to {time}.")
+        looked = _numbers_of(lengths).numpy()
+        if looked.size and (looked.min() < 0 or looked.max() > time):
+            at = np.argwhere((looked < 0) | (looked > time))[0]
+            raise ArgumentError(
+                f"lengths[{at[-1]}] is {looked[tuple(at)]}; x has {time} samples, so it takes 0 to {time}."
+            )
     return lengths
 
 

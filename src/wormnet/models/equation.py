@@ -219,7 +219,10 @@ class Model(ABC):
         return dict(p)
 
     def uniform_updates(self) -> tuple[Update | DenseUpdate, ...] | None:
-        """What happens in a sample if dt is one number for all of a call, where less is to do then; None if not."""
+        """What happens in a sample if dt is one number for all of a call, where less is to do then; None if not.
+
+        Has to compute what `updates` does at that dt, which is looked at when a layer is built.
+        """
         return None
 
     def uniform_coefficients(self, p: Values, dt: Tensor) -> dict[str, Tensor]:

@@ -18,7 +18,6 @@ from wormnet.engine.samples import Samples, arrange, numbers, wrong_width
 from wormnet.engine.scan import exporting, scanned
 from wormnet.errors import ArgumentError, BackendError, ShapeError
 from wormnet.models import Model, named
-from wormnet.models.equation import DenseUpdate
 from wormnet.models.memory import memory_coefficients
 from wormnet.models.spec import Values, check_count, check_flag
 from wormnet.nn.arguments import check_input, check_state, lifted, lifted_state
@@ -72,11 +71,6 @@ def _checked_unit(time_unit: Any) -> float:
     if isinstance(time_unit, bool) or not 0.0 < unit < float("inf"):
         raise ArgumentError(f"time_unit is {time_unit!r}; it takes a number > 0: how much of dt is one unit of time.")
     return unit
-
-
-def _reads_own_state(model: Model) -> bool:
-    """Whether the connections of a model include one from a neuron's own state."""
-    return any(not isinstance(update, DenseUpdate) and update.own_state for update in model.updates())
 
 
 class Recurrent(nn.Module):
@@ -172,7 +166,7 @@ class Recurrent(nn.Module):
         self._starts_at_zero = all(state.start == 0 for state in self._layout.program.states)
         self._backend, self.checkpoint = check_backend(backend), checkpoint
         self._choice: tuple[Any, Choice] | None = None
-        self._table = Table(self.model.params(wiring), wiring, own=_reads_own_state(self.model))
+        self._table = Table(self.model.params(wiring), wiring, own=self._layout.program.own_state)
         self._at: dict[str, Tensor] = {}
         self._read = tuple((name, spec.stored_as, spec) for name, spec in self._table.specs.items())
         self._ready = Ready([self._table.shapes[name] for name in self._table.specs])

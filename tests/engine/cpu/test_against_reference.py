@@ -10,7 +10,10 @@ from tolerances import close
 
 import wormnet
 from wormnet import Recurrent
-from wormnet.engine.program import program_named, program_of, uniform_of
+from wormnet.engine.layout import layout_of
+from wormnet.engine.program import program_named, program_of
+from wormnet.engine.uniform import uniform_of
+from wormnet.errors import ArgumentError
 from wormnet.models import CTRNN, LTC, CfC
 
 MODELS = [
@@ -157,8 +160,9 @@ def test_nothing_that_stands_in_the_padding_reaches_a_result(model, batch, check
 def test_samples_that_last_equally_long_are_computed_like_the_reference(mode, layers, dtype, monkeypatch):
     """One number for dt makes one head of the gate's two; the reference computes both, for every sample."""
     calls, uniform = [], CfC.uniform_coefficients
-    monkeypatch.setattr(CfC, "uniform_coefficients", lambda *given: calls.append(given) or uniform(*given))
     model = CfC(mode=mode, backbone_layers=layers, backbone_units=9, fixed_zeros=True)
+    wormnet.Recurrent(wormnet.dense(3, 5), model)  # a model's first layer proves it
+    monkeypatch.setattr(CfC, "uniform_coefficients", lambda *given: calls.append(given) or uniform(*given))
     case = Case(wormnet.dense(3, 5), model, 17, 16, 0, dtype=dtype)
     case.numbers["g_weight"][0, :4] = 0.0
     of_each, case.numbers["dt"] = case.numbers["dt"], torch.tensor(0.7, dtype=dtype)
@@ -173,12 +177,29 @@ def test_samples_that_last_equally_long_are_computed_like_the_reference(mode, la
 
 
 def test_a_program_of_samples_that_last_equally_long_is_found_by_its_name(monkeypatch):
-    program = uniform_of(program_of(CfC(backbone_layers=1)))
+    def found(model):
+        return uniform_of(layout_of(program_of(model), wormnet.dense(2, 3)))
+
+    program = found(CfC(backbone_layers=1))
     assert program is not None
     monkeypatch.setattr(wormnet.engine.program, "_BY_NAME", {})
     monkeypatch.setattr(wormnet.engine.program, "_BY_MODEL", {})
     assert program_named(program.name).code == program.code != program_of(program.model).code
-    assert uniform_of(program_of(CfC(mode="pure", backbone_layers=1))) is uniform_of(program_of(CfC())) is None
+    assert found(CfC(mode="pure", backbone_layers=1)) is found(CfC()) is None
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_a_model_that_computes_something_else_where_dt_is_one_number_is_refused_when_a_layer_is_built(memory):
+    class Late(CfC):
+        name = "late CfC of a test"
+
+        def uniform_coefficients(self, p, dt):
+            return super().uniform_coefficients(p, dt + 0.5)
+
+    with pytest.raises(ArgumentError, match=r"late CfC of a test: uniform_updates .* take v to .* at dt=0\.3, where"):
+        Recurrent(wormnet.dense(3, 5), Late(backbone_layers=1), backend="cpu", mixed_memory=memory)
+    Recurrent(wormnet.dense(3, 5), Late(backbone_layers=1), backend="reference")  # which has no use for it
+    Recurrent(wormnet.dense(3, 5), Late(backbone_layers=0))
 
 
 @settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])

@@ -32,9 +32,10 @@ class Schedule(NamedTuple):
 
     first: Tensor
     """(3, lanes): each lane's first sequence; the sample that it would be at in tick 0, among all samples of the batch;
-    and the tick from which it idles. Kernels change what stands here where a lane switches."""
+    and the tick from which it idles. Forward kernels change what stands here where a lane switches; take a copy."""
     last: Tensor
-    """The same with each lane's last sequence, and the sample that this would have been at in tick 0."""
+    """The same with each lane's last sequence, and the sample that this would have been at in tick 0. Backward kernels
+    change it likewise."""
     blocks: Tensor
     """(blocks + 1, 2): how many ticks all blocks before have, and how many switches"""
     switches: Tensor
@@ -55,20 +56,23 @@ def schedule_of(lengths: Tensor | None, batch: int, time: int, *, refill: bool) 
     """
     if lengths is None:
         return _full(batch, time)
-    return _laid_out(lengths.numpy(), time, refill)
+    return _laid_out(lengths.numpy().astype(np.int64, copy=False).tobytes(), time, refill)
 
 
 @lru_cache(maxsize=32)
 def _full(batch: int, time: int) -> Schedule:
+    return _laid_out(np.full(batch, time, np.int64).tobytes(), time, False)
+
+
+@lru_cache(maxsize=32)
+def _laid_out(lengths: bytes, time: int, refill: bool) -> Schedule:
+    """By the lengths themselves: the backward pass has those of the forward pass, and many a batch comes again."""
+    given = np.frombuffer(lengths, np.int64)
+    batch = len(given)
     with torch.inference_mode(False):
-        return _laid_out(np.full(batch, time), time, False)
-
-
-def _laid_out(lengths: np.ndarray, time: int, refill: bool) -> Schedule:
-    batch = len(lengths)
-    made = torch.empty((6 + SWITCH) * batch + 2 * blocks_of(batch) + 2, dtype=torch.int64, device="cpu")
+        made = torch.empty((6 + SWITCH) * batch + 2 * blocks_of(batch) + 2, dtype=torch.int64, device="cpu")
     room = np.empty(8 * batch + 2 * time + 2, np.int64)
-    lanes = _lay_out(np.ascontiguousarray(lengths, np.int64), time, refill, made.numpy(), room)
+    lanes = _lay_out(given, time, refill, made.numpy(), room)
     sizes = 3 * lanes, 3 * lanes, 2 * blocks_of(lanes) + 2, SWITCH * (batch - lanes)
     return Schedule(*made[: sum(sizes)].split(sizes))
 
