@@ -137,7 +137,7 @@ def test_trained_drivers_lie_in_files_that_their_reader_reads_and_older_files_go
     kept, frames = tmp_path / "runs" / "ncp-ltc-19_0.safetensors", (tmp_path / "film.gif").read_bytes()
     driver, test = Driver.load(kept), lane_test.LaneTest({"cnn": lambda inputs, seed: Memoryless(inputs, 64)}, TINY)
     assert driver.pictures == (12, 24, 1)
-    # A network without a memory has no form of its own: its numbers alone.
+    assert type(Driver.load(tmp_path / "runs" / "cnn_0.safetensors").core) is Memoryless
     test.make("cnn", 0).load_state_dict(load_file(tmp_path / "runs" / "cnn_0.safetensors"))
     save_file(driver.state_dict(), kept)  # as releases before did
     (tmp_path / "film.gif").unlink()

@@ -77,8 +77,59 @@ def test_a_driver_from_its_file_steers_as_before(kept):
         torch.testing.assert_close(again(pictures)[0], driver(pictures)[0])
     assert not again.training
     assert all(one.requires_grad for one in again.head.parameters())
-    with pytest.raises(ArgumentError, match="core is a Memoryless; its file takes a recurrent layer"):
-        Driver(Memoryless(8, 3), rows=8, columns=12, filters=(2, 2, 2, 2, 2)).save(path)
+
+
+@pytest.mark.parametrize(
+    "core",
+    [
+        *(nn.LSTM(8, 5, batch_first=True), nn.LSTM(8, 5, 2, bias=False, batch_first=True, dropout=0.5, proj_size=3)),
+        *(nn.GRU(8, 5, batch_first=True), Memoryless(8, 3)),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+def test_a_driver_without_a_layer_of_ours_steers_as_before_and_learns_on(core, tmp_path):
+    driver, pictures = Driver(core, rows=8, columns=12, filters=(2, 3, 2, 2, 2)), torch.rand(2, 5, 8, 12, 1)
+    driver.eval().save(tmp_path / "driver")
+    again = Driver.load(tmp_path / "driver")
+    assert torch.equal(again(pictures)[0], driver(pictures)[0])
+    assert repr(again) == repr(driver)
+    again(pictures)[0].sum().backward()
+    assert all(one.grad is not None for one in again.parameters())
+    with torch.no_grad():
+        before = again(pictures)[0]
+        for one in again.core.parameters():
+            one.mul_(0.5)
+        assert not torch.equal(again(pictures)[0], before)  # what it holds is what it runs
+
+
+def test_a_core_that_a_file_does_not_take_is_one_clear_error(tmp_path):
+    driver = Driver(nn.RNN(8, 3, batch_first=True), rows=8, columns=12, filters=(2, 2, 2, 2, 2))
+    with pytest.raises(ArgumentError, match="core is a RNN; its file takes a recurrent layer of wormnet, or LSTM, GRU"):
+        driver.save(tmp_path / "driver")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_claims_another_core_is_a_data_error(tmp_path):
+    path = tmp_path / "driver"
+    Driver(nn.LSTM(8, 5, batch_first=True), rows=8, columns=12, filters=(2, 2, 2, 2, 2)).save(path)
+    whole = path.read_bytes()
+    for old, new in (
+        (b'"LSTM"', b'"LSTN"'),
+        (b'"LSTM"', b'"GRU" '),
+        (b'"hidden_size": 5', b'"hidden_size": 6'),
+        (b'"num_layers": 1', b'"num_layers": 2'),
+        (b'"num_layers": 1', b'"num_layers": 9e9'),
+        (b'"bias": true', b'"bias": null'),
+        (b'"proj_size": 0', b'"proj_size": 5'),
+        (b'"kind"', b'"king"'),
+    ):
+        head = int.from_bytes(whole[:8], "little")
+        changed = whole[8 : 8 + head].replace(old.replace(b'"', b'\\"'), new.replace(b'"', b'\\"'))
+        assert changed != whole[8 : 8 + head]
+        path.write_bytes(len(changed).to_bytes(8, "little") + changed + whole[8 + head :])
+        with pytest.raises(DataError, match="holds no valid driver"):
+            Driver.load(path)
 
 
 def test_files_that_hold_no_driver_are_data_errors(kept, tmp_path):

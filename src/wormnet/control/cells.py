@@ -23,7 +23,7 @@ class Memoryless(nn.Module):
 
     def __init__(self, inputs: int, width: int):
         super().__init__()
-        self.width = width
+        self.inputs, self.width = inputs, width
         self.layer = nn.Linear(inputs, width)
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, None]:

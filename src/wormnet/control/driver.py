@@ -99,7 +99,8 @@ class Driver(nn.Module):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write head, core and read-out into one safetensors file, whole or not at all.
 
-        Raises: ArgumentError if the core is no recurrent layer of wormnet, DataError if it cannot be written.
+        Raises: ArgumentError if the core is no recurrent layer of wormnet, LSTM or GRU of torch, or `Memoryless`;
+            DataError if it cannot be written.
         """
         driver_files.save(self, path)
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors.numpy
 import torch
+from torch import nn
 
 from wormnet.atomic import write_whole
+from wormnet.control.cells import Memoryless
 from wormnet.control.policy_files import headed, packed, unpacked
 from wormnet.errors import ArgumentError, DataError, WormnetError
 from wormnet.nn.files import read
@@ -20,22 +22,37 @@ if TYPE_CHECKING:
 __all__ = ["load", "save"]
 
 FORMAT, VERSION = "wormnet-driver", 1
-PARTS = ("head.", "read_out.")
+OF_TORCH = ("input_size", "hidden_size", "num_layers", "bias", "dropout")
+CORES: dict[str, tuple[type[nn.Module], tuple[str, ...], dict[str, Any]]] = {
+    "LSTM": (nn.LSTM, (*OF_TORCH, "proj_size"), {"batch_first": True}),
+    "GRU": (nn.GRU, OF_TORCH, {"batch_first": True}),
+    "Memoryless": (Memoryless, ("inputs", "width"), {}),
+}
+"""Cores besides wormnet's layers: class, the attributes that make it anew, and what all of them are made with."""
+MOST_LAYERS = 64
+"""Of a core of torch: a file that claims more would be built for hours before it was found out."""
 
 
 def save(driver: "Driver", path: str | os.PathLike[str]) -> None:
     """Write a driver; see `Driver.save`."""
-    if not isinstance(driver.core, Recurrent):
-        raise ArgumentError(
-            f"the driver's core is a {type(driver.core).__name__}; its file takes a recurrent layer of wormnet. Of any "
-            "other keep driver.state_dict()."
-        )
-    state = driver.state_dict()
-    tensors: dict[str, Any] = {
-        name: one.detach().cpu().contiguous().numpy() for name, one in state.items() if name.startswith(PARTS)
+    core, tensors, ours = driver.core, driver.state_dict(), isinstance(driver.core, Recurrent)
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    head |= {"pictures": driver.pictures, "filters": driver.filters}
+    if not ours:
+        kind = next((kind for kind, (made, _, _) in CORES.items() if type(core) is made), None)
+        if kind is None:
+            raise ArgumentError(
+                f"the driver's core is a {type(core).__name__}; its file takes a recurrent layer of wormnet, or "
+                f"{', '.join(CORES)}. Of any other keep driver.state_dict()."
+            )
+        head["core"] = {"kind": kind, **{name: getattr(core, name) for name in CORES[kind][1]}}
+    content: dict[str, Any] = {
+        name: one.detach().cpu().contiguous().numpy()
+        for name, one in tensors.items()
+        if not (ours and name.startswith("core."))
     }
-    head = {"format": FORMAT, "version": VERSION, "pictures": driver.pictures, "filters": driver.filters}
-    content = {**tensors, "core": packed(driver.core)}
+    if isinstance(core, Recurrent):
+        content["core"] = packed(core)
     write_whole(path, safetensors.numpy.save(content, metadata={"wormnet": json.dumps(head)}))
 
 
@@ -50,18 +67,26 @@ def load(path: str | os.PathLike[str]) -> "Driver":
         if not 0 < rows * columns * channels <= 2**24:
             raise ValueError(f"its pictures are {rows} x {columns} x {channels}")
         sizes = {"rows": rows, "columns": columns, "channels": channels, "filters": tuple(head["filters"])}
-        core = unpacked(given.pop("core").numpy())
+        ours = unpacked(given.pop("core").numpy()) if "core" not in head else None
         # What does not fit is found before anything as large as the file says is made.
         with torch.device("meta"):
-            driver = Driver(core, **sizes)
-        made = {key: one for key, one in driver.state_dict().items() if key.startswith(PARTS)}
+            driver = Driver(_core_of(head["core"]) if ours is None else ours, **sizes)
+        made = {key: one for key, one in driver.state_dict().items() if ours is None or not key.startswith("core.")}
         for key in sorted(made.keys() | given.keys()):
             one = given.get(key)
             if one is None or key not in made or (one.shape, one.dtype) != (made[key].shape, made[key].dtype):
                 told = "missing" if one is None else f"{tuple(one.shape)} of {one.dtype}"
-                raise ValueError(f"{key} is {told}, which does not fit its pictures and filters")
-        driver.load_state_dict(given, strict=False, assign=True)
+                raise ValueError(f"{key} is {told}, which does not fit its pictures, filters and core")
+        driver.load_state_dict(given, strict=ours is None, assign=True)
     except (WormnetError, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{printable(checked(path))} holds no valid driver: {reason[:1000]}") from None
     return driver.eval()
+
+
+def _core_of(described: dict[str, Any]) -> nn.Module:
+    """A core that is none of wormnet's layers, with numbers still to be set."""
+    made, names, always = CORES[described["kind"]]
+    if described.get("num_layers", 1) > MOST_LAYERS:
+        raise ValueError(f"its core has {described['num_layers']} layers; it takes {MOST_LAYERS} at most")
+    return made(**{name: described[name] for name in names}, **always)
