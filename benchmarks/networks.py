@@ -1,5 +1,6 @@
 """What the cases run: our layers and their peers, made alike and called alike."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,19 +63,22 @@ ALL, LAST, FORWARD = "all", "last", "forward"
 """What a call does: a training step with the loss on every output, on the last output only, or no way back."""
 
 
-def sequences(layer: nn.Module, batch: int, steps: int, *, what: str = ALL, **given: Tensor) -> Callable[[], object]:
-    """One call over a batch."""
+def sequences(
+    layer: nn.Module, batch: int, steps: int, *, what: str = ALL, lengths: list[Tensor] | None = None
+) -> Callable[[], object]:
+    """One call over a batch; the lengths take turns."""
+    given = itertools.cycle([{"lengths": one} for one in lengths] if lengths else [{}])
     x = torch.randn(batch, steps, INPUTS, generator=torch.Generator().manual_seed(0))
     layer(x[:1, :1])[0].sum().backward()  # what a first call loads is not what a call costs
 
     def train() -> None:
         layer.zero_grad(set_to_none=True)
-        y = layer(x, **given)[0]
+        y = layer(x, **next(given))[0]
         (y[:, -1] if what == LAST else y).sum().backward()
 
     def forward() -> None:
         with torch.no_grad():
-            layer(x, **given)
+            layer(x, **next(given))
 
     return forward if what == FORWARD else train
 
@@ -133,11 +137,12 @@ def lrc() -> Runs:
 
 def padded(layer: Callable[[], nn.Module]) -> Runs:
     """Sequences whose mean length is half of the longest, as they come and sorted, and all of full length."""
-    drawn = np.random.default_rng(0).permutation(np.linspace(1, 100, 64).round().astype(np.int64))
-    lengths, network = torch.from_numpy(drawn), layer()
+    rng, network = np.random.default_rng(0), layer()
+    # Of a batch that came shortly before, layers remember how it is laid out; those of an epoch are all new.
+    lengths = [torch.from_numpy(rng.permutation(np.linspace(1, 100, 64).round().astype(np.int64))) for _ in range(99)]
     return {
         "wormnet": sequences(network, 64, 100, lengths=lengths),
-        "sorted": sequences(network, 64, 100, lengths=lengths.sort(descending=True).values),
+        "sorted": sequences(network, 64, 100, lengths=[lengths[0].sort(descending=True).values]),
         "full batch": sequences(network, 64, 100),
     }
 

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -140,11 +139,12 @@ def _lengths(lengths: Tensor | None, batch: int, time: int, device: torch.device
     if lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise ArgumentError(f"lengths holds {lengths.dtype}; it takes whole numbers, 0 to {time}.")
     if _may_look(lengths):
-        looked = _numbers_of(lengths).numpy()
-        if looked.size and (looked.min() < 0 or looked.max() > time):
-            at = np.argwhere((looked < 0) | (looked > time))[0]
+        # Python's own min and max: those of arrays take as long as many a small batch's kernels.
+        looked = _numbers_of(lengths).flatten().tolist()
+        if looked and (min(looked) < 0 or max(looked) > time):
+            at = next(i for i, one in enumerate(looked) if not 0 <= one <= time)
             raise ArgumentError(
-                f"lengths[{at[-1]}] is {looked[tuple(at)]}; x has {time} samples, so it takes 0 to {time}."
+                f"lengths[{at % batch}] is {looked[at]}; x has {time} samples, so it takes 0 to {time}."
             )
     return lengths
 

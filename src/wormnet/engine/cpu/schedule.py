@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from wormnet.engine.cpu import LANES
@@ -30,15 +30,15 @@ WORTH = 0.95
 class Schedule(NamedTuple):
     """What the kernels read, all of it flat. Lanes are counted over all blocks, LANES in each but the last."""
 
-    first: Tensor
+    first: NDArray[np.int64]
     """(3, lanes): each lane's first sequence; the sample that it would be at in tick 0, among all samples of the batch;
     and the tick from which it idles. Forward kernels change what stands here where a lane switches; take a copy."""
-    last: Tensor
+    last: NDArray[np.int64]
     """The same with each lane's last sequence, and the sample that this would have been at in tick 0. Backward kernels
     change it likewise."""
-    blocks: Tensor
+    blocks: NDArray[np.int64]
     """(blocks + 1, 2): how many ticks all blocks before have, and how many switches"""
-    switches: Tensor
+    switches: NDArray[np.int64]
     """(switches, SWITCH): before a tick a lane of the block goes from one sequence to another: the tick, the lane, the
     sequence that ends and where it would be at tick 0, the one that begins and where it would be"""
 
@@ -69,12 +69,13 @@ def _laid_out(lengths: bytes, time: int, refill: bool) -> Schedule:
     """By the lengths themselves: the backward pass has those of the forward pass, and many a batch comes again."""
     given = np.frombuffer(lengths, np.int64)
     batch = len(given)
-    with torch.inference_mode(False):
-        made = torch.empty((6 + SWITCH) * batch + 2 * blocks_of(batch) + 2, dtype=torch.int64, device="cpu")
+    made = np.empty((6 + SWITCH) * batch + 2 * blocks_of(batch) + 2, np.int64)
     room = np.empty(8 * batch + 2 * time + 2, np.int64)
-    lanes = _lay_out(given, time, refill, made.numpy(), room)
-    sizes = 3 * lanes, 3 * lanes, 2 * blocks_of(lanes) + 2, SWITCH * (batch - lanes)
-    return Schedule(*made[: sum(sizes)].split(sizes))
+    lanes = _lay_out(given, time, refill, made, room)
+    last, blocks = 3 * lanes, 6 * lanes
+    switches = blocks + 2 * blocks_of(lanes) + 2
+    end = switches + SWITCH * (batch - lanes)
+    return Schedule(made[:last], made[last:blocks], made[blocks:switches], made[switches:end])
 
 
 @inlined

@@ -187,11 +187,11 @@ class Blocks(_Rows):
         self._p[...] = whole.reshape(self._blocks, LANES, -1).transpose(0, 2, 1)
 
     def _advance(self) -> Array:
-        last, none = np.empty_like(self._states), None
-        given = (self._p, self._tables, self._x, self._dt, none, self._states, none, none)
-        arrays = [None if one is None else torch.from_numpy(one) for one in given]
-        arrays += [self._order.first, self._order.blocks, self._order.switches, none, none, torch.from_numpy(last)]
-        arrays += [none, torch.from_numpy(self._room)]
+        last, order, none = np.empty_like(self._states), self._order, None
+        arrays = (
+            *(self._p, self._tables, self._x, self._dt, none, self._states, none, none),
+            *(order.first, order.blocks, order.switches, none, none, last, none, self._room),
+        )
         run_team(self._kernel.address, words_of(self._blocks, 1, arrays, self._numbers), 1)
         return last
 

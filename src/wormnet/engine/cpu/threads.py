@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 __all__ = ["HEAD", "MOST_WORKERS", "TASK", "TASKS", "WORKER", "run_team", "words_of", "workers"]
@@ -60,15 +61,22 @@ def workers(tasks: int) -> int:
     return max(1, min(torch.get_num_threads(), tasks))
 
 
-def words_of(tasks: int, n_workers: int, arrays: Iterable[Tensor | None], numbers: Iterable[int]) -> "array[int]":
-    """The words of a call. The arrays are contiguous, and have to stay alive until it is over.
+def words_of(
+    tasks: int, n_workers: int, arrays: Iterable[Tensor | NDArray[Any] | None], numbers: Iterable[int]
+) -> "array[int]":
+    """The words of a call. The arrays, torch's or NumPy's, are contiguous and have to stay alive until it is over.
 
     >>> words_of(3, 2, [None], [7])
     array('q', [0, 3, 0, 2, 0, 0, 7])
     """
     words: list[int] = [0, tasks, 0, n_workers]
     for one in arrays:
-        words += (0, 0) if one is None else (one.data_ptr(), one.numel())
+        if one is None:
+            words += (0, 0)
+        elif isinstance(one, Tensor):
+            words += (one.data_ptr(), one.numel())
+        else:
+            words += (one.__array_interface__["data"][0], one.size)
     words += numbers
     return array("q", words)
 
