@@ -1,5 +1,6 @@
 """Policies: what they feel and do is the published equation, alone and side by side, and bad input moves nothing."""
 
+import math
 import pickle
 import re
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 import wormnet
-from wormnet.control import MotorCell, Policy, Projection, SensoryCell, task
+from wormnet.control import Choice, MotorCell, Policy, Projection, SensoryCell, Standardised, Within, task
 from wormnet.errors import ArgumentError, DataError, ShapeError, WormnetError
 from wormnet.wiring import MotorMap, SensoryMap, Wiring, tap, write_bnn
 from wormnet.wiring.biophysics import BOUNDS, Biophysical, simulate
@@ -122,6 +123,45 @@ def test_observations_are_picked_by_place():
         assert one.act([angle, place, 9.0, 9.0]) == other.act([place, angle])
 
 
+def test_an_input_is_told_deviations_from_a_mean_and_actions_are_kept_within_bounds():
+    torch.manual_seed(0)
+    layer = wormnet.CfC(wormnet.dense(2, 3))
+    a, b = layer.wiring.inputs
+    policy = Policy(layer, [Standardised(b, 1.0, 2.0, most=1.5), Standardised(a, 0.0, 0.1)],
+                    [Within([-0.1, -np.inf, 0.0], [0.1, np.inf, 0.2])])  # fmt: skip
+    seen = RNG.normal(size=(50, 2)) * [4.0, 0.5]
+    felt = np.stack([np.clip(seen[:, 1] / 0.1, -10, 10), np.clip((seen[:, 0] - 1) / 2, -1.5, 1.5)], 1)
+    with torch.no_grad():
+        y = layer(torch.from_numpy(felt).float())[0].numpy()
+    expected = np.stack([y[:, 0].clip(-0.1, 0.1), y[:, 1], y[:, 2].clip(0, 0.2)], 1)
+    assert (expected != y).any()
+    assert np.array([policy.act(one) for one in seen]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_choice_is_which_number_is_largest_counted_from_its_first():
+    torch.manual_seed(0)
+    layer, weight = wormnet.CfC(wormnet.dense(2, 3)), RNG.normal(size=(4, 3))
+    seen = RNG.normal(size=(60, 2)) * 3
+    with torch.no_grad():
+        y = layer(torch.from_numpy(seen).float())[0].numpy()
+    for moves, made in (([Choice(-1)], y), ([Projection(4, weight), Choice(-1)], y @ weight.T)):
+        policy = Policy(layer, move=moves)
+        found = np.array([policy.act(one) for one in seen])
+        assert (found[:, 0] == made.argmax(1) - 1).all()
+        assert len(np.unique(found)) > 1
+        crowd = policy.population(2, 3).act(np.stack([seen[:3]] * 2))
+        assert (crowd == made_first(policy, seen[:3])).all()
+
+
+def made_first(policy, seen):
+    """What a policy does with each of some observations as its first."""
+    found = []
+    for one in seen:
+        policy.reset()
+        found.append(policy.act(one))
+    return np.array(found)
+
+
 def test_a_layer_is_a_policy_as_it_is():
     torch.manual_seed(0)
     layer = wormnet.LTC(wormnet.auto_ncp(inputs=3, neurons=8, outputs=2), time_unit=0.5)
@@ -159,6 +199,12 @@ def test_copies_and_files_act_the_same(tmp_path):
             tap.tw_pure(), [Projection(4), *task("inverted_pendulum", "code").sense], PENDULUM.move, steps=3, dt=0.02
         ),
         Policy(wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=1)), warmup=2),
+        Policy(wormnet.CfC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=3)), move=[Projection(2), Choice(7)]),
+        Policy(
+            wormnet.CfC(wormnet.dense(4, 3)),
+            [Standardised(name, 0.1, 0.02, most=3.0) for name in wormnet.dense(4, 3).inputs],
+            [Within([-0.01, -1, -np.inf], [0.01, 0, np.inf])],
+        ),
     ]
     seen = RNG.normal(size=(5, 4)) * 0.1
     for i, policy in enumerate(policies):
@@ -272,7 +318,18 @@ REFUSED = [
         "it is fed more than once. Each takes one map, or is held.",
     ),
     (lambda: pendulum(move=[MotorMap("FWD", "REW", -1, 1)]), "unknown output 'REW'; did you mean 'REV'?"),
-    (lambda: pendulum(move=[Projection(1), *PENDULUM.move]), "move has a projection before maps; it takes one, last."),
+    (lambda: pendulum(move=[Projection(1), *PENDULUM.move]), "move has a Projection before other maps; after those"),
+    (lambda: pendulum(move=[Choice(), *PENDULUM.move]), "move has a Choice before other maps; after those of cells"),
+    (lambda: pendulum(move=[*PENDULUM.move, Within([0], [1]), Choice()]), "move has a Within before other maps"),
+    (
+        lambda: pendulum(move=[*PENDULUM.move, Within([0, 0], [1, 1])]),
+        "Within has bounds for 2 numbers; the action",
+    ),
+    (lambda: Within([0], [-1]), "low is (0.0,) and high (-1.0,); it takes low <= high of each."),
+    (lambda: Within(0, 1), "low is 0; it takes a list of numbers."),
+    (lambda: Choice(0.5), "first is 0.5; it takes a whole number."),
+    (lambda: Standardised("A", 0.0, 0.0), "deviation is 0.0; it takes a finite number > 0."),
+    (lambda: Standardised("A", math.nan, 1.0), "mean is nan; it takes a finite number."),
     (
         lambda: pendulum(sense=[Projection(4), *PENDULUM.sense]),
         "observe picks observations, and a projection reads all",

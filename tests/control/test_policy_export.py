@@ -10,7 +10,7 @@ from exports import STRICT, compiler, layer, ran, self_test
 import wormnet
 from wormnet import export
 from wormnet.cli import main
-from wormnet.control import MotorCell, Policy, Projection, SensoryCell, task
+from wormnet.control import Choice, MotorCell, Policy, Projection, SensoryCell, Standardised, Within, task
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.wiring import tap
 
@@ -30,6 +30,13 @@ def policies():
         "projections": Policy(circuit, [Projection(4), *maps["sense"]], [*moved, Projection(3, seed=1)]),
         "without a limit": Policy(circuit, task("inverted_pendulum", "code").sense, maps["move"], observe=[3, 1]),
         "layer": Policy(wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=1)), warmup=2),
+        "within": Policy(
+            wormnet.CfC(wormnet.dense(4, 3)),
+            [Standardised(name, 0.1, 0.1, most=2.0) for name in wormnet.dense(4, 3).inputs],
+            [Within([-0.05, -np.inf, -1.0], [0.05, 0.0, np.inf])],
+        ),
+        "choice": Policy(wormnet.CfC(wormnet.dense(4, 3)), move=[Projection(5), Choice(-2)]),
+        "choice of outputs": Policy(wormnet.CfC(wormnet.dense(4, 3)), move=[Choice()]),
     }
 
 
@@ -83,7 +90,7 @@ def test_the_layer_between_the_ends_is_the_policy(case):
     ends, rnn = policy.ends, policy.layer()
     seen = SEEN[:, : ends.observations]
     felt = ends.felt(seen)
-    felt = torch.tensor(np.concatenate([np.repeat(felt[:1], policy.warmup, 0), felt])).to(rnn.v_leak.dtype)
+    felt = torch.tensor(np.concatenate([np.repeat(felt[:1], policy.warmup, 0), felt])).to(next(rnn.parameters()).dtype)
     with torch.no_grad():
         y = rnn(felt, dt=policy.dt)[0].numpy()[policy.warmup :]
     expected = acted(policy, seen)

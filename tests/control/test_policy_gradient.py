@@ -8,14 +8,20 @@ import torch
 from torch import nn
 
 import wormnet
-from wormnet.control import PPO, Agent, ppo
+from wormnet.control import PPO, Agent, Choice, Policy, Projection, imitate, ppo, replay
 from wormnet.control.agent import Moments
 from wormnet.control.cells import Memoryless
 from wormnet.control.policy_gradient import Collector, Rollout, advantages, evaluate, improve, only
+from wormnet.control.searching import FINAL
+from wormnet.control.worlds import seeds_of
 from wormnet.errors import ArgumentError, WormnetError
 
 gymnasium = pytest.importorskip("gymnasium")
 Box, Discrete = gymnasium.spaces.Box, gymnasium.spaces.Discrete
+
+
+def cartpole():
+    return gymnasium.make("CartPole-v1")
 
 
 class Cue(gymnasium.Env):
@@ -288,6 +294,59 @@ def test_what_the_maps_read_has_mean_0_and_deviation_1(core):
     agent(shown)
     torch.testing.assert_close(read[0].mean(0), torch.zeros_like(read[0][0]), rtol=0, atol=1e-4)
     torch.testing.assert_close(read[0].std(0, correction=0), torch.ones_like(read[0][0]), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("case", ["choice", "numbers", "projected"])
+def test_a_trained_agent_is_a_policy_that_acts_alike_alone_and_from_its_file(case, tmp_path):
+    environment = Reach() if case == "numbers" else Cue(3)
+    cores = {
+        "choice": lambda: wormnet.LTC(wormnet.auto_ncp(inputs=2, neurons=9, outputs=4)),
+        "numbers": lambda: wormnet.CfC(wormnet.dense(1, 5), time_unit=0.1),
+        "projected": lambda: wormnet.CTRNN(wormnet.dense(2, 5), proj_size=3, mixed_memory=True),
+    }
+    agent = agent_of(cores[case], environment, environment.observation_space.shape[0])
+    plan = PPO(steps=512, environments=4, length=16, minibatches=2, epochs=3)
+    ppo(agent, Reach if case == "numbers" else lambda: Cue(3), plan)
+    policy = agent.to_policy()
+    policy.save(tmp_path / "policy")
+    again = Policy.load(tmp_path / "policy")
+    seen = np.random.default_rng(0).normal(size=(80, len(policy.sense))) * 4  # some beyond ten deviations
+    state, expected = None, []
+    for one in seen:
+        action, state = agent.act(one[None], state)
+        expected.append(np.ravel(action))
+    for made in (policy, again):
+        found = np.array([made.act(one) for one in seen])
+        np.testing.assert_allclose(found, np.array(expected, float), atol=1e-5)
+    assert len(np.unique(np.round(expected, 3))) > 1
+    before = policy.vector()
+    with torch.no_grad():
+        agent.policy.weight.zero_()
+    assert np.array_equal(policy.vector(), before)
+
+
+def test_a_policy_earns_in_the_environment_what_its_agent_earns_and_fits_no_other():
+    agent = agent_of(lambda: wormnet.CfC(wormnet.auto_ncp(inputs=4, neurons=12, outputs=4)), cartpole(), 4)
+    ppo(agent, cartpole, PPO(steps=4096, environments=8, length=64, minibatches=4))
+    policy = agent.to_policy()
+    seeds = seeds_of(0, FINAL, n=5)
+    earned = [evaluate(agent, cartpole, episodes=1, seed=int(seed))[0] for seed in seeds]
+    assert replay(policy, "CartPole-v1", episodes=5).tolist() == earned
+    assert max(earned) > 30
+    for move, message in (
+        ([Choice(1)], "CartPole-v1 takes one of 2 actions from 0 on, and this policy gives one of 2 from 1 on. Which"),
+        (None, "gives 4 observations and takes 1 actions; this policy takes 4 and gives 2"),
+        ([Projection(1)], "takes one of 2 actions from 0 on, and this policy gives numbers"),
+        ([Projection(3), Choice()], "takes one of 2 actions from 0 on, and this policy gives one of 3 from 0 on"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            replay(Policy(policy.layer(), move=move), "CartPole-v1", episodes=1)
+    with pytest.raises(ArgumentError, match="Pendulum-v1 takes numbers, and this policy gives one of 2 from 0 on"):
+        replay(Policy(wormnet.CfC(wormnet.dense(3, 2)), move=[Choice()]), "Pendulum-v1", episodes=1)
+    with pytest.raises(ArgumentError, match="the agent's cell is a LSTM; it takes a layer of wormnet"):
+        agent_of(lambda: nn.LSTM(4, 8, batch_first=True), cartpole(), 4).to_policy()
+    with pytest.raises(ArgumentError, match="ends in a Choice, through which no gradient passes"):
+        imitate(policy, lambda seen: np.zeros((len(seen), 1)), "CartPole-v1", rounds=1)
 
 
 def test_what_cannot_be_is_one_clear_error_before_anything_moves():

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import wormnet
-from wormnet.control import WORLDS, Policy, World, replay, search, task
+from wormnet.control import WORLDS, Choice, Policy, World, replay, search, task
 from wormnet.control.methods import METHODS
 from wormnet.control.plain import Lstm, Mlp
 from wormnet.control.searching import worst_of
@@ -25,6 +26,9 @@ from wormnet.wiring import tap
 
 pytest.importorskip("cma")
 gymnasium = pytest.importorskip("gymnasium")
+Box, Discrete, MultiBinary, MultiDiscrete = (
+    getattr(gymnasium.spaces, name) for name in ("Box", "Discrete", "MultiBinary", "MultiDiscrete")
+)
 
 
 class Home(World):
@@ -279,6 +283,35 @@ def test_plain_networks_are_torchs(network):
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
+
+class Brief(gymnasium.Env):
+    """Ends after `length` steps, of which each earns 1, and may not be stepped on."""
+
+    observation_space, action_space = Box(-1, 1, (1,)), Discrete(2, start=3)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.left = int(self.np_random.integers(1, 6))
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        assert self.left > 0
+        assert self.action_space.contains(action)
+        self.left -= 1
+        return np.zeros(1, np.float32), 1.0, not self.left, False, {}
+
+
+def test_an_environment_that_has_ended_is_not_stepped_on_and_gets_whole_numbers_that_are_its_actions():
+    layer = wormnet.CfC(wormnet.dense(1, 2))
+    returns = replay(Policy(layer, move=[Choice(3)]), Brief, episodes=9)
+    assert 1 == min(returns) < max(returns) <= 5
+
+
+def spaces(seen, acted):
+    """What has these spaces."""
+    return SimpleNamespace(observation_space=seen, action_space=acted)
+
+
 REFUSED = [
     (lambda: search(policy(), Home, "cmaes"), "unknown method 'cmaes'; did you mean 'cma' or 'ars'?"),
     (lambda: search(policy(), Home, episodes=3, worst=4), "worst is 4 of 3 episodes; it takes 3 at most."),
@@ -299,7 +332,12 @@ REFUSED = [
     (lambda: replay(policy(), 3), "env is 3; it takes an id of Gymnasium, a subclass of World, or a function"),
     (lambda: replay(policy(), lambda: object()), "has no flat observations and actions"),
     (lambda: replay(Policy(tap.tw_pure(), **task("inverted_pendulum").maps), Home), "this policy takes 4 and gives 1."),
-    (lambda: world_of("CartPole-v1", 1), "has no flat observations and actions"),
+    (lambda: world_of(lambda: spaces(Discrete(3), Box(-1, 1, (1,))), 1), "has no flat observations and actions"),
+    (lambda: world_of(lambda: spaces(Box(-1, 1, (2,)), MultiBinary(2)), 1), "has no flat observations and actions"),
+    (
+        lambda: world_of(lambda: spaces(Box(-1, 1, (2,)), MultiDiscrete([2, 2])), 1),
+        "is a Box of shape (m,) or Discrete.",
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ from wormnet.control.driver import Driver
 from wormnet.control.imitation import Imitation, imitate
 from wormnet.control.lane import DIFFICULTIES, Car, Difficulty, Drive, environment
 from wormnet.control.lane_test import LaneTest
-from wormnet.control.maps import MotorCell, Projection, SensoryCell
+from wormnet.control.maps import Choice, MotorCell, Projection, SensoryCell, Standardised, Within
 from wormnet.control.policy import Policy
 from wormnet.control.policy_gradient import PPO, ppo
 from wormnet.control.population import Population
@@ -27,6 +27,7 @@ __all__ = [
     "Camera",
     "Car",
     "Cars",
+    "Choice",
     "Difficulty",
     "Drive",
     "Driver",
@@ -44,7 +45,9 @@ __all__ = [
     "Road",
     "Search",
     "SensoryCell",
+    "Standardised",
     "Task",
+    "Within",
     "World",
     "environment",
     "imitate",

@@ -1,6 +1,7 @@
 """An agent: a cell between standardised observations and two linear maps, one for actions and one for values."""
 
-from typing import Any
+import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -8,9 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wormnet.control.cells import run, width_of
+from wormnet.control.maps import Choice, Standardised, Within
 from wormnet.errors import ArgumentError, need
+from wormnet.nn import Recurrent
+
+if TYPE_CHECKING:
+    from wormnet.control.policy import Policy
 
 __all__ = ["Agent", "Moments", "finite"]
+
+CLIP = 10.0
+"""Deviations from the mean that an observation has at most."""
 
 
 class Moments(nn.Module):
@@ -107,7 +116,7 @@ class Agent(nn.Module):
 
     def _core(self, observations: Tensor, state: Any, starts: Tensor | None) -> tuple[Tensor, Any]:
         x = (observations - self.observed.mean) / self.observed.scale
-        return run(self.core, x.clamp(-10, 10).to(self.policy.weight.dtype), state, starts)
+        return run(self.core, x.clamp(-CLIP, CLIP).to(self.policy.weight.dtype), state, starts)
 
     def act(self, observations: Any, state: Any = None, starts: Any = None) -> tuple[NDArray[Any], Any]:
         """The likeliest actions of (batch, n) observations; `starts` (batch,) tells whose episode begins.
@@ -126,6 +135,40 @@ class Agent(nn.Module):
         if self.discrete:
             return actions.numpy() + int(self.space.start)
         return np.clip(actions.double().numpy(), self.space.low, self.space.high).astype(self.space.dtype)
+
+    @torch.no_grad()
+    def to_policy(self) -> "Policy":
+        """What the agent does, as a `Policy`: without torch in a step, in one file, and in C by `wormnet.export.c`.
+
+        It acts as `act` does, one dt of the layer for each action. Later training does not reach it.
+
+        Raises: ArgumentError if the cell is no recurrent layer of wormnet, or has no name for each observation.
+
+        >>> import wormnet
+        >>> from gymnasium.spaces import Discrete
+        >>> agent = Agent(wormnet.CfC(wormnet.auto_ncp(inputs=2, neurons=8, outputs=4)), 2, Discrete(3))
+        >>> agent.to_policy().act([0.1, -0.2]).shape
+        (1,)
+        """
+        from wormnet.control.policy import Policy
+
+        if not isinstance(self.core, Recurrent):
+            raise ArgumentError(f"the agent's cell is a {type(self.core).__name__}; it takes a layer of wormnet.")
+        layer, like = copy.deepcopy(self.core), self.policy.weight
+        # The map of what is felt and what stands before it, in one.
+        weight = self.policy.weight.double() / self.felt.scale
+        bias = self.policy.bias.double() - weight @ self.felt.mean
+        if layer.projection is not None:
+            bias = bias + weight @ layer.projection.bias.double()
+            weight = weight @ layer.projection.weight.double()
+        layer.proj_size, layer.projection = weight.shape[0], nn.Linear(weight.shape[1], weight.shape[0])
+        layer.projection.weight.copy_(weight)
+        layer.projection.bias.copy_(bias)
+        layer.projection.to(like)
+        mean, scale = self.observed.mean.tolist(), self.observed.scale.tolist()
+        sense = [Standardised(*one, most=CLIP) for one in zip(layer.wiring.inputs, mean, scale)]
+        last = Choice(int(self.space.start)) if self.discrete else Within(self.space.low, self.space.high)
+        return Policy(layer, sense, [last])
 
     @torch.no_grad()
     def feel(self, observations: Tensor, state: Any = None, starts: Tensor | None = None) -> None:

@@ -103,6 +103,8 @@ def imitate(
     prove_fit(policy, world)
     tried = seeds_of(seed, TRIAL, n=trial)
     ends, numbers, student = policy.ends, policy.numbers, policy
+    if ends.first is not None:
+        raise ArgumentError("the policy ends in a Choice, through which no gradient passes; ppo or search teach it.")
     layer = numbers.as_layer(policy.vector(), trained=True)
     learned = [one for one in layer.parameters() if one.requires_grad]
     optimiser = torch.optim.Adam(learned, lr=rate)
@@ -116,7 +118,7 @@ def imitate(
         rng, total = np.random.default_rng([seed, number]), 0.0
         for _ in range(steps):
             rows = torch.from_numpy(rng.choice(len(felt), min(batch, len(felt)), replace=False))
-            said = ends.decoded(layer(felt[rows], dt=ends.dt)[0][:, ends.warmup :], clip=_passed)
+            said = ends.numbers(layer(felt[rows], dt=ends.dt)[0][:, ends.warmup :], through=True)
             off = ((said - wanted[rows]).square().mean(-1) * there[rows]).sum() / (there[rows].sum() * largest**2)
             if not torch.isfinite(off):
                 raise FloatingPointError(f"imitation diverged in round {number}: the loss is {off.item()}.")
@@ -190,11 +192,6 @@ def _taught(lessons: Sequence[_Lesson], ends: Any) -> tuple[Tensor, Tensor, Tens
     felt = np.concatenate([felt[:, :1]] * ends.warmup + [felt], axis=1)
     felt, wanted, there = (torch.from_numpy(one.astype(np.float32)) for one in (felt, wanted, there))
     return felt, wanted, there
-
-
-def _passed(share: Tensor) -> Tensor:
-    """Kept between 0 and 1; the gradient is that of the share as it was."""
-    return share + (share.clamp(0, 1) - share).detach()
 
 
 def _is_number(given: object) -> bool:

@@ -1,7 +1,8 @@
 """What a policy feels and does: quantities onto sensory cells, motor neurons onto actions, as two small kernels.
 
 Potentials are those of `Units()`: 0 is -70 mV, a cell at rest, and 1 is -20 mV, one that feels or does all it can.
-Pairs of cells are `SensoryMap` and `MotorMap` of `wormnet.wiring`; here are single cells and learned projections.
+Pairs of cells are `SensoryMap` and `MotorMap` of `wormnet.wiring`; here are single cells, learned projections, and what
+an agent that was trained by gradient has on its ends.
 
 Source: Hasani, Lechner, Amini, Rus & Grosu 2020, ICML, with its supplement ("paper") and published program ("code").
 """
@@ -20,7 +21,20 @@ from wormnet.wiring import MotorMap, SensoryMap
 from wormnet.wiring.biophysics import MODES, Units
 from wormnet.wiring.core import Wiring
 
-__all__ = ["FEELS", "MOVES", "MotorCell", "Motors", "Projection", "Senses", "SensoryCell", "make", "sense"]
+__all__ = [
+    "FEELS",
+    "MOVES",
+    "Choice",
+    "MotorCell",
+    "Motors",
+    "Projection",
+    "Senses",
+    "SensoryCell",
+    "Standardised",
+    "Within",
+    "make",
+    "sense",
+]
 
 Array = NDArray[np.float64]
 
@@ -46,6 +60,72 @@ class SensoryCell:
 
     def __post_init__(self):
         _check_cell(self.cell, self.low, self.high, self.mode)
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """One input that is given a quantity x in deviations from its mean, no more than so many.
+
+        input = min(max((x - mean) / deviation, -most), most)
+
+    Attributes: cell: the input's name.   mean, deviation: of the quantity.   most: how many deviations.
+
+    >>> Standardised("angle", mean=0.1, deviation=0.2)
+    Standardised(cell='angle', mean=0.1, deviation=0.2, most=10.0)
+    """
+
+    cell: str
+    mean: float
+    deviation: float
+    most: float = 10.0
+
+    def __post_init__(self):
+        _check_name(self.cell)
+        for name, least in (("mean", -math.inf), ("deviation", 0.0), ("most", 0.0)):
+            given = getattr(self, name)
+            if not _is_number(given) or not least < given < math.inf:
+                raise ArgumentError(f"{name} is {shown(given)}; it takes a finite number{' > 0' * (least == 0)}.")
+
+
+@dataclass(frozen=True)
+class Within:
+    """Last among the moves: each number of the action is kept within bounds, those of a space Box.
+
+    Attributes: low, high: of each number; infinite ones are none.
+
+    >>> Within([-1.0], [1.0])
+    Within(low=(-1.0,), high=(1.0,))
+    """
+
+    low: Sequence[float]
+    high: Sequence[float]
+
+    def __post_init__(self):
+        for name in ("low", "high"):
+            given = getattr(self, name)
+            try:
+                object.__setattr__(self, name, tuple(float(one) for one in given))
+            except (TypeError, ValueError):
+                raise ArgumentError(f"{name} is {shown(given)}; it takes a list of numbers.") from None
+        if len(self.low) != len(self.high) or not all(low <= high for low, high in zip(self.low, self.high)):
+            raise ArgumentError(f"low is {shown(self.low)} and high {shown(self.high)}; it takes low <= high of each.")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Last among the moves: the action is which of the numbers is largest, as of a space Discrete.
+
+    Attributes: first: the action if the first number is largest; the next for the second, and so on.
+
+    >>> Choice()
+    Choice(first=0)
+    """
+
+    first: int = 0
+
+    def __post_init__(self):
+        if isinstance(self.first, bool) or not isinstance(self.first, (int, np.integer)):
+            raise ArgumentError(f"first is {shown(self.first)}; it takes a whole number.")
 
 
 @dataclass(frozen=True)
@@ -105,10 +185,10 @@ class Projection:
         return self.weight.copy()
 
 
-Feels = SensoryMap | SensoryCell | Projection
-Moves = MotorMap | MotorCell | Projection
-FEELS: Mapping[str, type] = {"SensoryMap": SensoryMap, "SensoryCell": SensoryCell, "Projection": Projection}
-MOVES: Mapping[str, type] = {"MotorMap": MotorMap, "MotorCell": MotorCell, "Projection": Projection}
+Feels = SensoryMap | SensoryCell | Standardised | Projection
+Moves = MotorMap | MotorCell | Projection | Within | Choice
+FEELS: Mapping[str, type] = {one.__name__: one for one in (SensoryMap, SensoryCell, Standardised, Projection)}
+MOVES: Mapping[str, type] = {one.__name__: one for one in (MotorMap, MotorCell, Projection, Within, Choice)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +238,9 @@ class Senses:
             for i, one in enumerate(given):
                 if isinstance(one, Projection):
                     raise ArgumentError("sense has a projection behind maps; it takes one, first.")
+                if isinstance(one, Standardised):
+                    feed(one.cell, i, 1.0 / one.deviation, -one.mean / one.deviation, -one.most, one.most)
+                    continue
                 most = 1.0 if one.mode == "paper" else math.inf
                 if isinstance(one, SensoryMap):
                     feed(one.positive, i, 1.0 / one.high, 0.0, 0.0, most)
@@ -192,25 +275,41 @@ class Motors:
     Attributes:
         table: (numbers, 6): output that pulls up, output that pulls down (-1 for none), high, low, what is added, and
             the potential that means 0 (NaN: the output as it is).
-        weight: (actions, numbers) of the projection at the start; (0, 0) without.
-        actions: how many numbers an action has.
+        weight: (made, numbers) of the projection at the start; (0, 0) without.
+        limits: (2, made) the least and the most of what is made, infinite without `Within`.
+        first: what `Choice` counts from; None without.
     """
 
     table: Array
     weight: Array
-    actions: int
+    limits: Array
+    first: int | None = None
+
+    @property
+    def actions(self) -> int:
+        """How many numbers an action has."""
+        return self.limits.shape[1] if self.first is None else 1
+
+    @property
+    def choices(self) -> int:
+        """How many actions there are to choose from; 0 if actions are numbers."""
+        return 0 if self.first is None else self.limits.shape[1]
 
     @classmethod
     def of(cls, wiring: Wiring, maps: Iterable[Moves] | None, outputs: int) -> "Motors":
         """Of the outputs of a wiring; None does output after output as it is."""
         given = [] if maps is None else _listed("move", maps, MOVES)
+        last = given.pop() if given and isinstance(given[-1], (Within, Choice)) else None
         projection = given.pop() if given and isinstance(given[-1], Projection) else None
         rows: list[tuple[float, ...]] = []
         if not given:
             rows = [(i, -1, 1.0, 0.0, 0.0, math.nan) for i in range(outputs)]
         for one in given:
-            if isinstance(one, Projection):
-                raise ArgumentError("move has a projection before maps; it takes one, last.")
+            if isinstance(one, (Projection, Within, Choice)):
+                raise ArgumentError(
+                    f"move has a {type(one).__name__} before other maps; after those of cells it takes one Projection, "
+                    "then one Within or Choice."
+                )
             if outputs != wiring.n_outputs:
                 raise ArgumentError("the layer projects its outputs (proj_size), so no move can name a neuron.")
             zero = float(Units().potential(MODES[one.mode]))
@@ -220,9 +319,14 @@ class Motors:
             else:
                 rows.append((_place("output", one.cell, wiring.outputs), -1, one.high - one.low, 0.0, one.low, zero))
         table = np.array(rows, np.float64).reshape(-1, 6)
-        if projection is None:
-            return cls(table, np.zeros((0, 0)), len(table))
-        return cls(table, projection.start((projection.width, len(table))), projection.width)
+        weight = np.zeros((0, 0)) if projection is None else projection.start((projection.width, len(table)))
+        made = len(weight) or len(table)
+        limits = np.array([np.full(made, -math.inf), np.full(made, math.inf)])
+        if isinstance(last, Within):
+            if len(last.low) != made:
+                raise ArgumentError(f"Within has bounds for {len(last.low)} numbers; the action has {made}.")
+            limits = np.array([last.low, last.high])
+        return cls(table, weight, limits, int(last.first) if isinstance(last, Choice) else None)
 
 
 @njit(cache=True, nogil=True)
@@ -261,16 +365,19 @@ def _share(v, zero):
 
 
 @njit(cache=True, nogil=True)
-def make(outputs, table, weight, out):
+def make(outputs, table, weight, limits, choice, first, out):
     """Actions, out (vectors, environments, actions), of outputs (vectors, environments, outputs).
 
-    weight: (vectors, actions, numbers) of a projection; without one (0, 0, 0).
+    weight: (vectors, made, numbers) of a projection; without one (0, 0, 0).
+    limits: (2, made).   choice: whether the action is which number is largest, counted from `first`.
     """
-    vectors, environments, actions = out.shape
+    vectors, environments, _ = out.shape
+    n = limits.shape[1]
+    made = np.empty(n)
     for p in range(vectors):
         for e in range(environments):
             if weight.shape[0]:
-                out[p, e] = 0.0
+                made[:] = 0.0
             for a in range(table.shape[0]):
                 up, down, zero = int(table[a, 0]), int(table[a, 1]), table[a, 5]
                 if np.isnan(zero):
@@ -280,10 +387,18 @@ def make(outputs, table, weight, out):
                     if down >= 0:
                         y += table[a, 3] * _share(outputs[p, e, down], zero)
                 if weight.shape[0]:
-                    for m in range(actions):
-                        out[p, e, m] += weight[p, m, a] * y
+                    for m in range(n):
+                        made[m] += weight[p, m, a] * y
                 else:
-                    out[p, e, a] = y
+                    made[a] = y
+            if choice:
+                best = 0
+                for m in range(1, n):
+                    best = m if made[m] > made[best] else best
+                out[p, e, 0] = first + best
+            else:
+                for m in range(n):
+                    out[p, e, m] = min(max(made[m], limits[0, m]), limits[1, m])
 
 
 def _place(what: str, name: str, among: Sequence[str]) -> int:
@@ -317,14 +432,21 @@ def _picked(observe: Sequence[int] | None, n: int, observations: int | None) -> 
     return pick.astype(np.int64)
 
 
-def _check_cell(cell: object, low: object, high: object, mode: object) -> None:
+def _check_name(cell: object) -> None:
     if not isinstance(cell, str):
         raise ArgumentError(f"cell is {shown(cell)}; it takes the name of a cell.")
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
+
+
+def _check_cell(cell: object, low: object, high: object, mode: object) -> None:
+    _check_name(cell)
     if not isinstance(mode, str) or mode not in MODES:
         raise ArgumentError(unknown("mode", mode, MODES))
     for bound in (low, high):
-        number = isinstance(bound, (int, float, np.integer, np.floating)) and not isinstance(bound, bool)
-        if not number or not math.isfinite(bound):  # pyright: ignore[reportArgumentType]
+        if not _is_number(bound) or not math.isfinite(bound):  # pyright: ignore[reportArgumentType]
             raise ArgumentError(f"low is {shown(low)} and high {shown(high)}; it takes two finite numbers.")
     if low == high:
         raise ArgumentError(f"low and high are both {shown(low)}; it takes two different numbers.")

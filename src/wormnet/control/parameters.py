@@ -102,6 +102,8 @@ class _Numbers:
             base=made[:, 4],
             zero=None if np.isnan(made[:, 5]).any() else made[:, 5],
             move=move[0] if len(move) else none,
+            limits=self.motors.limits,
+            first=self.motors.first,
             dt=self.dt,
             warmup=warmup,
         )

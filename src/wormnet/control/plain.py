@@ -40,7 +40,8 @@ class Plain:
         rng, blocks = np.random.default_rng(seed), self._blocks(len(observe), hidden)
         senses = SimpleNamespace(observations=observations, pick=self.observe)
         size = sum(one.size for one in blocks)
-        self.numbers = SimpleNamespace(blocks=blocks, senses=senses, motors=SimpleNamespace(actions=1), size=size)
+        motors = SimpleNamespace(actions=1, choices=0, first=None)
+        self.numbers = SimpleNamespace(blocks=blocks, senses=senses, motors=motors, size=size)
         drawn = [rng.normal(size=one.size) / math.sqrt(one.shape[-1]) if len(one.shape) > 1 else np.zeros(one.size)
                  for one in blocks]  # fmt: skip
         self._theta = np.concatenate(drawn)

@@ -31,9 +31,11 @@ class Policy:
         network: an ordinary neural circuit (`Biophysical`, as `read_bnn` gives), or a layer (`Recurrent`), whose
             potential 0 is a cell at rest and 1 one that feels all it can.
         sense: maps onto inputs, one for each quantity in order, after a `Projection` if there is one:
-            `SensoryMap` (a pair of cells), `SensoryCell` (one). None feeds each input an observation as it is.
+            `SensoryMap` (a pair of cells), `SensoryCell` (one), `Standardised` (one, in deviations from a mean). None
+            feeds each input an observation as it is.
         move: maps of outputs, one for each number of an action in order, before a `Projection` if there is one:
-            `MotorMap`, `MotorCell`. None gives the outputs as they are.
+            `MotorMap`, `MotorCell`. None gives the outputs as they are. Last may come `Within`, the bounds of the
+            numbers, or `Choice`, which makes the action that whose number is largest.
         observe: which observations the quantities are; None for all, in order.
         observations: how many numbers an observation has, where `observe` leaves some out; None for any.
         dt: what one action lasts: seconds of a circuit, 0.1 as published, or a layer's dt, one `time_unit`.
@@ -254,9 +256,7 @@ class Policy:
 
 
 def _cells(one: Feels | Moves) -> list[str]:
-    if isinstance(one, Projection):
-        return []
-    return [one.cell] if hasattr(one, "cell") else [one.positive, one.negative]  # pyright: ignore
+    return [getattr(one, name) for name in ("cell", "positive", "negative") if hasattr(one, name)]
 
 
 def _projections(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -134,8 +134,10 @@ class Runner:
         if self.fresh:
             self._warm(stepper)
         y = stepper.step(self._x, numbers.dt)
-        action = np.empty((*self.shape, numbers.motors.actions))
-        make(y.reshape(*self.shape, -1), numbers.motors.table, self._rows.move, action)
+        motors = numbers.motors
+        action = np.empty((*self.shape, motors.actions))
+        ends = (motors.table, self._rows.move, motors.limits, motors.first is not None, motors.first or 0)
+        make(y.reshape(*self.shape, -1), *ends, action)
         return action
 
     def _warm(self, stepper: Any) -> None:

@@ -27,12 +27,16 @@ class World(ABC):
     Attributes:
         name: for messages and files.   observations, actions: how many numbers of each.
         limit: after how many steps an episode ends at the latest.
+        choices: 0, or how many actions there are to choose from, whose numbers begin with `first`; an action is one
+            number then.
     """
 
     name: str
     observations: int
     actions: int
     limit: int
+    choices: int = 0
+    first: int = 0
 
     def __init__(self, rows: int):
         self.rows = rows
@@ -205,28 +209,33 @@ class _Gymnasium(World):
         self.environments = [made() for _ in range(rows)]
         first = self.environments[0]
         try:
-            spaces = first.observation_space, first.action_space
-            (self.observations,), (self.actions,) = (space.shape for space in spaces)
+            seen, acted = first.observation_space, first.action_space
+            discrete = acted.shape == () and hasattr(acted, "n")
+            self.choices, self.first = (int(acted.n), int(acted.start)) if discrete else (0, 0)
+            shape = (1,) if discrete else acted.low.shape
+            (self.observations,), (self.actions,) = seen.shape, shape
         except (AttributeError, TypeError, ValueError):
             raise ArgumentError(
                 f"{name} has no flat observations and actions; a policy takes an environment whose observation_space "
-                "and action_space are of shape (n,) and (m,)."
+                "is of shape (n,), and whose action_space is a Box of shape (m,) or Discrete."
             ) from None
-        self.low, self.high = (np.asarray(getattr(spaces[1], side, None), np.float64) for side in ("low", "high"))
+        if not discrete:
+            self.low, self.high = (np.asarray(one, np.float64) for one in (acted.low, acted.high))
         spec = getattr(first, "spec", None)
         self.limit = getattr(spec, "max_episode_steps", None) or 100_000
 
     def reset(self, seeds: Array) -> Array:
-        return np.stack([one.reset(seed=int(seed))[0] for one, seed in zip(self.environments, seeds)]).astype(float)
+        self._seen = [one.reset(seed=int(seed))[0] for one, seed in zip(self.environments, seeds)]
+        self._over = np.zeros(self.rows, bool)
+        return np.stack(self._seen).astype(float)
 
     def step(self, action: Array) -> tuple[Array, Array, Array]:
-        seen, rewards, ended = [], [], []
-        for one, a in zip(self.environments, np.clip(action, self.low, self.high)):
-            observation, reward, terminated, truncated, _ = one.step(a)
-            seen.append(observation)
-            rewards.append(float(reward))
-            ended.append(bool(terminated or truncated))
-        return np.stack(seen).astype(float), np.array(rewards), np.array(ended)
+        rewards = np.zeros(self.rows)
+        actions = action[:, 0].astype(int) if self.choices else np.clip(action, self.low, self.high)
+        for row in np.flatnonzero(~self._over):  # what steps after an end do, Gymnasium leaves open
+            self._seen[row], rewards[row], terminated, truncated, _ = self.environments[row].step(actions[row])
+            self._over[row] = terminated or truncated
+        return np.stack(self._seen).astype(float), rewards, self._over.copy()
 
 
 Env = str | type[World] | Callable[[], Any]
@@ -286,6 +295,13 @@ def prove_fit(policy: Any, world: World) -> None:
         raise ArgumentError(
             f"{world.name} gives {world.observations} observations and takes {world.actions} actions; this policy "
             f"takes {takes} and gives {motors.actions}. Give it maps for this environment, or another environment."
+        )
+    if (world.choices, world.first) != (motors.choices, motors.first or 0):
+        wants = "numbers" if not world.choices else f"one of {world.choices} actions from {world.first} on"
+        gives = "numbers" if not motors.choices else f"one of {motors.choices} from {motors.first} on"
+        raise ArgumentError(
+            f"{world.name} takes {wants}, and this policy gives {gives}. Which of several numbers is largest is "
+            f"move=[..., Choice(first={world.first})]."
         )
 
 

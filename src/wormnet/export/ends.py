@@ -28,7 +28,8 @@ class Ends:
         quantities = weight observation, or those observations that `pick` names
         input_i = min(max(scale_i quantity_of(i) + shift_i, least_i), most_i)
         number_a = base_a + high_a s(y_up(a)) + low_a s(y_down(a)),   s(y) = min(max((y - zero) / (1 - zero), 0), 1)
-        action = weight numbers, or the numbers themselves
+        made = min(max(weight numbers, or the numbers themselves, least), most)
+        action = made, or which number is largest, counted from `first`
 
     Args:
         observations: how many numbers an observation has.
@@ -38,7 +39,9 @@ class Ends:
         sense: (quantities, observations) the projection of observations; (0, 0) without.
         up, down: (numbers,) places of outputs.   high, low, base: (numbers,).
         zero: (numbers,), or None where actions are the outputs as they are.
-        move: (actions, numbers) the projection to actions; (0, 0) without.
+        move: (made, numbers) the projection to actions; (0, 0) without.
+        limits: (2, made) the least and the most; infinite for none.
+        first: what a choice counts from; None where actions are what is made.
         dt: what an action lasts.   warmup: steps with the first observation before the first action.
     """
 
@@ -57,13 +60,15 @@ class Ends:
     base: Array
     zero: Array | None
     move: Array
+    limits: Array
+    first: int | None
     dt: float
     warmup: int
 
     @property
     def actions(self) -> int:
         """How many numbers an action has."""
-        return len(self.move) or len(self.up)
+        return self.limits.shape[1] if self.first is None else 1
 
     def felt(self, observations: ArrayLike) -> Array:
         """What the inputs are: (time, inputs) of observations (time, n). Raises: ShapeError for another n."""
@@ -79,20 +84,30 @@ class Ends:
         """Actions (time, m) of outputs (time, outputs)."""
         return self.decoded(torch.from_numpy(np.array(y, np.float64))).numpy()
 
-    def decoded(self, y: Tensor, *, clip: Callable[[Tensor], Tensor] = lambda share: share.clamp(0, 1)) -> Tensor:
-        """Actions (..., m) of outputs (..., outputs).
+    def decoded(self, y: Tensor) -> Tensor:
+        """Actions (..., m) of outputs (..., outputs)."""
+        made = self.numbers(y)
+        return made if self.first is None else made.argmax(-1, keepdim=True).to(y.dtype) + self.first
 
-        Args: clip: keeps a motor neuron's share between 0 and 1; another one may let gradients pass.
+    def numbers(self, y: Tensor, *, through: bool = False) -> Tensor:
+        """What is made (..., made) of outputs (..., outputs); a choice is not yet made.
+
+        Args: through: let gradients pass limits, as if there were none.
         """
-        base, high, low, move = (
-            torch.as_tensor(one, dtype=y.dtype) for one in (self.base, self.high, self.low, self.move)
+        base, high, low, move, limits = (
+            torch.as_tensor(one, dtype=y.dtype) for one in (self.base, self.high, self.low, self.move, self.limits)
         )
-        numbers = y[..., self.up]
+
+        def within(x: Tensor, least: Tensor, most: Tensor) -> Tensor:
+            kept = torch.minimum(torch.maximum(x, least), most)
+            return x + (kept - x).detach() if through else kept
+
+        found = y[..., self.up]
         if self.zero is not None:
-            zero = torch.as_tensor(self.zero, dtype=y.dtype)
-            one, other = (clip((y[..., k] - zero) / (1 - zero)) for k in (self.up, self.down))
-            numbers = base + high * one + low * other
-        return numbers @ move.T if self.move.size else numbers
+            zero, none, one = (torch.as_tensor(k, dtype=y.dtype) for k in (self.zero, 0.0, 1.0))
+            up, down = (within((y[..., k] - zero) / (1 - zero), none, one) for k in (self.up, self.down))
+            found = base + high * up + low * down
+        return within(found @ move.T if self.move.size else found, *limits)
 
 
 @runtime_checkable
@@ -130,12 +145,28 @@ def act_trial(network: Network, ends: Ends, observations: ArrayLike | None) -> T
         raise ShapeError(f"x has shape {given.shape}; it takes observations: (time, {ends.observations}).")
     felt = np.concatenate([np.repeat(felt[:1], ends.warmup, 0), felt])
     dt = np.full(len(felt), ends.dt)
-    exact, single = (
-        ends.made(network.run(felt, dt, dtype)[0])[ends.warmup :] for dtype in (torch.float64, torch.float32)
-    )
+    outputs = [network.run(felt, dt, dtype)[0][ends.warmup :] for dtype in (torch.float64, torch.float32)]
+    exact, single = (ends.made(one) for one in outputs)
     if not np.isfinite(exact).all():
         raise ArgumentError("the policy's actions are not finite for these observations; give others: x=.")
+    if ends.first is not None:
+        clear = _clear(ends, *outputs)
+        given, exact, single = given[:clear], exact[:clear], single[:clear]
     return Trial(given, np.full(len(given), ends.dt), exact, float(np.abs(single - exact).max()))
+
+
+def _clear(ends: Ends, *outputs: Array) -> int:
+    """How many samples there are before one in which rounding may decide what is chosen."""
+    exact, single = (np.sort(ends.numbers(torch.from_numpy(np.array(one, np.float64))).numpy()) for one in outputs)
+    if exact.shape[1] < 2:
+        return len(exact)
+    room = 8 * np.abs(exact - single).max() + 1e-6 * np.abs(exact).max()
+    close = np.flatnonzero(exact[:, -1] - exact[:, -2] <= room)
+    if len(close) and not close[0]:
+        raise ArgumentError(
+            "rounding decides what this policy chooses in the first sample; give other observations: x=."
+        )
+    return int(close[0]) if len(close) else len(exact)
 
 
 def tables(ends: Ends, kind: str, text: Callable[[float], str]) -> list[Table]:
@@ -153,5 +184,7 @@ def tables(ends: Ends, kind: str, text: Callable[[float], str]) -> list[Table]:
     found += [numbers(f"move_{name}", getattr(ends, name)) for name in ("high", "low", "base")]
     if ends.zero is not None:
         found.append(numbers("move_zero", ends.zero))
+    if np.isfinite(ends.limits).any():
+        found += [numbers(f"action_{name}", one) for name, one in zip(("least", "most"), ends.limits)]
     found += [numbers(f"{name}_weight", getattr(ends, name)) for name in ("sense", "move") if getattr(ends, name).size]
     return found
