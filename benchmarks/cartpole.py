@@ -3,9 +3,11 @@
     python benchmarks/cartpole.py --seeds 5 --out docs/results/cartpole            # trains what is not there yet
     python benchmarks/cartpole.py --out docs/results/cartpole --report             # prints the table, draws the curves
 
-Each run leaves a log (CSV: steps, the mean return of the last 20 episodes) and, when it is over, its record (JSON);
-runs that have one are not repeated. All cells learn by the same plan. `sb3-mlp` and `sb3-lstm` are PPO of
-stable-baselines3 and RecurrentPPO of sb3-contrib with the settings of rl-baselines3-zoo: `pip install sb3-contrib`.
+Each run leaves a log (CSV: steps, the mean return of the last 20 episodes), of a layer the policy that it became
+(safetensors) and, when it is over, its record (JSON); runs that have one are not repeated. All cells learn by the same
+plan. `ncp-ltc-rewired` has the circuit's synapses rewired, each cell keeping how many it sends and receives. `sb3-mlp`
+and `sb3-lstm` are PPO of stable-baselines3 and RecurrentPPO of sb3-contrib with the settings of rl-baselines3-zoo:
+`pip install sb3-contrib`.
 """
 
 import argparse
@@ -29,7 +31,8 @@ NEURONS, GOAL = 24, 450
 WHOLE, PLACES = [0, 1, 2, 3], [0, 2]
 PLAN = PPO()
 CELLS = {
-    "ncp-ltc": (PLACES, lambda seed: ltc(seed)),
+    "ncp-ltc": (PLACES, lambda seed: ltc(policy(seed))),
+    "ncp-ltc-rewired": (PLACES, lambda seed: ltc(wormnet.wiring.rewire(policy(seed), seed))),
     "ncp-cfc": (PLACES, lambda seed: wormnet.CfC(policy(seed))),
     "lstm": (PLACES, lambda seed: nn.LSTM(2, NEURONS, batch_first=True)),
     "memoryless": (PLACES, lambda seed: Memoryless(2, 64)),
@@ -44,9 +47,9 @@ def policy(seed):
     return wiring.read_out(*wiring.neurons)
 
 
-def ltc(seed):
+def ltc(wiring):
     """Slower than the published start, and with the mean observation amid the synapses' midpoints."""
-    core = wormnet.LTC(policy(seed), time_constants=(0.1, 2.0))
+    core = wormnet.LTC(wiring, time_constants=(0.1, 2.0))
     core.set_values(input_scale=2.0, input_shift=0.5)
     return core
 
@@ -62,6 +65,8 @@ def ours(name, seed, steps, log):
     plan = PPO(**{**vars(PLAN), "steps": steps})
     rows = ppo(agent, maker(shown), plan, seed=seed)
     write_log(log, [(row["steps"], row["return"]) for row in rows])
+    if isinstance(agent.core, wormnet.Recurrent):
+        agent.to_policy().save(log.with_suffix(".safetensors"))
     return agent, evaluate(agent, maker(shown), episodes=100)
 
 
