@@ -37,6 +37,11 @@ def test_pictures_are_whitened_one_by_one_and_an_even_one_becomes_zeros():
     torch.testing.assert_close(found[2], torch.zeros(5, 7, 1), atol=1e-5, rtol=0)
 
 
+def test_a_driver_starts_without_a_bias_to_one_side_however_few_outputs_its_core_has():
+    said = [Driver(Memoryless(8, 1), rows=8, columns=12, filters=(2, 2, 2, 2, 2)).read_out.bias for _ in range(5)]
+    assert not torch.stack(said).any()
+
+
 @pytest.mark.parametrize("core", ["ltc", "lstm", "memoryless"])
 def test_driving_picture_by_picture_is_driving_the_sequence(core):
     cores = {

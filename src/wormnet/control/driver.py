@@ -77,6 +77,9 @@ class Driver(nn.Module):
         super().__init__()
         self.head, self.core = head(rows, columns, channels, filters), core
         self.read_out = nn.Linear(width_of(core), 1)
+        # Torch draws it from +-1 behind a core of one output: far beyond what is steered, and what pulls it back may
+        # push the core into saturation for good (docs/results/driving.md).
+        nn.init.zeros_(self.read_out.bias)
         self.pictures, self.filters = (rows, columns, channels), tuple(filters)
 
     def forward(self, pictures: Tensor, state: Any = None) -> tuple[Tensor, Any]:
