@@ -66,7 +66,7 @@ def ours(name, seed, steps, log):
     rows = ppo(agent, maker(shown), plan, seed=seed)
     write_log(log, [(row["steps"], row["return"]) for row in rows])
     if isinstance(agent.core, wormnet.Recurrent):
-        agent.to_policy().save(log.with_suffix(".safetensors"))
+        agent.to_policy(observe=shown, observations=len(WHOLE)).save(log.with_suffix(".safetensors"))
     return agent, evaluate(agent, maker(shown), episodes=100)
 
 

@@ -333,6 +333,11 @@ def test_a_policy_earns_in_the_environment_what_its_agent_earns_and_fits_no_othe
     earned = [evaluate(agent, cartpole, episodes=1, seed=int(seed))[0] for seed in seeds]
     assert replay(policy, "CartPole-v1", episodes=5).tolist() == earned
     assert max(earned) > 30
+    agent.core = wormnet.CfC(wormnet.auto_ncp(inputs=2, neurons=12, outputs=4))
+    agent.observed = Moments((2,)).notice(torch.tensor([[1.0, 0.1], [-1.0, 0.2]]))
+    some = agent.to_policy(observe=[0, 2], observations=4)
+    expected = replay(agent.to_policy(), lambda: only(cartpole(), [0, 2]), episodes=5)
+    assert (replay(some, "CartPole-v1", episodes=5) == expected).all()
     for move, message in (
         ([Choice(1)], "CartPole-v1 takes one of 2 actions from 0 on, and this policy gives one of 2 from 1 on. Which"),
         (None, "gives 4 observations and takes 1 actions; this policy takes 4 and gives 2"),

@@ -1,6 +1,7 @@
 """An agent: a cell between standardised observations and two linear maps, one for actions and one for values."""
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,12 +138,16 @@ class Agent(nn.Module):
         return np.clip(actions.double().numpy(), self.space.low, self.space.high).astype(self.space.dtype)
 
     @torch.no_grad()
-    def to_policy(self) -> "Policy":
+    def to_policy(self, *, observe: Sequence[int] | None = None, observations: int | None = None) -> "Policy":
         """What the agent does, as a `Policy`: without torch in a step, in one file, and in C by `wormnet.export.c`.
 
         It acts as `act` does, one dt of the layer for each action. Later training does not reach it.
 
-        Raises: ArgumentError if the cell is no recurrent layer of wormnet, or has no name for each observation.
+        Args:
+            observe: which numbers of an environment's observation the agent's are, if it learned by some alone
+                (`policy_gradient.only`).   observations: how many the environment has.
+
+        Raises: ArgumentError if the cell is no recurrent layer of wormnet, or for places that cannot be.
 
         >>> import wormnet
         >>> from gymnasium.spaces import Discrete
@@ -168,7 +173,7 @@ class Agent(nn.Module):
         mean, scale = self.observed.mean.tolist(), self.observed.scale.tolist()
         sense = [Standardised(*one, most=CLIP) for one in zip(layer.wiring.inputs, mean, scale)]
         last = Choice(int(self.space.start)) if self.discrete else Within(self.space.low, self.space.high)
-        return Policy(layer, sense, [last])
+        return Policy(layer, sense, [last], observe=observe, observations=observations)
 
     @torch.no_grad()
     def feel(self, observations: Tensor, state: Any = None, starts: Tensor | None = None) -> None:
