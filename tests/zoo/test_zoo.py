@@ -84,6 +84,31 @@ def test_a_policy_earns_what_its_card_says(name):
         assert total > card.baselines["standing still"] + 80
 
 
+def test_the_policy_that_learned_by_gradient_balances_where_one_without_a_memory_cannot():
+    gymnasium = pytest.importorskip("gymnasium")
+    policy, card = zoo.load("cartpole-ncp_ltc"), zoo.card("cartpole-ncp_ltc")
+    earned = control.replay(policy, "CartPole-v1", episodes=10, seed=1)
+    assert earned.mean() >= card.scores["mean return of 100 episodes"] - 5
+    assert (policy.observe, policy.observations) == ((0, 2), 4)  # no velocities
+    layer = policy.layer()
+    assert sum(one.numel() for one in layer.parameters()) == card.price["parameters"]
+    assert layer.wiring.n_synapses == card.price["synapses"]
+    # What it remembers is what it balances by: started over before every action it falls.
+    forgetful = control.Policy(layer, policy.sense, policy.move, observe=policy.observe, observations=4)
+    act = forgetful.act
+
+    def anew(seen):
+        forgetful.reset()
+        return act(seen)
+
+    world = gymnasium.make("CartPole-v1")
+    seen, total, over = world.reset(seed=0)[0], 0, False
+    while not over:
+        seen, _, ended, late, _ = world.step(int(anew(seen)[0]))
+        total, over = total + 1, ended or late
+    assert total < 100
+
+
 def test_the_driver_keeps_a_lane_that_a_car_going_straight_on_leaves():
     driver, card = zoo.load("lane-ncp_ltc_19"), zoo.card("lane-ncp_ltc_19")
     rows, columns, _ = driver.pictures

@@ -24,8 +24,8 @@ def names() -> list[str]:
     """The networks that `load` knows.
 
     >>> names()
-    ['inverted_pendulum-tap_withdrawal', 'japanese_vowels-ncp_ltc', 'lane-ncp_ltc_19', 'mountain_car-tap_withdrawal',
-     'tap_withdrawal']
+    ['cartpole-ncp_ltc', 'inverted_pendulum-tap_withdrawal', 'japanese_vowels-ncp_ltc', 'lane-ncp_ltc_19',
+     'mountain_car-tap_withdrawal', 'tap_withdrawal']
     """
     return sorted(path.stem for path in FOLDER.glob("*.json"))
 
