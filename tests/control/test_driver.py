@@ -3,6 +3,7 @@ import pytest
 import torch
 from exports import Driven
 from torch import nn
+from torch.nn.utils import prune
 
 import wormnet
 from wormnet import export
@@ -112,7 +113,35 @@ def test_a_core_that_a_file_does_not_take_is_one_clear_error(tmp_path):
     driver = Driver(nn.RNN(8, 3, batch_first=True), rows=8, columns=12, filters=(2, 2, 2, 2, 2))
     with pytest.raises(ArgumentError, match="core is a RNN; its file takes a recurrent layer of wormnet, or LSTM, GRU"):
         driver.save(tmp_path / "driver")
+    lstm = nn.LSTM(8, 3, batch_first=True)
+    for core, change, match in (
+        (
+            lstm,
+            lambda driver: driver.double(),
+            "cannot be saved, .*: core.bias_hh_l0 is .* of torch.float64, which does",
+        ),
+        (nn.LSTM(8, 2, 65, batch_first=True), lambda driver: driver, "its core has 65 layers; it takes 64 at most"),
+        (Memoryless(8, 3), lambda driver: driver.bfloat16(), "of torch.bfloat16, which does not fit"),
+        (
+            Memoryless(8, 3),
+            lambda driver: prune.identity(driver.read_out, "weight"),
+            "read_out.weight is computed anew",
+        ),
+        (Memoryless(8, 3), lambda driver: driver.add_module("more", nn.Linear(1, 1)), "more.bias is .* does not fit"),
+    ):
+        driver = Driver(core, rows=8, columns=12, filters=(2, 2, 2, 2, 2))
+        change(driver)
+        with pytest.raises(ArgumentError, match=match):
+            driver.save(tmp_path / "driver")
     assert not list(tmp_path.iterdir())
+    driver = Driver(Memoryless(np.int64(8), np.int64(3)), rows=np.int64(8), columns=12, filters=np.full(5, 2))
+    driver.save(tmp_path / "driver")
+    assert Driver.load(tmp_path / "driver").pictures == (8, 12, 1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert Driver.load(tmp_path / "driver").read_out.weight.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_a_file_that_claims_another_core_is_a_data_error(tmp_path):
@@ -144,6 +173,8 @@ def test_files_that_hold_no_driver_are_data_errors(kept, tmp_path):
     changes = {
         "filters": whole.replace(b"[2, 3, 2, 2, 2]", b"[2, 2, 2, 2, 2]"),
         "huge": whole.replace(b"[8, 12, 1]", b"[9, 99, 9]"),
+        "text": whole.replace(b"[8, 12, 1]", b"[8, 1e9,1]"),
+        "lists": whole.replace(b"[8, 12, 1]", b"[9,9,[9]] "),
         "short": whole[:-9],
         "policy": (tmp_path / "policy").read_bytes(),
     }

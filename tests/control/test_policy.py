@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import prune
 
 import wormnet
 from wormnet.control import Choice, MotorCell, Policy, Projection, SensoryCell, Standardised, Within, task
@@ -217,6 +218,34 @@ def test_copies_and_files_act_the_same(tmp_path):
             assert np.array_equal(again.vector(), policy.vector())
 
 
+def test_numbers_of_small_types_are_those_that_they_stand_for(tmp_path):
+    layer, seen = wormnet.CfC(wormnet.dense(1, 2)), np.linspace(-9, 9, 20)[:, None]
+    (name,) = layer.wiring.inputs
+    pairs = [
+        ([Standardised(name, np.uint8(5), np.float16(0.5))], [Standardised(name, 5.0, 0.5)]),
+        ([Standardised(name, np.float32(1000.1), np.float32(0.07))],
+         [Standardised(name, float(np.float32(1000.1)), float(np.float32(0.07)))]),
+        ([SensoryCell(name, np.int8(-100), np.int8(100))], [SensoryCell(name, -100.0, 100.0)]),
+    ]  # fmt: skip
+    for k, (given, meant) in enumerate(pairs):
+        policy, other = Policy(layer, given), Policy(layer, meant)
+        policy.save(tmp_path / f"{k}")
+        again = Policy.load(tmp_path / f"{k}")
+        for x in seen:
+            action = policy.act(x)
+            assert np.array_equal(action, other.act(x))
+            assert np.array_equal(action, again.act(x))
+
+
+def test_a_pruned_layer_is_no_policy_until_its_pruning_is_made_permanent():
+    layer = wormnet.CTRNN(wormnet.dense(2, 3))
+    prune.random_unstructured(layer, "weight", amount=0.5)
+    with pytest.raises(ArgumentError, match="weight is computed anew in every call: it is pruned, or parametrized"):
+        Policy(layer)
+    prune.remove(layer, "weight")
+    assert Policy(layer).act([0.0, 1.0]).shape == (3,)
+
+
 def test_damaged_files_are_data_errors(tmp_path):
     pendulum().save(tmp_path / "policy.safetensors")
     whole = (tmp_path / "policy.safetensors").read_bytes()
@@ -327,8 +356,20 @@ REFUSED = [
     ),
     (lambda: Within([0], [-1]), "low is (0.0,) and high (-1.0,); it takes low <= high of each."),
     (lambda: Within(0, 1), "low is 0; it takes a list of numbers."),
-    (lambda: Choice(0.5), "first is 0.5; it takes a whole number."),
-    (lambda: Standardised("A", 0.0, 0.0), "deviation is 0.0; it takes a finite number > 0."),
+    (lambda: Choice(0.5), "first is 0.5; it takes a whole number, 1,048,576 at most."),
+    (lambda: Standardised("A", 0.0, 0.0), "deviation is 0.0; it takes a finite number > 1e-300."),
+    (lambda: Standardised("A", 0.0, 1e-320), "it takes a finite number > 1e-300."),
+    (lambda: Standardised("A", 10**400, 1.0), "it takes a finite number."),
+    (lambda: Within([10**400], [10**400]), "it takes a list of numbers."),
+    (lambda: Within("12", "34"), "low is '12'; it takes a list of numbers."),
+    (lambda: Within([math.inf], [math.inf]), "it takes low <= high of each."),
+    (lambda: Choice(10**30), "it takes a whole number, 1,048,576 at most."),
+    (lambda: pendulum(move=Choice()), "move is Choice(first=0); it takes a list of MotorMap, MotorCell, Projection,"),
+    (lambda: pendulum(sense=PENDULUM.sense[0]), "it takes a list of SensoryMap, SensoryCell, Standardised, Projection"),
+    (lambda: pendulum(observe=3), "observe is 3; it takes a list of places of an observation."),
+    (lambda: pendulum(observations=0.5), "observations is 0.5; it takes a whole number of 1 or more."),
+    (lambda: pendulum(warmup=2**64), "it takes 0 or more, 1,000,000 at most."),
+    (lambda: Projection(2**40), "a projection takes 1 to 1,048,576."),
     (lambda: Standardised("A", math.nan, 1.0), "mean is nan; it takes a finite number."),
     (
         lambda: pendulum(sense=[Projection(4), *PENDULUM.sense]),

@@ -1,6 +1,7 @@
 """A policy in C acts as the policy does, maps and warm-up included, and its layer is the network between the maps."""
 
 import ctypes
+import re
 
 import numpy as np
 import pytest
@@ -35,6 +36,10 @@ def policies():
             [Standardised(name, 0.1, 0.1, most=2.0) for name in wormnet.dense(4, 3).inputs],
             [Within([-0.05, -np.inf, -1.0], [0.05, 0.0, np.inf])],
         ),
+        "far from 0": Policy(
+            wormnet.CfC(wormnet.dense(4, 3)),
+            [Standardised(name, 100.0, 0.5, most=2.0) for name in wormnet.dense(4, 3).inputs],
+        ),
         "choice": Policy(wormnet.CfC(wormnet.dense(4, 3)), move=[Projection(5), Choice(-2)]),
         "choice of outputs": Policy(wormnet.CfC(wormnet.dense(4, 3)), move=[Choice()]),
     }
@@ -68,7 +73,7 @@ class Acting:
 @pytest.mark.parametrize("number", ["float", "double"])
 def test_the_program_acts_as_the_policy(case, number, tmp_path):
     policy = policies()[case]
-    seen = SEEN[:, : policy.ends.observations]
+    seen = (SEEN[:, : policy.ends.observations] + 100 * (case == "far from 0")).astype(np.float32).astype(float)
     expected = acted(policy, seen)
     written = export.c(policy, tmp_path / "net.c", number=number)
     program = Acting(tmp_path, {"float": np.float32, "double": np.float64}[number])
@@ -88,7 +93,7 @@ def test_the_program_acts_as_the_policy(case, number, tmp_path):
 def test_the_layer_between_the_ends_is_the_policy(case):
     policy = policies()[case]
     ends, rnn = policy.ends, policy.layer()
-    seen = SEEN[:, : ends.observations]
+    seen = SEEN[:, : ends.observations] + 100 * (case == "far from 0")
     felt = ends.felt(seen)
     felt = torch.tensor(np.concatenate([np.repeat(felt[:1], policy.warmup, 0), felt])).to(next(rnn.parameters()).dtype)
     with torch.no_grad():
@@ -96,6 +101,16 @@ def test_the_layer_between_the_ends_is_the_policy(case):
     expected = acted(policy, seen)
     np.testing.assert_allclose(ends.made(y), expected, atol=2e-6 * max(1.0, abs(expected).max()))
     assert ends.actions == expected.shape[1]
+
+
+def test_the_self_test_of_a_policy_whose_means_are_far_from_0_moves_its_inputs_and_takes_observations(tmp_path):
+    policy = policies()["far from 0"]
+    export.c(policy, tmp_path / "net.c")
+    tested = (tmp_path / "net.c").read_text().partition("test_y")[2].partition(";")[0]
+    assert len(set(re.findall(r"[-\d.e]{6,}", tested))) > 40
+    assert "actions" in ran(self_test(tmp_path / "net.c", tmp_path))
+    export.c(policy, tmp_path / "net.c", x=np.random.default_rng(0).normal(100, 0.5, (200, 4)))
+    assert "of 600 actions" in ran(self_test(tmp_path / "net.c", tmp_path))
 
 
 def test_an_observation_that_is_not_finite_is_refused_and_moves_nothing(tmp_path):

@@ -325,6 +325,19 @@ def test_a_trained_agent_is_a_policy_that_acts_alike_alone_and_from_its_file(cas
     assert np.array_equal(policy.vector(), before)
 
 
+def test_an_agent_in_double_precision_becomes_a_policy_in_double_precision_and_nothing_is_drawn():
+    agent = agent_of(lambda: wormnet.CTRNN(wormnet.dense(2, 3), dtype=torch.float64), Reach(), 2)
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    policy, state, seen = agent.to_policy(), None, np.random.default_rng(0).normal(size=(20, 2))
+    assert torch.equal(torch.rand(1), expected)
+    for one in seen.astype(np.float32).astype(float):
+        action, state = agent.act(one[None], state)
+        np.testing.assert_allclose(policy.act(one), action[0], atol=1e-7)
+    assert policy.layer().projection.weight.dtype == torch.float64
+
+
 def test_a_policy_earns_in_the_environment_what_its_agent_earns_and_fits_no_other():
     agent = agent_of(lambda: wormnet.CfC(wormnet.auto_ncp(inputs=4, neurons=12, outputs=4)), cartpole(), 4)
     ppo(agent, cartpole, PPO(steps=4096, environments=8, length=64, minibatches=4))
@@ -348,6 +361,21 @@ def test_a_policy_earns_in_the_environment_what_its_agent_earns_and_fits_no_othe
             replay(Policy(policy.layer(), move=move), "CartPole-v1", episodes=1)
     with pytest.raises(ArgumentError, match="Pendulum-v1 takes numbers, and this policy gives one of 2 from 0 on"):
         replay(Policy(wormnet.CfC(wormnet.dense(3, 2)), move=[Choice()]), "Pendulum-v1", episodes=1)
+    for core, size, match in (
+        (wormnet.CfC(wormnet.dense(4, 2), return_sequences=False), 4, "return_sequences=False; it takes True of both"),
+        (wormnet.CfC(wormnet.dense(4, 2), batch_first=False), 4, "batch_first=False"),
+        (wormnet.CfC(wormnet.dense(4, 2)), 3, "observations is 3; the cell takes 4 inputs"),
+        (nn.LSTM(4, 2, batch_first=True), 5, "observations is 5; the cell takes 4 inputs"),
+    ):
+        with pytest.raises(ArgumentError, match=match):
+            Agent(core, size, Discrete(2))
+    for space in (Box(0, 9, (2,), np.int64), Box(0, 1, (0,))):
+        with pytest.raises(ArgumentError, match="or Box with one axis of floating numbers"):
+            Agent(wormnet.CfC(wormnet.dense(4, 2)), 4, space)
+    hooked = Agent(wormnet.CfC(wormnet.dense(4, 2)), 4, Discrete(2))
+    hooked.core.register_forward_hook(lambda *_: None)
+    with pytest.raises(ArgumentError, match="the layer has forward hooks, which a policy, running without torch"):
+        hooked.to_policy()
     with pytest.raises(ArgumentError, match="the agent's cell is a LSTM; it takes a layer of wormnet"):
         agent_of(lambda: nn.LSTM(4, 8, batch_first=True), cartpole(), 4).to_policy()
     with pytest.raises(ArgumentError, match="ends in a Choice, through which no gradient passes"):

@@ -336,7 +336,7 @@ REFUSED = [
     (lambda: world_of(lambda: spaces(Box(-1, 1, (2,)), MultiBinary(2)), 1), "has no flat observations and actions"),
     (
         lambda: world_of(lambda: spaces(Box(-1, 1, (2,)), MultiDiscrete([2, 2])), 1),
-        "is a Box of shape (m,) or Discrete.",
+        "is a Box of shape (m,) of floating numbers, or",
     ),
 ]
 

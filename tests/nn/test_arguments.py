@@ -60,6 +60,8 @@ WRONG = [
     (RNN, (X,), {"lengths": torch.tensor([5, 5, 5])}, ShapeError, "lengths has shape (3,); it takes one for each sequence: (4,)."),
     (RNN, (X,), {"lengths": torch.tensor(5)}, ShapeError, "lengths has shape (); it takes one for each sequence: (4,)."),
     (RNN, (X,), {"lengths": torch.tensor([5, 6, 5, 9])}, ArgumentError, "lengths[1] is 6; x has 5 samples, so it takes 0 to 5."),
+    (RNN, (X,), {"lengths": torch.tensor([5, 5, 5, 5], dtype=torch.uint16)}, ArgumentError, "lengths holds torch.uint16; it"),
+    (RNN, (X,), {"lengths": torch.tensor([5, 5, 5, 5j])}, ArgumentError, "lengths holds torch.complex64; it takes whole"),
     (RNN, (X,), {"lengths": torch.tensor([5, 5, -1, 5])}, ArgumentError, "lengths[2] is -1; x has 5 samples"),
     (RNN, (X,), {"lengths": torch.tensor([5.0, 5.0, 5.0, 5.0])}, ArgumentError, "lengths holds torch.float32; it takes whole numbers, 0 to 5."),
     (RNN, (X,), {"lengths": torch.ones(4, dtype=torch.bool)}, ArgumentError, "lengths holds torch.bool; it takes whole numbers"),

@@ -46,7 +46,7 @@ def drive(
     ] = None,
     noise: Annotated[str, typer.Option(help="Variances of the pixel noise, commas between; none for 0,.1,.2,.3.")] = "",
     on: Annotated[
-        str, typer.Option(help="Where to: road, ours, or CarRacing-v3 or racetrack-v1, by wormnet[outside].")
+        str, typer.Option(help="Where to: road, ours, or CarRacing-v3 or racetrack-v1, by wormnet\\[outside].")
     ] = "road",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in the folder.")] = False,
 ) -> None:

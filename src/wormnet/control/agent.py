@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from wormnet.control.cells import run, width_of
 from wormnet.control.maps import Choice, Standardised, Within
 from wormnet.errors import ArgumentError, need
+from wormnet.models.spec import check_count
 from wormnet.nn import Recurrent
+from wormnet.nn.parameters import prove_plain
 
 if TYPE_CHECKING:
     from wormnet.control.policy import Policy
@@ -89,17 +91,30 @@ class Agent(nn.Module):
         super().__init__()
         spaces = need("gymnasium.spaces", "gymnasium", "an agent", extra="control")
         self.discrete = isinstance(actions, spaces.Discrete)
-        if not self.discrete and not (isinstance(actions, spaces.Box) and len(actions.shape) == 1):
-            raise ArgumentError(f"actions is {actions}; it takes Discrete(n), or Box with one axis.")
+        if not self.discrete and not (
+            isinstance(actions, spaces.Box)
+            and len(actions.shape) == 1
+            and actions.shape[0]
+            and np.issubdtype(actions.dtype, np.floating)
+        ):
+            raise ArgumentError(
+                f"actions is {actions}; it takes Discrete(n), or Box with one axis of floating numbers."
+            )
+        check_count("observations", observations, 1)
+        told = (getattr(core, name, None) for name in ("n_inputs", "input_size", "inputs"))
+        takes = next((one for one in told if isinstance(one, int)), observations)
+        if takes != observations:
+            raise ArgumentError(f"observations is {observations}; the cell takes {takes} inputs.")
         self.core, self.space = core, actions
-        n = int(actions.n) if self.discrete else actions.shape[0]
-        self.policy, self.value = nn.Linear(width_of(core), n), nn.Linear(width_of(core), 1)
-        self.spread = None if self.discrete else nn.Parameter(torch.full((n,), -0.5))
+        n, width = int(actions.n) if self.discrete else actions.shape[0], width_of(core)
+        dtype = next((one.dtype for one in core.parameters()), None)
+        self.policy, self.value = nn.Linear(width, n, dtype=dtype), nn.Linear(width, 1, dtype=dtype)
+        self.spread = None if self.discrete else nn.Parameter(torch.full((n,), -0.5, dtype=dtype))
         # Nearly even odds at the start: what is tried first does not hang on how wide the cell is.
         for layer, gain in ((self.policy, 0.01), (self.value, 1.0)):
             nn.init.orthogonal_(layer.weight, gain)
             nn.init.zeros_(layer.bias)
-        self.observed, self.felt, self.returned = Moments((observations,)), Moments((width_of(core),)), Moments(())
+        self.observed, self.felt, self.returned = Moments((observations,)), Moments((width,)), Moments(())
 
     def forward(
         self, observations: Tensor, state: Any = None, starts: Tensor | None = None
@@ -147,7 +162,8 @@ class Agent(nn.Module):
             observe: which numbers of an environment's observation the agent's are, if it learned by some alone
                 (`policy_gradient.only`).   observations: how many the environment has.
 
-        Raises: ArgumentError if the cell is no recurrent layer of wormnet, or for places that cannot be.
+        Raises: ArgumentError if the cell is no recurrent layer of wormnet as it is (a subclass with a `forward` of its
+            own, hooks, pruned or parametrized numbers), or for places that cannot be.
 
         >>> import wormnet
         >>> from gymnasium.spaces import Discrete
@@ -159,6 +175,11 @@ class Agent(nn.Module):
 
         if not isinstance(self.core, Recurrent):
             raise ArgumentError(f"the agent's cell is a {type(self.core).__name__}; it takes a layer of wormnet.")
+        own = type(self.core).forward is not Recurrent.forward
+        if own or self.core._forward_hooks or self.core._forward_pre_hooks:
+            what = f"{type(self.core).__name__} has a `forward` of its own" if own else "the layer has forward hooks"
+            raise ArgumentError(f"{what}, which a policy, running without torch, would leave out.")
+        prove_plain(self.core)
         layer, like = copy.deepcopy(self.core), self.policy.weight
         # The map of what is felt and what stands before it, in one.
         weight = self.policy.weight.double() / self.felt.scale
@@ -166,12 +187,14 @@ class Agent(nn.Module):
         if layer.projection is not None:
             bias = bias + weight @ layer.projection.bias.double()
             weight = weight @ layer.projection.weight.double()
-        layer.proj_size, layer.projection = weight.shape[0], nn.Linear(weight.shape[1], weight.shape[0])
-        layer.projection.weight.copy_(weight)
-        layer.projection.bias.copy_(bias)
-        layer.projection.to(like)
+        # Not drawn at random first, which would move torch's generator.
+        sizes: dict[str, Any] = {"in_features": weight.shape[1], "out_features": weight.shape[0]}
+        made: Any = nn.utils.skip_init(nn.Linear, **sizes, dtype=like.dtype, device=like.device)
+        made.weight.copy_(weight)
+        made.bias.copy_(bias)
+        layer.projection, layer.proj_size = made, weight.shape[0]
         mean, scale = self.observed.mean.tolist(), self.observed.scale.tolist()
-        sense = [Standardised(*one, most=CLIP) for one in zip(layer.wiring.inputs, mean, scale)]
+        sense = [Standardised(*one, most=CLIP) for one in zip(layer.wiring.inputs, mean, scale, strict=True)]
         last = Choice(int(self.space.start)) if self.discrete else Within(self.space.low, self.space.high)
         return Policy(layer, sense, [last], observe=observe, observations=observations)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wormnet.errors import ArgumentError, ShapeError
+from wormnet.models.spec import check_count
 from wormnet.nn import Recurrent
 
 __all__ = ["Memoryless", "rows_of", "run", "width_of"]
@@ -23,7 +24,9 @@ class Memoryless(nn.Module):
 
     def __init__(self, inputs: int, width: int):
         super().__init__()
-        self.inputs, self.width = inputs, width
+        for name, n, least in (("inputs", inputs, 0), ("width", width, 1)):
+            check_count(name, n, least)
+        self.inputs, self.width = int(inputs), int(width)
         self.layer = nn.Linear(inputs, width)
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, None]:
@@ -34,7 +37,8 @@ class Memoryless(nn.Module):
 def width_of(core: nn.Module) -> int:
     """How many outputs a cell has: `n_outputs`, `width`, or the units of torch's LSTM, GRU or RNN.
 
-    Raises: ArgumentError for a cell that tells none, or one of torch's that does not take the batch first.
+    Raises: ArgumentError for a cell that tells none, or one that does not take the batch first, gives only the last
+        output, or goes both ways.
 
     >>> width_of(nn.LSTM(3, 8, batch_first=True))
     8
@@ -43,6 +47,11 @@ def width_of(core: nn.Module) -> int:
         if not core.batch_first or core.bidirectional:
             raise ArgumentError(f"{core} is given; it takes batch_first=True and one direction.")
         return core.proj_size or core.hidden_size
+    if isinstance(core, Recurrent) and not (core.batch_first and core.return_sequences):
+        raise ArgumentError(
+            f"the layer has batch_first={core.batch_first} and return_sequences={core.return_sequences}; it takes True "
+            "of both."
+        )
     for name in ("n_outputs", "width"):
         found = getattr(core, name, None)
         if isinstance(found, int):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from wormnet.control import driver_files
 from wormnet.control.cells import width_of
 from wormnet.errors import ArgumentError, ShapeError
+from wormnet.models.spec import check_count
 
 __all__ = ["FEATURES", "FILTERS", "Driver", "head"]
 
@@ -75,12 +76,15 @@ class Driver(nn.Module):
         filters: Sequence[int] = FILTERS,
     ):
         super().__init__()
+        for name, n in (("rows", rows), ("columns", columns), ("channels", channels)):
+            check_count(name, n, 1)
+        rows, columns, channels, filters = int(rows), int(columns), int(channels), tuple(int(one) for one in filters)
         self.head, self.core = head(rows, columns, channels, filters), core
         self.read_out = nn.Linear(width_of(core), 1)
         # Torch draws it from +-1 behind a core of one output: far beyond what is steered, and what pulls it back may
         # push the core into saturation for good (docs/results/driving.md).
         nn.init.zeros_(self.read_out.bias)
-        self.pictures, self.filters = (rows, columns, channels), tuple(filters)
+        self.pictures, self.filters = (rows, columns, channels), filters
 
     def forward(self, pictures: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Pictures (batch, time, rows, columns, channels) -> steering (batch, time), and the state after them.
@@ -102,8 +106,8 @@ class Driver(nn.Module):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write head, core and read-out into one safetensors file, whole or not at all.
 
-        Raises: ArgumentError if the core is no recurrent layer of wormnet, LSTM or GRU of torch, or `Memoryless`;
-            DataError if it cannot be written.
+        Raises: ArgumentError if the core is no recurrent layer of wormnet, LSTM or GRU of torch, or `Memoryless`, or
+            the driver is not in single precision, changed, pruned or tied; DataError if it cannot be written.
         """
         driver_files.save(self, path)
 

@@ -1,6 +1,7 @@
 """A driver in one safetensors file. Nothing is ever unpickled."""
 
 import json
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,9 @@ from torch import nn
 
 from wormnet.atomic import write_whole
 from wormnet.control.cells import Memoryless
-from wormnet.control.policy_files import headed, packed, unpacked
-from wormnet.errors import ArgumentError, DataError, WormnetError
-from wormnet.nn.files import read
+from wormnet.control.policy_files import headed, number, packed, unpacked
+from wormnet.errors import ArgumentError, DataError, WormnetError, shown
+from wormnet.nn.files import read, tensors_of
 from wormnet.nn.recurrent import Recurrent
 from wormnet.paths import checked, printable
 
@@ -29,13 +30,14 @@ CORES: dict[str, tuple[type[nn.Module], tuple[str, ...], dict[str, Any]]] = {
     "Memoryless": (Memoryless, ("inputs", "width"), {}),
 }
 """Cores besides wormnet's layers: class, the attributes that make it anew, and what all of them are made with."""
+MOST_PIXELS = 2**24
 MOST_LAYERS = 64
 """Of a core of torch: a file that claims more would be built for hours before it was found out."""
 
 
 def save(driver: "Driver", path: str | os.PathLike[str]) -> None:
     """Write a driver; see `Driver.save`."""
-    core, tensors, ours = driver.core, driver.state_dict(), isinstance(driver.core, Recurrent)
+    core, tensors, ours = driver.core, tensors_of(driver), isinstance(driver.core, Recurrent)
     head: dict[str, Any] = {"format": FORMAT, "version": VERSION}
     head |= {"pictures": driver.pictures, "filters": driver.filters}
     if not ours:
@@ -46,11 +48,14 @@ def save(driver: "Driver", path: str | os.PathLike[str]) -> None:
                 f"{', '.join(CORES)}. Of any other keep driver.state_dict()."
             )
         head["core"] = {"kind": kind, **{name: getattr(core, name) for name in CORES[kind][1]}}
-    content: dict[str, Any] = {
-        name: one.detach().cpu().contiguous().numpy()
-        for name, one in tensors.items()
-        if not (ours and name.startswith("core."))
-    }
+    given = {name: one for name, one in tensors.items() if not (ours and name.startswith("core."))}
+    try:
+        head = json.loads(json.dumps(head, default=number))
+        with torch.device("meta"):
+            _prove(given, _driver_of(head, core if isinstance(core, Recurrent) else None))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"the driver cannot be saved, since no file of it could be read: {error}.") from None
+    content: dict[str, Any] = {name: one.numpy() for name, one in given.items()}
     if isinstance(core, Recurrent):
         content["core"] = packed(core)
     write_whole(path, safetensors.numpy.save(content, metadata={"wormnet": json.dumps(head)}))
@@ -58,30 +63,43 @@ def save(driver: "Driver", path: str | os.PathLike[str]) -> None:
 
 def load(path: str | os.PathLike[str]) -> "Driver":
     """Read a driver; see `Driver.load`."""
-    from wormnet.control.driver import Driver
-
     given, text = read(path)
     try:
         head = headed(text, FORMAT, VERSION)
-        rows, columns, channels = head["pictures"]
-        if not 0 < rows * columns * channels <= 2**24:
-            raise ValueError(f"its pictures are {rows} x {columns} x {channels}")
-        sizes = {"rows": rows, "columns": columns, "channels": channels, "filters": tuple(head["filters"])}
         ours = unpacked(given.pop("core").numpy()) if "core" not in head else None
         # What does not fit is found before anything as large as the file says is made.
         with torch.device("meta"):
-            driver = Driver(_core_of(head["core"]) if ours is None else ours, **sizes)
-        made = {key: one for key, one in driver.state_dict().items() if ours is None or not key.startswith("core.")}
-        for key in sorted(made.keys() | given.keys()):
-            one = given.get(key)
-            if one is None or key not in made or (one.shape, one.dtype) != (made[key].shape, made[key].dtype):
-                told = "missing" if one is None else f"{tuple(one.shape)} of {one.dtype}"
-                raise ValueError(f"{key} is {told}, which does not fit its pictures, filters and core")
+            driver = _driver_of(head, ours)
+        _prove(given, driver)
         driver.load_state_dict(given, strict=ours is None, assign=True)
     except (WormnetError, KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise DataError(f"{printable(checked(path))} holds no valid driver: {reason[:1000]}") from None
     return driver.eval()
+
+
+def _driver_of(head: dict[str, Any], ours: Recurrent | None) -> "Driver":
+    """A driver of the sizes that a head tells, with numbers still to be set."""
+    from wormnet.control.driver import Driver
+
+    pictures = head["pictures"]
+    if not all(type(n) is int and 0 < n <= MOST_PIXELS for n in pictures) or math.prod(pictures) > MOST_PIXELS:
+        raise ValueError(f"its pictures are {shown(pictures)}")
+    rows, columns, channels = pictures
+    core = _core_of(head["core"]) if ours is None else ours
+    return Driver(core, rows=rows, columns=columns, channels=channels, filters=head["filters"])
+
+
+def _prove(given: dict[str, torch.Tensor], driver: "Driver") -> None:
+    """Raise ValueError unless tensors are all of a driver's, of its shapes and in single precision; a layer of ours is
+    not among them."""
+    ours = isinstance(driver.core, Recurrent)
+    made = {key: one for key, one in driver.state_dict().items() if not (ours and key.startswith("core."))}
+    for key in sorted(made.keys() | given.keys()):
+        one = given.get(key)
+        if one is None or key not in made or one.shape != made[key].shape or one.dtype != torch.float32:
+            told = "missing" if one is None else f"{tuple(one.shape)} of {one.dtype}"
+            raise ValueError(f"{key} is {told}, which does not fit its pictures, filters and core in single precision")
 
 
 def _core_of(described: dict[str, Any]) -> nn.Module:

@@ -32,11 +32,18 @@ __all__ = [
     "SensoryCell",
     "Standardised",
     "Within",
+    "listed",
     "make",
     "sense",
 ]
 
 Array = NDArray[np.float64]
+
+
+MOST_FIRST = 2**20
+"""So that single precision, which programs in C have, tells all actions of a `Choice`."""
+MOST_WIDTH = 2**20
+"""Of a projection: a file that claims more would fill the memory before it was found out."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class SensoryCell:
     mode: str = "paper"
 
     def __post_init__(self):
-        _check_cell(self.cell, self.low, self.high, self.mode)
+        _prove_cell(self)
 
 
 @dataclass(frozen=True)
@@ -81,17 +88,21 @@ class Standardised:
 
     def __post_init__(self):
         _check_name(self.cell)
-        for name, least in (("mean", -math.inf), ("deviation", 0.0), ("most", 0.0)):
+        # Below the smallest its inverse leaves double precision.
+        for name, least in (("mean", -math.inf), ("deviation", 1e-300), ("most", 0.0)):
             given = getattr(self, name)
-            if not _is_number(given) or not least < given < math.inf:
-                raise ArgumentError(f"{name} is {shown(given)}; it takes a finite number{' > 0' * (least == 0)}.")
+            number = _number(given)
+            if not least < number < math.inf:
+                above = {-math.inf: "", 0.0: " > 0"}.get(least, f" > {least:g}")
+                raise ArgumentError(f"{name} is {shown(given)}; it takes a finite number{above}.")
+            object.__setattr__(self, name, number)
 
 
 @dataclass(frozen=True)
 class Within:
     """Last among the moves: each number of the action is kept within bounds, those of a space Box.
 
-    Attributes: low, high: of each number; infinite ones are none.
+    Attributes: low, high: of each number; -inf and inf are none.
 
     >>> Within([-1.0], [1.0])
     Within(low=(-1.0,), high=(1.0,))
@@ -103,11 +114,11 @@ class Within:
     def __post_init__(self):
         for name in ("low", "high"):
             given = getattr(self, name)
-            try:
-                object.__setattr__(self, name, tuple(float(one) for one in given))
-            except (TypeError, ValueError):
-                raise ArgumentError(f"{name} is {shown(given)}; it takes a list of numbers.") from None
-        if len(self.low) != len(self.high) or not all(low <= high for low, high in zip(self.low, self.high)):
+            if not isinstance(given, (list, tuple, np.ndarray)) or any(math.isnan(_number(one)) for one in given):
+                raise ArgumentError(f"{name} is {shown(given)}; it takes a list of numbers.")
+            object.__setattr__(self, name, tuple(_number(one) for one in given))
+        good = all(low <= high and low < math.inf and high > -math.inf for low, high in zip(self.low, self.high))
+        if len(self.low) != len(self.high) or not good:
             raise ArgumentError(f"low is {shown(self.low)} and high {shown(self.high)}; it takes low <= high of each.")
 
 
@@ -124,8 +135,10 @@ class Choice:
     first: int = 0
 
     def __post_init__(self):
-        if isinstance(self.first, bool) or not isinstance(self.first, (int, np.integer)):
-            raise ArgumentError(f"first is {shown(self.first)}; it takes a whole number.")
+        whole = isinstance(self.first, (int, np.integer)) and not isinstance(self.first, bool)
+        if not whole or abs(int(self.first)) > MOST_FIRST:
+            raise ArgumentError(f"first is {shown(self.first)}; it takes a whole number, {MOST_FIRST:,} at most.")
+        object.__setattr__(self, "first", int(self.first))
 
 
 @dataclass(frozen=True)
@@ -148,7 +161,7 @@ class MotorCell:
     mode: str = "paper"
 
     def __post_init__(self):
-        _check_cell(self.cell, self.low, self.high, self.mode)
+        _prove_cell(self)
 
 
 class Projection:
@@ -168,8 +181,8 @@ class Projection:
     """
 
     def __init__(self, width: int, weight: ArrayLike | None = None, *, seed: int = 0):
-        if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
-            raise ArgumentError(f"width is {shown(width)}; a projection takes 1 or more.")
+        if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or not 1 <= width <= MOST_WIDTH:
+            raise ArgumentError(f"width is {shown(width)}; a projection takes 1 to {MOST_WIDTH:,}.")
         self.width, self.seed = int(width), seed
         self.weight = None if weight is None else np.array(weight, np.float64)
 
@@ -196,8 +209,8 @@ class Senses:
     """The senses of a policy as arrays.
 
     Attributes:
-        table: (inputs, 6): for each input of the wiring which quantity it feels (-1 for none), scale, shift, least and
-            most of scale x + shift, and its potential if it feels none.
+        table: (inputs, 6): for each input of the wiring which quantity it feels (-1 for none), scale, middle, least and
+            most of scale (x - middle), and its potential if it feels none.
         pick: (quantities,) which observation each quantity is; empty with a projection.
         weight: (quantities, observations) of the projection at the start; (0, 0) without.
         observations: how many numbers an observation has, None for "at least those that are picked".
@@ -222,10 +235,10 @@ class Senses:
         table[:, 0] = -1
         fed: list[int] = []
 
-        def feed(name: str, quantity: int, scale: float, shift: float, least: float, most: float) -> None:
+        def feed(name: str, quantity: int, scale: float, middle: float, least: float, most: float) -> None:
             place = _place("input", name, wiring.inputs)
             fed.append(place)
-            table[place, :5] = quantity, scale, shift, least, most
+            table[place, :5] = quantity, scale, middle, least, most
 
         projection = None
         if maps is None:
@@ -233,13 +246,13 @@ class Senses:
                 feed(name, i, 1.0, 0.0, -math.inf, math.inf)
             n = wiring.n_inputs
         else:
-            given = _listed("sense", maps, FEELS)
+            given = listed("sense", maps, FEELS)
             projection = given.pop(0) if given and isinstance(given[0], Projection) else None
             for i, one in enumerate(given):
                 if isinstance(one, Projection):
                     raise ArgumentError("sense has a projection behind maps; it takes one, first.")
                 if isinstance(one, Standardised):
-                    feed(one.cell, i, 1.0 / one.deviation, -one.mean / one.deviation, -one.most, one.most)
+                    feed(one.cell, i, 1.0 / one.deviation, one.mean, -one.most, one.most)
                     continue
                 most = 1.0 if one.mode == "paper" else math.inf
                 if isinstance(one, SensoryMap):
@@ -248,7 +261,7 @@ class Senses:
                 else:
                     width = one.high - one.low
                     least = 0.0 if one.mode == "paper" else -math.inf
-                    feed(one.cell, i, 1.0 / width, -one.low / width, least, most)
+                    feed(one.cell, i, 1.0 / width, one.low, least, most)
             n = len(given)
             for name, potential in held.items():
                 place = _place("held input", name, wiring.inputs)
@@ -298,7 +311,7 @@ class Motors:
     @classmethod
     def of(cls, wiring: Wiring, maps: Iterable[Moves] | None, outputs: int) -> "Motors":
         """Of the outputs of a wiring; None does output after output as it is."""
-        given = [] if maps is None else _listed("move", maps, MOVES)
+        given = [] if maps is None else listed("move", maps, MOVES)
         last = given.pop() if given and isinstance(given[-1], (Within, Choice)) else None
         projection = given.pop() if given and isinstance(given[-1], Projection) else None
         rows: list[tuple[float, ...]] = []
@@ -355,7 +368,7 @@ def sense(observation, table, pick, weight, out):
                         x += weight[p, quantity, k] * observation[p, e, k]
                 else:
                     x = observation[p, e, pick[quantity]]
-                out[p, e, i] = min(max(x * table[i, 1] + table[i, 2], table[i, 3]), table[i, 4])
+                out[p, e, i] = min(max((x - table[i, 2]) * table[i, 1], table[i, 3]), table[i, 4])
     return -1
 
 
@@ -407,7 +420,8 @@ def _place(what: str, name: str, among: Sequence[str]) -> int:
     return list(among).index(name)
 
 
-def _listed(what: str, maps: Any, kinds: Mapping[str, type]) -> list[Any]:
+def listed(what: str, maps: Any, kinds: Mapping[str, type]) -> list[Any]:
+    """Maps as a list. Raises: ArgumentError for what is none of the kinds."""
     if isinstance(maps, str) or not isinstance(maps, Iterable):
         raise ArgumentError(f"{what} is {shown(maps)}; it takes a list of {', '.join(kinds)}.")
     given = list(maps)
@@ -437,16 +451,24 @@ def _check_name(cell: object) -> None:
         raise ArgumentError(f"cell is {shown(cell)}; it takes the name of a cell.")
 
 
-def _is_number(given: object) -> bool:
-    return isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
+def _number(given: object) -> float:
+    """A number as Python has it, or NaN: of NumPy's small types arithmetic would overflow, or lose digits."""
+    if not isinstance(given, (int, float, np.integer, np.floating)) or isinstance(given, bool):
+        return math.nan
+    try:
+        return float(given)
+    except OverflowError:
+        return math.nan
 
 
-def _check_cell(cell: object, low: object, high: object, mode: object) -> None:
-    _check_name(cell)
-    if not isinstance(mode, str) or mode not in MODES:
-        raise ArgumentError(unknown("mode", mode, MODES))
-    for bound in (low, high):
-        if not _is_number(bound) or not math.isfinite(bound):  # pyright: ignore[reportArgumentType]
-            raise ArgumentError(f"low is {shown(low)} and high {shown(high)}; it takes two finite numbers.")
+def _prove_cell(one: SensoryCell | MotorCell) -> None:
+    _check_name(one.cell)
+    if not isinstance(one.mode, str) or one.mode not in MODES:
+        raise ArgumentError(unknown("mode", one.mode, MODES))
+    low, high = _number(one.low), _number(one.high)
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise ArgumentError(f"low is {shown(one.low)} and high {shown(one.high)}; it takes two finite numbers.")
     if low == high:
-        raise ArgumentError(f"low and high are both {shown(low)}; it takes two different numbers.")
+        raise ArgumentError(f"low and high are both {shown(one.low)}; it takes two different numbers.")
+    object.__setattr__(one, "low", low)
+    object.__setattr__(one, "high", high)

@@ -89,10 +89,10 @@ class _Numbers:
             observations=int(self.senses.pick.max(initial=-1)) + 1 if n is None else n,
             of=np.maximum(felt[:, 0], 0).astype(np.int64),
             scale=felt[:, 1],
+            middle=felt[:, 2],
             # What feels nothing has its potential for good.
-            shift=np.where(felt[:, 0] < 0, felt[:, 5], felt[:, 2]),
-            least=np.where(felt[:, 0] < 0, -np.inf, felt[:, 3]),
-            most=np.where(felt[:, 0] < 0, np.inf, felt[:, 4]),
+            least=np.where(felt[:, 0] < 0, felt[:, 5], felt[:, 3]),
+            most=np.where(felt[:, 0] < 0, felt[:, 5], felt[:, 4]),
             pick=self.senses.pick,
             sense=sense[0] if len(sense) else none,
             up=made[:, 0].astype(np.int64),

@@ -10,18 +10,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wormnet.control import policy_files
-from wormnet.control.maps import Feels, Motors, Moves, Projection, Senses
+from wormnet.control.maps import FEELS, MOVES, Feels, Motors, Moves, Projection, Senses, listed
 from wormnet.control.parameters import numbers_of, proved
 from wormnet.control.population import Population, Runner, observed
 from wormnet.control.tasks import Task
 from wormnet.errors import ArgumentError, DataError, shown
 from wormnet.export.ends import Ends
+from wormnet.models.spec import check_count
+from wormnet.nn.parameters import prove_plain
 from wormnet.nn.recurrent import Recurrent
 from wormnet.paths import checked, printable
 from wormnet.wiring.biophysics import Biophysical
 from wormnet.wiring.bnn import read_bnn
 
 __all__ = ["Policy"]
+
+MOST_STEPS = 10**6
+"""Of a warm-up, and of a circuit in an action: a file that claims more would be run for years."""
 
 
 class Policy:
@@ -69,16 +74,21 @@ class Policy:
         if not circuit and not isinstance(network, Recurrent):
             raise ArgumentError(f"network is {shown(network)}; it takes a circuit, as read_bnn gives, or a layer.")
         for name, n, least in (("steps", steps, 1), ("warmup", warmup, 0)):
-            if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < least:
-                raise ArgumentError(f"{name} is {shown(n)}; it takes {least} or more.")
+            if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not least <= n <= MOST_STEPS:
+                most = "" if isinstance(n, int) and n < least else f", {MOST_STEPS:,} at most"
+                raise ArgumentError(f"{name} is {shown(n)}; it takes {least} or more{most}.")
         if isinstance(network, Recurrent):
             dt = network.time_unit if dt is None else dt
         dt = 0.1 if dt is None else dt
         if isinstance(dt, bool) or not isinstance(dt, (int, float, np.number)) or not 0 < dt < np.inf:
             raise ArgumentError(f"dt is {shown(dt)}; it takes what one action lasts, a number > 0.")
-        self.network = network if circuit else copy.deepcopy(network)
-        self.sense = None if sense is None else tuple(sense)
-        self.move = None if move is None else tuple(move)
+        if observe is not None and (isinstance(observe, str) or not isinstance(observe, Iterable)):
+            raise ArgumentError(f"observe is {shown(observe)}; it takes a list of places of an observation.")
+        if observations is not None:
+            check_count("observations", observations, 1)
+        self.network = network if circuit else _copied(network)
+        self.sense = None if sense is None else tuple(listed("sense", sense, FEELS))
+        self.move = None if move is None else tuple(listed("move", move, MOVES))
         self.observe = None if observe is None else tuple(observe)
         self.observations, self.dt, self.steps, self.warmup = observations, float(dt), int(steps), int(warmup)
         wiring = network.wiring
@@ -253,6 +263,12 @@ class Policy:
         Raises: DataError if there is no such file, or it holds no policy or a damaged one.
         """
         return policy_files.load(path)
+
+
+def _copied(layer: Recurrent) -> Recurrent:
+    """A layer of the policy's own."""
+    prove_plain(layer)
+    return copy.deepcopy(layer)
 
 
 def _cells(one: Feels | Moves) -> list[str]:

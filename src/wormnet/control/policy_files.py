@@ -26,7 +26,7 @@ from wormnet.wiring.plain_json import few_values
 if TYPE_CHECKING:
     from wormnet.control.policy import Policy
 
-__all__ = ["described", "headed", "is_policy", "load", "packed", "save", "unpacked"]
+__all__ = ["described", "headed", "is_policy", "load", "number", "packed", "save", "unpacked"]
 
 FORMAT, VERSION = "wormnet-policy", 1
 OPTIONS = ("observe", "observations", "dt", "steps", "warmup")
@@ -43,7 +43,7 @@ def save(policy: "Policy", path: str | os.PathLike[str]) -> None:
     else:
         tensors["layer"] = packed(network)
     head |= _maps_of(policy)
-    content = safetensors.numpy.save(tensors, metadata={"wormnet": json.dumps(head, default=_number)})
+    content = safetensors.numpy.save(tensors, metadata={"wormnet": json.dumps(head, default=number)})
     write_whole(path, content)
 
 
@@ -134,6 +134,6 @@ def _read(maps: Any, kinds: Any) -> Any:
     return None if maps is None else [kinds[kind](**values) for kind, values in maps]
 
 
-def _number(value: Any) -> int | float:
+def number(value: Any) -> int | float:
     """An option given as a NumPy number."""
     return value.item()

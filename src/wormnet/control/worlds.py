@@ -213,14 +213,17 @@ class _Gymnasium(World):
             discrete = acted.shape == () and hasattr(acted, "n")
             self.choices, self.first = (int(acted.n), int(acted.start)) if discrete else (0, 0)
             shape = (1,) if discrete else acted.low.shape
+            if not discrete and not np.issubdtype(acted.dtype, np.floating):
+                raise ValueError
             (self.observations,), (self.actions,) = seen.shape, shape
         except (AttributeError, TypeError, ValueError):
             raise ArgumentError(
                 f"{name} has no flat observations and actions; a policy takes an environment whose observation_space "
-                "is of shape (n,), and whose action_space is a Box of shape (m,) or Discrete."
+                "is of shape (n,), and whose action_space is a Box of shape (m,) of floating numbers, or Discrete."
             ) from None
         if not discrete:
             self.low, self.high = (np.asarray(one, np.float64) for one in (acted.low, acted.high))
+            self.kind = acted.dtype
         spec = getattr(first, "spec", None)
         self.limit = getattr(spec, "max_episode_steps", None) or 100_000
 
@@ -231,7 +234,7 @@ class _Gymnasium(World):
 
     def step(self, action: Array) -> tuple[Array, Array, Array]:
         rewards = np.zeros(self.rows)
-        actions = action[:, 0].astype(int) if self.choices else np.clip(action, self.low, self.high)
+        actions = action[:, 0].astype(int) if self.choices else np.clip(action, self.low, self.high).astype(self.kind)
         for row in np.flatnonzero(~self._over):  # what steps after an end do, Gymnasium leaves open
             self._seen[row], rewards[row], terminated, truncated, _ = self.environments[row].step(actions[row])
             self._over[row] = terminated or truncated

@@ -17,6 +17,7 @@ from wormnet.engine.reference import Reference, States
 from wormnet.engine.samples import Samples
 from wormnet.engine.uniform import uniform_of
 from wormnet.errors import ArgumentError, BackendError, unknown
+from wormnet.models import Model
 from wormnet.models.equation import DenseUpdate
 from wormnet.models.spec import Values
 
@@ -65,13 +66,20 @@ def check_backend(backend: str) -> str:
 
 
 def choose(
-    backend: str, layout: Layout, device: torch.device, dtype: torch.dtype, *, checkpoint: bool = False
+    backend: str,
+    layout: Layout,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    checkpoint: bool = False,
+    model: Model | None = None,
 ) -> Choice:
     """The engine that runs a program on a wiring, on a device, in a dtype.
 
     Args:
         backend: a name of BACKENDS; a named one runs or raises, "auto" takes the fastest that can.
         checkpoint: spend time to save memory in the backward pass.
+        model: the layer's own, if it may be another than the program's, see `uniform_of`.
 
     Raises: BackendError if a named engine cannot run this; it says why. ArgumentError if the model computes something
         else where dt is one number.
@@ -83,7 +91,7 @@ def choose(
             why = "asked for" if backend == name else f"the layer is on {device.type}, in {dtype}"
             if name == "reference":
                 return Choice(name, why, _reference(layout, device))
-            program = uniform_of(layout) if name == "cpu" and dtype in EXACT else None
+            program = uniform_of(layout, model or layout.program.model) if name == "cpu" and dtype in EXACT else None
             run, uniform = (
                 None if one is None else compiled(layout_of(one, layout.wiring, maps=name == "cpu"), checkpoint, device)
                 for one in (layout.program, program)

@@ -11,6 +11,9 @@ from wormnet.errors import ArgumentError, ShapeError
 __all__ = ["Samples", "arrange", "numbers", "without_padding", "wrong_width"]
 
 
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
 class Samples(NamedTuple):
     """A batch of sequences."""
 
@@ -131,21 +134,25 @@ def _lengths(lengths: Tensor | None, batch: int, time: int, device: torch.device
     if lengths is None:
         return None
     try:
-        lengths = torch.as_tensor(lengths, device=device)
+        # What is no tensor is copied: who changes it later would change the backward pass.
+        lengths = lengths.to(device) if isinstance(lengths, Tensor) else torch.tensor(lengths, device=device)
     except (TypeError, ValueError, RuntimeError):
         raise ArgumentError(f"lengths is {lengths!r}; it takes a tensor of whole numbers, 0 to {time}.") from None
     if lengths.shape != (batch,):
         raise ShapeError(f"lengths has shape {tuple(lengths.shape)}; it takes one for each sequence: ({batch},).")
-    if lengths.is_floating_point() or lengths.dtype == torch.bool:
-        raise ArgumentError(f"lengths holds {lengths.dtype}; it takes whole numbers, 0 to {time}.")
+    if lengths.dtype not in WHOLE:
+        raise ArgumentError(
+            f"lengths holds {lengths.dtype}; it takes whole numbers, 0 to {time}. Convert: lengths.long()."
+        )
     if _may_look(lengths):
         # Python's own min and max: those of arrays take as long as many a small batch's kernels.
-        looked = _numbers_of(lengths).flatten().tolist()
+        found = _numbers_of(lengths)
+        looked = found.flatten().tolist()
         if looked and (min(looked) < 0 or max(looked) > time):
             at = next(i for i, one in enumerate(looked) if not 0 <= one <= time)
-            raise ArgumentError(
-                f"lengths[{at % batch}] is {looked[at]}; x has {time} samples, so it takes 0 to {time}."
-            )
+            # torch.func may batch along any axis, so the place is told of one batch only.
+            place = f"[{at}] is" if found.dim() == 1 else " holds"
+            raise ArgumentError(f"lengths{place} {looked[at]}; x has {time} samples, so it takes 0 to {time}.")
     return lengths
 
 

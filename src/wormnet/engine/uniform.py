@@ -7,7 +7,7 @@ from wormnet.engine.constants import plainly
 from wormnet.engine.layout import Layout, layout_of
 from wormnet.engine.program import Program, program_of
 from wormnet.engine.reference import Reference
-from wormnet.errors import ArgumentError
+from wormnet.errors import ArgumentError, WormnetError
 from wormnet.models import Model
 from wormnet.models.spec import ParamSpec, connections, shape_of
 from wormnet.wiring.core import Wiring
@@ -19,20 +19,26 @@ ROWS = 5
 TIMES = (0.3, 1.7)
 
 
-def uniform_of(layout: Layout) -> Program | None:
+def uniform_of(layout: Layout, model: Model) -> Program | None:
     """The program of calls in which dt is one number, if the model has another one for them.
 
-    Raises: ArgumentError if it computes something else than the model does at that dt.
+    Args: model: the layer's own; that of the program is the first that computes the same, which may be another class.
+    Raises: ArgumentError if it computes something else than the model does at that dt, or fails.
     """
-    program = layout.program
-    if program.model.uniform_updates() is None:
-        return None
-    found = program_of(program.model, memory=program.memory, uniform=True)
-    key = type(program.model), found.name
-    if key not in _proved:
-        with plainly(), torch.no_grad(), torch.device("cpu"):
-            _prove(program.model, layout.wiring)
-        _proved.add(key)
+    try:
+        if model.uniform_updates() is None:
+            return None
+        found = program_of(model, memory=layout.program.memory, uniform=True)
+        key = type(model), found.name
+        if key not in _proved:
+            with plainly(), torch.no_grad(), torch.device("cpu"):
+                _prove(model, layout.wiring)
+            _proved.add(key)
+    except WormnetError:
+        raise
+    except Exception as error:  # a model of one's own may do anything; its layer would say that it lacks a backend
+        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ArgumentError(f"{model.name}: uniform_updates or uniform_coefficients failed with {told}") from error
     return found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,15 +26,15 @@ class Ends:
     """The maps of a policy, which takes an action every dt.
 
         quantities = weight observation, or those observations that `pick` names
-        input_i = min(max(scale_i quantity_of(i) + shift_i, least_i), most_i)
+        input_i = min(max(scale_i (quantity_of(i) - middle_i), least_i), most_i)
         number_a = base_a + high_a s(y_up(a)) + low_a s(y_down(a)),   s(y) = min(max((y - zero) / (1 - zero), 0), 1)
         made = min(max(weight numbers, or the numbers themselves, least), most)
         action = made, or which number is largest, counted from `first`
 
     Args:
         observations: how many numbers an observation has.
-        of: (inputs,) the quantity that each input feels; one that feels none has scale 0.
-        scale, shift, least, most: (inputs,).
+        of: (inputs,) the quantity that each input feels.
+        scale, middle, least, most: (inputs,); of one that feels none scale is 0, and least and most its potential.
         pick: (quantities,) places of an observation; not read with a projection.
         sense: (quantities, observations) the projection of observations; (0, 0) without.
         up, down: (numbers,) places of outputs.   high, low, base: (numbers,).
@@ -48,7 +48,7 @@ class Ends:
     observations: int
     of: NDArray[np.int64]
     scale: Array
-    shift: Array
+    middle: Array
     least: Array
     most: Array
     pick: NDArray[np.int64]
@@ -70,15 +70,21 @@ class Ends:
         """How many numbers an action has."""
         return self.limits.shape[1] if self.first is None else 1
 
-    def felt(self, observations: ArrayLike) -> Array:
-        """What the inputs are: (time, inputs) of observations (time, n). Raises: ShapeError for another n."""
-        given = np.asarray(observations, np.float64)
+    def felt(self, observations: ArrayLike, dtype: Any = np.float64) -> Array:
+        """What the inputs are: (time, inputs) of observations (time, n), computed in a dtype.
+
+        Raises: ShapeError for another n.
+        """
+        given = np.asarray(observations, dtype)
         if given.ndim != 2 or given.shape[1] != self.observations:
             raise ShapeError(f"observations have shape {given.shape}; this policy takes (time, {self.observations}).")
-        quantities = given @ self.sense.T if self.sense.size else given[:, self.pick]
+        sense, scale, middle, least, most = (
+            one.astype(dtype) for one in (self.sense, self.scale, self.middle, self.least, self.most)
+        )
+        quantities = given @ sense.T if sense.size else given[:, self.pick]
         if not quantities.shape[1]:
-            quantities = np.zeros((len(given), 1))
-        return np.clip(quantities[:, self.of] * self.scale + self.shift, self.least, self.most)
+            quantities = np.zeros((len(given), 1), dtype)
+        return np.clip((quantities[:, self.of] - middle) * scale, least, most)
 
     def made(self, y: ArrayLike) -> Array:
         """Actions (time, m) of outputs (time, outputs)."""
@@ -100,7 +106,7 @@ class Ends:
 
         def within(x: Tensor, least: Tensor, most: Tensor) -> Tensor:
             kept = torch.minimum(torch.maximum(x, least), most)
-            return x + (kept - x).detach() if through else kept
+            return kept.detach() + (x - x.detach()) if through else kept
 
         found = y[..., self.up]
         if self.zero is not None:
@@ -133,19 +139,23 @@ def act_trial(network: Network, ends: Ends, observations: ArrayLike | None) -> T
         given = np.random.default_rng(0).uniform(-1.2, 1.2, (SAMPLES, ends.observations))
         if not ends.sense.size and len(ends.pick):
             # An observation of 1 is then what brings an input, of those that feel it, to 1.
-            feel = np.array([np.abs(ends.scale[ends.of == q]).max(initial=0.0) for q in range(len(ends.pick))])
-            given[:, ends.pick] /= np.where(feel > 0, feel, 1.0)
+            for q, place in enumerate(ends.pick):
+                felt = np.flatnonzero((ends.of == q) & (ends.scale != 0))
+                if len(felt):
+                    most = felt[np.abs(ends.scale[felt]).argmax()]
+                    given[:, place] = given[:, place] / np.abs(ends.scale[most]) + ends.middle[most]
     else:
         given = np.asarray(observations, np.float64)
         if not np.isfinite(given).all():
             raise ArgumentError("x holds observations that are not finite.")
     given = given.astype(np.float32).astype(np.float64)
-    felt = ends.felt(given)
-    if not len(felt):
+    if not len(ends.felt(given)):
         raise ShapeError(f"x has shape {given.shape}; it takes observations: (time, {ends.observations}).")
-    felt = np.concatenate([np.repeat(felt[:1], ends.warmup, 0), felt])
-    dt = np.full(len(felt), ends.dt)
-    outputs = [network.run(felt, dt, dtype)[0][ends.warmup :] for dtype in (torch.float64, torch.float32)]
+    outputs = []
+    for kind, dtype in ((np.float64, torch.float64), (np.float32, torch.float32)):
+        felt = ends.felt(given, kind)
+        felt = np.concatenate([np.repeat(felt[:1], ends.warmup, 0), felt]).astype(np.float64)
+        outputs.append(network.run(felt, np.full(len(felt), ends.dt), dtype)[0][ends.warmup :])
     exact, single = (ends.made(one) for one in outputs)
     if not np.isfinite(exact).all():
         raise ArgumentError("the policy's actions are not finite for these observations; give others: x=.")
@@ -164,7 +174,8 @@ def _clear(ends: Ends, *outputs: Array) -> int:
     close = np.flatnonzero(exact[:, -1] - exact[:, -2] <= room)
     if len(close) and not close[0]:
         raise ArgumentError(
-            "rounding decides what this policy chooses in the first sample; give other observations: x=."
+            "rounding decides what this policy chooses in the first sample: two numbers are all but equal. Give other "
+            "observations, x=, or a policy whose numbers differ."
         )
     return int(close[0]) if len(close) else len(exact)
 
@@ -179,7 +190,7 @@ def tables(ends: Ends, kind: str, text: Callable[[float], str]) -> list[Table]:
 
     of = ends.of if ends.sense.size or not len(ends.pick) else ends.pick[ends.of]
     found = [integers("sense_of", of)]
-    found += [numbers(f"sense_{name}", getattr(ends, name)) for name in ("scale", "shift", "least", "most")]
+    found += [numbers(f"sense_{name}", getattr(ends, name)) for name in ("scale", "middle", "least", "most")]
     found += [integers("move_up", ends.up), integers("move_down", ends.down)]
     found += [numbers(f"move_{name}", getattr(ends, name)) for name in ("high", "low", "base")]
     if ends.zero is not None:

@@ -15,7 +15,7 @@ from wormnet.engine.dispatch import check_backend
 from wormnet.errors import ArgumentError, DataError, WormnetError, shown
 from wormnet.models.spec import check_flag
 from wormnet.nn.layers import layer_of
-from wormnet.nn.parameters import OLD_KEY
+from wormnet.nn.parameters import OLD_KEY, prove_plain
 from wormnet.nn.recurrent import Recurrent
 from wormnet.nn.wired_linear import WiredLinear
 from wormnet.paths import checked, printable, prove_file
@@ -47,8 +47,9 @@ def save(layer: Recurrent | WiredLinear, path: str | os.PathLike[str]) -> None:
     asked for and whether it is to checkpoint is not kept.
 
     Args: layer: any layer of wormnet.   path: the file, by custom ending in .safetensors.
-    Raises: ArgumentError if it is no layer of wormnet, has no values (device "meta") or tied weights, which `load`
-        would untie, or for what is no path; DataError if the file cannot be written.
+    Raises: ArgumentError if it is no layer of wormnet, has no values (device "meta"), tied weights, which `load` would
+        untie, or pruned or parametrized ones, which it could not compute, or for what is no path; DataError if the file
+        cannot be written.
 
     >>> import tempfile, wormnet
     >>> layer = wormnet.LTC(wormnet.auto_ncp(inputs=4, neurons=8, outputs=1))
@@ -178,7 +179,8 @@ def fill(layer: torch.nn.Module, tensors: dict[str, torch.Tensor], *, old: bool 
 
 
 def tensors_of(layer: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """What is saved: a copy of each tensor of the layer, of which no two may be one."""
+    """What is saved: a copy of each tensor of the layer, of which no two may be one, and none computed from others."""
+    prove_plain(layer)
     found: dict[str, torch.Tensor] = {}
     lying: list[tuple[int, int, str]] = []  # first byte, byte past the last, name
     for name, value in layer.state_dict().items():

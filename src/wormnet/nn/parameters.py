@@ -14,7 +14,7 @@ from wormnet.models.spec import ParamSpec, connections, shape_of
 from wormnet.nn.constraints import SHIFT, stored_from, value_of
 from wormnet.wiring.core import CHEMICAL, CURRENT, GAP, KINDS, Wiring
 
-__all__ = ["Table", "plain_name", "remember_wiring"]
+__all__ = ["Table", "plain_name", "prove_plain", "remember_wiring"]
 
 
 class Table:
@@ -100,6 +100,16 @@ class Table:
 def plain_name(name: str) -> str:
     """What a parameter was called before torch.nn.utils parametrized or pruned it."""
     return re.sub(r"parametrizations\.(\w+)\.original\d*$", r"\1", name).removesuffix("_orig")
+
+
+def prove_plain(module: nn.Module) -> None:
+    """Raise ArgumentError if a tensor is computed anew in every call, which neither a copy nor a file can keep."""
+    for name in module.state_dict():
+        if plain_name(name) != name:
+            raise ArgumentError(
+                f"{plain_name(name)} is computed anew in every call: it is pruned, or parametrized. Make it a "
+                "parameter again: torch.nn.utils.prune.remove, or torch.nn.utils.parametrize.remove_parametrizations."
+            )
 
 
 # -- identity in a state_dict ------------------------------------------------------------------------------------------

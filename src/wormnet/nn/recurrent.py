@@ -353,7 +353,7 @@ class Recurrent(nn.Module):
         stored = self._stored()
         key = (stored.device, stored.dtype, self.checkpoint)
         if self._choice is None or self._choice[0] != key:
-            choice = choose(self._backend, self._layout, *key[:2], checkpoint=self.checkpoint)
+            choice = choose(self._backend, self._layout, *key[:2], checkpoint=self.checkpoint, model=self.model)
             if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
                 return choice
             self._choice = key, choice

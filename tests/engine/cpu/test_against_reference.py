@@ -178,7 +178,7 @@ def test_samples_that_last_equally_long_are_computed_like_the_reference(mode, la
 
 def test_a_program_of_samples_that_last_equally_long_is_found_by_its_name(monkeypatch):
     def found(model):
-        return uniform_of(layout_of(program_of(model), wormnet.dense(2, 3)))
+        return uniform_of(layout_of(program_of(model), wormnet.dense(2, 3)), model)
 
     program = found(CfC(backbone_layers=1))
     assert program is not None
@@ -199,7 +199,31 @@ def test_a_model_that_computes_something_else_where_dt_is_one_number_is_refused_
     with pytest.raises(ArgumentError, match=r"late CfC of a test: uniform_updates .* take v to .* at dt=0\.3, where"):
         Recurrent(wormnet.dense(3, 5), Late(backbone_layers=1), backend="cpu", mixed_memory=memory)
     Recurrent(wormnet.dense(3, 5), Late(backbone_layers=1), backend="reference")  # which has no use for it
+
+    # As where a cell of a notebook is changed and run again: another class with the same name and updates.
+    class Right(CfC):
+        name = Late.name
+
+    layer = Recurrent(wormnet.dense(3, 5), Right(backbone_layers=1), backend="cpu", mixed_memory=memory)
+    assert layer(torch.randn(64, 32, 3), dt=0.7)[0].isfinite().all()
+    with pytest.raises(ArgumentError, match="late CfC of a test: uniform_updates"):
+        Recurrent(wormnet.dense(3, 5), Late(backbone_layers=1), backend="cpu", mixed_memory=memory)
     Recurrent(wormnet.dense(3, 5), Late(backbone_layers=0))
+
+
+@pytest.mark.parametrize("given", [{}, None, "float32", "raise"])
+def test_uniform_coefficients_that_fail_are_named_where_a_layer_is_built(given):
+    class Failing(CfC):
+        name = f"failing CfC of a test, {given}"
+
+        def uniform_coefficients(self, p, dt):
+            if given == "raise":
+                raise ZeroDivisionError("of one's own")
+            found = super().uniform_coefficients(p, dt)
+            return {k: v.float() for k, v in found.items()} if given == "float32" else given
+
+    with pytest.raises(ArgumentError, match=r"failing CfC of a test, .*: uniform_updates or uniform_coeff"):
+        Recurrent(wormnet.dense(3, 5), Failing(backbone_layers=1), backend="cpu")
 
 
 @settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])

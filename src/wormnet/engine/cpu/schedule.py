@@ -27,6 +27,10 @@ WORTH = 0.95
 """Of the ticks of blocks in which each lane has one sequence, how many others may take at most: switches cost too."""
 
 
+REMEMBERED = 4096
+"""Sequences of the largest batch whose schedule is kept: larger ones would take much memory, and save little time."""
+
+
 class Schedule(NamedTuple):
     """What the kernels read, all of it flat. Lanes are counted over all blocks, LANES in each but the last."""
 
@@ -56,7 +60,8 @@ def schedule_of(lengths: Tensor | None, batch: int, time: int, *, refill: bool) 
     """
     if lengths is None:
         return _full(batch, time)
-    return _laid_out(lengths.numpy().astype(np.int64, copy=False).tobytes(), time, refill)
+    run = _laid_out if batch <= REMEMBERED else _laid_out.__wrapped__
+    return run(lengths.numpy().astype(np.int64, copy=False).tobytes(), time, refill)
 
 
 @lru_cache(maxsize=32)
