@@ -77,6 +77,7 @@ def test_what_is_wrong_is_one_line(tmp_path, capsys):
         (["replay", str(tmp_path / "pole.safetensors"), "--env", CAR], "gives 2 observations and takes 1 actions"),
         (["replay", str(tmp_path / "none.bnn"), "--env", CAR], "there is no file"),
         (["replay", str(tmp_path / "none.bnn"), "--env", "Pong-v0"], "unknown task 'Pong-v0'"),
+        (["search", "--env", "CartPole-v1", "--out", str(tmp_path / "new")], "give --circuit a policy"),
         (
             ["search", "--env", CAR, "--out", str(tmp_path / "o"), "--method", "cmaes", "--quiet"],
             "did you mean 'cma' or 'ars'?",

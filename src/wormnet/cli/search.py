@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wormnet.atomic import make_folder
 from wormnet.cli.replay import policy_in
-from wormnet.errors import DataError
+from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["search"]
 
@@ -44,7 +44,12 @@ def search(
     from wormnet.wiring import tap
 
     if circuit is None:
-        policy = control.Policy(tap.tw_pure(), **control.task(task or env, mode or "paper").maps)
+        try:
+            found_task = control.task(task or env, mode or "paper")
+        except ArgumentError as error:
+            hint = "" if task else " For another environment give --circuit a policy that Policy.save wrote, or --task."
+            raise ArgumentError(f"{error}{hint}") from None
+        policy = control.Policy(tap.tw_pure(), **found_task.maps)
     else:
         policy = policy_in(circuit, env, task, mode, "paper")
     # Before minutes of searching, not after.
