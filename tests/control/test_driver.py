@@ -64,6 +64,9 @@ def test_pictures_of_another_size_and_other_filters_are_one_clear_error():
         driver(torch.zeros(1, 1, 12, 8, 1))
     with pytest.raises(ArgumentError, match="it takes 5 numbers"):
         head(8, 12, filters=(2, 2))
+    for filters in ((2, 2, 2.5, 2, 2), "22222"):
+        with pytest.raises(ArgumentError, match=r"filters is .*; it takes a whole number of 1 or more"):
+            Driver(Memoryless(8, 3), rows=8, columns=12, filters=filters)
 
 
 @pytest.fixture

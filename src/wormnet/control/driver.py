@@ -78,6 +78,8 @@ class Driver(nn.Module):
         super().__init__()
         for name, n in (("rows", rows), ("columns", columns), ("channels", channels)):
             check_count(name, n, 1)
+        for one in filters:
+            check_count("filters", one, 1)
         rows, columns, channels, filters = int(rows), int(columns), int(channels), tuple(int(one) for one in filters)
         self.head, self.core = head(rows, columns, channels, filters), core
         self.read_out = nn.Linear(width_of(core), 1)

@@ -11,9 +11,9 @@ from torch import nn
 
 from wormnet.atomic import write_whole
 from wormnet.control.cells import Memoryless
-from wormnet.control.policy_files import headed, number, packed, unpacked
+from wormnet.control.policy_files import headed, packed, unpacked
 from wormnet.errors import ArgumentError, DataError, WormnetError, shown
-from wormnet.nn.files import read, tensors_of
+from wormnet.nn.files import number, read, tensors_of
 from wormnet.nn.recurrent import Recurrent
 from wormnet.paths import checked, printable
 
@@ -32,7 +32,7 @@ CORES: dict[str, tuple[type[nn.Module], tuple[str, ...], dict[str, Any]]] = {
 """Cores besides wormnet's layers: class, the attributes that make it anew, and what all of them are made with."""
 MOST_PIXELS = 2**24
 MOST_LAYERS = 64
-"""Of a core of torch: a file that claims more would be built for hours before it was found out."""
+"""Of a core of torch: a file that claims more would be built layer by layer before it was found out."""
 
 
 def save(driver: "Driver", path: str | os.PathLike[str]) -> None:

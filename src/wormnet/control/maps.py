@@ -339,7 +339,7 @@ class Motors:
             if len(last.low) != made:
                 raise ArgumentError(f"Within has bounds for {len(last.low)} numbers; the action has {made}.")
             limits = np.array([last.low, last.high])
-        return cls(table, weight, limits, int(last.first) if isinstance(last, Choice) else None)
+        return cls(table, weight, limits, last.first if isinstance(last, Choice) else None)
 
 
 @njit(cache=True, nogil=True)

@@ -26,7 +26,7 @@ from wormnet.wiring.bnn import read_bnn
 __all__ = ["Policy"]
 
 MOST_STEPS = 10**6
-"""Of a warm-up, and of a circuit in an action: a file that claims more would be run for years."""
+"""Of a warm-up, and of a circuit in an action: a file that claims many more would be run without end."""
 
 
 class Policy:
@@ -78,6 +78,7 @@ class Policy:
                 most = "" if isinstance(n, int) and n < least else f", {MOST_STEPS:,} at most"
                 raise ArgumentError(f"{name} is {shown(n)}; it takes {least} or more{most}.")
         if isinstance(network, Recurrent):
+            prove_plain(network)
             dt = network.time_unit if dt is None else dt
         dt = 0.1 if dt is None else dt
         if isinstance(dt, bool) or not isinstance(dt, (int, float, np.number)) or not 0 < dt < np.inf:
@@ -86,7 +87,7 @@ class Policy:
             raise ArgumentError(f"observe is {shown(observe)}; it takes a list of places of an observation.")
         if observations is not None:
             check_count("observations", observations, 1)
-        self.network = network if circuit else _copied(network)
+        self.network = network if circuit else copy.deepcopy(network)
         self.sense = None if sense is None else tuple(listed("sense", sense, FEELS))
         self.move = None if move is None else tuple(listed("move", move, MOVES))
         self.observe = None if observe is None else tuple(observe)
@@ -263,12 +264,6 @@ class Policy:
         Raises: DataError if there is no such file, or it holds no policy or a damaged one.
         """
         return policy_files.load(path)
-
-
-def _copied(layer: Recurrent) -> Recurrent:
-    """A layer of the policy's own."""
-    prove_plain(layer)
-    return copy.deepcopy(layer)
 
 
 def _cells(one: Feels | Moves) -> list[str]:

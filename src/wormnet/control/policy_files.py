@@ -16,7 +16,7 @@ from wormnet import nn
 from wormnet.atomic import write_whole
 from wormnet.control.maps import FEELS, MOVES, Projection
 from wormnet.errors import DataError, WormnetError
-from wormnet.nn.files import of_another_form, read
+from wormnet.nn.files import number, of_another_form, read
 from wormnet.nn.recurrent import Recurrent
 from wormnet.paths import checked, printable, prove_file
 from wormnet.wiring.biophysics import Biophysical
@@ -26,7 +26,7 @@ from wormnet.wiring.plain_json import few_values
 if TYPE_CHECKING:
     from wormnet.control.policy import Policy
 
-__all__ = ["described", "headed", "is_policy", "load", "number", "packed", "save", "unpacked"]
+__all__ = ["described", "headed", "is_policy", "load", "packed", "save", "unpacked"]
 
 FORMAT, VERSION = "wormnet-policy", 1
 OPTIONS = ("observe", "observations", "dt", "steps", "warmup")
@@ -132,8 +132,3 @@ def _written(maps: tuple[Any, ...] | None) -> Any:
 
 def _read(maps: Any, kinds: Any) -> Any:
     return None if maps is None else [kinds[kind](**values) for kind, values in maps]
-
-
-def number(value: Any) -> int | float:
-    """An option given as a NumPy number."""
-    return value.item()

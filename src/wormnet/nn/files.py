@@ -22,7 +22,7 @@ from wormnet.paths import checked, printable, prove_file
 from wormnet.wiring.files import from_json, to_json
 from wormnet.wiring.plain_json import few_values
 
-__all__ = ["built", "fill", "head_of", "load", "of_another_form", "read", "save", "tensors_of"]
+__all__ = ["built", "fill", "head_of", "load", "number", "of_another_form", "read", "save", "tensors_of"]
 
 FORMAT, VERSION = "wormnet-layer", 2
 """Version 1, of releases before 0.2, stored non-negative numbers without the shift of `constraints`."""
@@ -60,7 +60,7 @@ def save(layer: Recurrent | WiredLinear, path: str | os.PathLike[str]) -> None:
     True
     """
     head = head_of(layer)
-    content = safetensors.torch.save(tensors_of(layer), metadata={"wormnet": json.dumps(head, default=_number)})
+    content = safetensors.torch.save(tensors_of(layer), metadata={"wormnet": json.dumps(head, default=number)})
     write_whole(path, content)
 
 
@@ -203,6 +203,6 @@ def tensors_of(layer: torch.nn.Module) -> dict[str, torch.Tensor]:
     return found
 
 
-def _number(value: Any) -> int | float:
+def number(value: Any) -> int | float:
     """An option given as a NumPy number."""
     return value.item()

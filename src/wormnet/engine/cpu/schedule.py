@@ -28,7 +28,7 @@ WORTH = 0.95
 
 
 REMEMBERED = 4096
-"""Sequences of the largest batch whose schedule is kept: larger ones would take much memory, and save little time."""
+"""Sequences of the largest batch whose schedule is kept: those of larger ones would take much memory."""
 
 
 class Schedule(NamedTuple):
@@ -60,8 +60,9 @@ def schedule_of(lengths: Tensor | None, batch: int, time: int, *, refill: bool) 
     """
     if lengths is None:
         return _full(batch, time)
-    run = _laid_out if batch <= REMEMBERED else _laid_out.__wrapped__
-    return run(lengths.numpy().astype(np.int64, copy=False).tobytes(), time, refill)
+    return (_remembered if batch <= REMEMBERED else _laid_out)(
+        lengths.numpy().astype(np.int64, copy=False).tobytes(), time, refill
+    )
 
 
 @lru_cache(maxsize=32)
@@ -69,9 +70,7 @@ def _full(batch: int, time: int) -> Schedule:
     return _laid_out(np.full(batch, time, np.int64).tobytes(), time, False)
 
 
-@lru_cache(maxsize=32)
 def _laid_out(lengths: bytes, time: int, refill: bool) -> Schedule:
-    """By the lengths themselves: the backward pass has those of the forward pass, and many a batch comes again."""
     given = np.frombuffer(lengths, np.int64)
     batch = len(given)
     made = np.empty((6 + SWITCH) * batch + 2 * blocks_of(batch) + 2, np.int64)
@@ -81,6 +80,10 @@ def _laid_out(lengths: bytes, time: int, refill: bool) -> Schedule:
     switches = blocks + 2 * blocks_of(lanes) + 2
     end = switches + SWITCH * (batch - lanes)
     return Schedule(made[:last], made[last:blocks], made[blocks:switches], made[switches:end])
+
+
+_remembered = lru_cache(maxsize=32)(_laid_out)
+"""By the lengths themselves: the backward pass has those of the forward pass, and many a batch comes again."""
 
 
 @inlined
