@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -111,6 +112,25 @@ def test_the_self_test_of_a_policy_whose_means_are_far_from_0_moves_its_inputs_a
     assert "actions" in ran(self_test(tmp_path / "net.c", tmp_path))
     export.c(policy, tmp_path / "net.c", x=np.random.default_rng(0).normal(100, 0.5, (200, 4)))
     assert "of 600 actions" in ran(self_test(tmp_path / "net.c", tmp_path))
+
+
+def test_the_self_test_tells_one_choice_from_the_next_however_large_its_number(tmp_path):
+    torch.manual_seed(0)
+    export.c(Policy(wormnet.CfC(wormnet.dense(4, 3)), move=[Choice(2**20)]), tmp_path / "net.c")
+    assert "actions" in ran(self_test(tmp_path / "net.c", tmp_path))
+    right = (tmp_path / "net.c").read_text()
+    (tmp_path / "net.c").write_text(right.replace("1048576", "1048577"))
+    assert "1048577" in (tmp_path / "net.c").read_text()
+    assert subprocess.run(self_test(tmp_path / "net.c", tmp_path), capture_output=True).returncode
+
+
+def test_limits_let_gradients_pass_where_they_are_asked_to_and_give_the_same_numbers():
+    y = torch.tensor([[0.3, 1e8, -1e8], [-0.01, -0.2, 0.2]], dtype=torch.float64, requires_grad=True)
+    ends = policies()["within"].ends
+    numbers = ends.numbers(y, through=True)
+    assert numbers.tolist() == ends.numbers(y).tolist() == [[0.05, 0.0, -1.0], [-0.01, -0.2, 0.2]]
+    assert (torch.autograd.grad(numbers.sum(), y)[0] == 1).all()
+    assert torch.autograd.grad(ends.numbers(y).sum(), y)[0].tolist() == [[0, 0, 0], [1, 1, 1]]
 
 
 def test_an_observation_that_is_not_finite_is_refused_and_moves_nothing(tmp_path):

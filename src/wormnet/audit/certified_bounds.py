@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from wormnet.audit.frozen import frozen
 from wormnet.audit.parts import Piece, pieces, values_of
 from wormnet.audit.step import advanced, cells, chosen, node, summed
+from wormnet.engine.samples import numbers
 from wormnet.errors import ArgumentError, ShapeError
 from wormnet.models.equation import DenseUpdate
 from wormnet.models.interval import FUNCTIONS, Interval, product
@@ -99,7 +100,7 @@ def bounds(
     with torch.no_grad():
         like = rnn._stored()
         x = torch.zeros(time, rnn.n_inputs, dtype=like.dtype, device=like.device)
-        given = None if dt is None else torch.as_tensor(dt, dtype=like.dtype, device=like.device)
+        given = numbers(dt, like)
         ends = (None, None) if start is None else _pair(start)
         arranged = [rnn._arranged(x, one, given, None, None, None) for one in ends]
         steps = arranged[0][0].dt.double().cpu().numpy() * np.ones((1, time))

@@ -2,13 +2,14 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from wormnet.engine.constants import fake, in_memory
 from wormnet.errors import ArgumentError, ShapeError
 
-__all__ = ["Samples", "arrange", "numbers", "without_padding", "wrong_width"]
+__all__ = ["Samples", "arrange", "numbers", "tensor_of", "without_padding", "wrong_width"]
 
 
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
@@ -117,6 +118,15 @@ def wrong_width(x: Tensor, n_inputs: int, *, batch_first: bool) -> ShapeError:
     )
 
 
+def tensor_of(values: Any, **options: Any) -> Tensor:
+    """A tensor in another dtype or on another device, itself if that changes nothing. What is no tensor is copied: who
+    changes it later would change the backward pass, which torch notices of tensors alone."""
+    if isinstance(values, Tensor):
+        return values.to(**options)
+    # NumPy's copy, since torch takes no array that runs backwards.
+    return torch.tensor(np.array(values) if isinstance(values, np.ndarray) else values, **options)
+
+
 def numbers(dt: object, like: Tensor) -> Tensor | None:
     """dt as a tensor in the dtype and on the device of another, whatever it is given as."""
     if dt is None:
@@ -124,7 +134,7 @@ def numbers(dt: object, like: Tensor) -> Tensor | None:
     try:
         if isinstance(dt, Tensor) and dt.is_complex():
             raise TypeError
-        return torch.as_tensor(dt, dtype=like.dtype, device=like.device)
+        return tensor_of(dt, dtype=like.dtype, device=like.device)
     except (TypeError, ValueError, RuntimeError):
         given = f"holds {dt.dtype}" if isinstance(dt, Tensor) else f"is {dt!r}"
         raise ArgumentError(f"dt {given}; it takes a number, or a tensor of numbers > 0.") from None
@@ -134,8 +144,7 @@ def _lengths(lengths: Tensor | None, batch: int, time: int, device: torch.device
     if lengths is None:
         return None
     try:
-        # What is no tensor is copied: who changes it later would change the backward pass.
-        lengths = lengths.to(device) if isinstance(lengths, Tensor) else torch.tensor(lengths, device=device)
+        lengths = tensor_of(lengths, device=device)
     except (TypeError, ValueError, RuntimeError):
         raise ArgumentError(f"lengths is {lengths!r}; it takes a tensor of whole numbers, 0 to {time}.") from None
     if lengths.shape != (batch,):
@@ -160,7 +169,7 @@ def _starts(starts: Tensor | None, batch: int, time: int, device: torch.device, 
     if starts is None:
         return None
     try:
-        starts = torch.as_tensor(starts, device=device)
+        starts = tensor_of(starts, device=device)
     except (TypeError, ValueError, RuntimeError):
         raise ArgumentError(f"starts is {starts!r}; it takes a tensor of booleans.") from None
     takes = (batch, time) if batch_first else (time, batch)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wormnet.engine.samples import numbers
+from wormnet.engine.samples import numbers, tensor_of
 from wormnet.errors import ArgumentError, ShapeError
 
 __all__ = ["check_input", "check_state", "lifted", "lifted_state"]
@@ -60,7 +60,7 @@ def lifted(values: Any, word: str, time: int, like: Tensor | None) -> Any:
         values = numbers(values, like)
     if values is None or (isinstance(values, Tensor) and not values.dim()):
         return values
-    values = torch.as_tensor(values)
+    values = tensor_of(values)
     if values.shape != (time,):
         number = "one number, or " if like is not None else ""
         raise ShapeError(

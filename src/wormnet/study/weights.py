@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from wormnet.engine.samples import numbers
 from wormnet.errors import ArgumentError, DataError, WormnetError, unknown
 from wormnet.nn.files import of_another_form
 from wormnet.paths import checked, printable, prove_file
@@ -65,8 +66,9 @@ class Trained(nn.Module):
 
     def forward(self, x: Tensor, dt: Tensor | float | None = None, lengths: Tensor | None = None) -> Tensor:
         """Scores of sequences."""
-        dt = None if dt is None else torch.as_tensor(dt, dtype=x.dtype, device=x.device).expand(x.shape[:2])
-        return self.network(self.network.seen(x, dt), dt, lengths)
+        found = numbers(dt, x)
+        found = None if found is None else found.expand(x.shape[:2])
+        return self.network(self.network.seen(x, found), found, lengths)
 
 
 def load(

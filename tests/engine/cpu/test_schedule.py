@@ -15,7 +15,7 @@ def alone(lengths):
 
 
 def parts(schedule):
-    first, last, blocks, switches = schedule
+    first, last, blocks, switches = (one.numpy() for one in schedule[:4])
     return first.reshape(3, -1), last.reshape(3, -1), blocks.reshape(-1, 2), switches.reshape(-1, SWITCH)
 
 
@@ -85,7 +85,7 @@ def test_lengths_may_be_a_view_and_of_any_whole_type():
     expected = schedule_of(every[::2].clone(), 3, 6, refill=True)
     for view in (every[::2], every[::2].int(), every[::2].to(torch.uint8)):
         made = schedule_of(view, 3, 6, refill=True)
-        assert all(map(np.array_equal, made, expected))
+        assert all(map(torch.equal, made[:4], expected[:4]))
 
 
 def test_sequences_of_one_length_stay_as_they_come():
@@ -93,3 +93,23 @@ def test_sequences_of_one_length_stay_as_they_come():
     assert (first[0] == np.arange(20)).all()
     assert (first[1] == 7 * np.arange(20)).all()
     assert not len(switches)
+
+
+def test_a_kept_schedule_serves_the_lengths_that_it_was_made_of_and_no_others():
+    lengths = torch.tensor([5, 9, 2])
+    made = schedule_of(lengths, 3, 9, refill=True)
+    assert schedule_of(lengths.clone(), 3, 9, refill=True) is made
+    lengths[0] = 7
+    assert schedule_of(lengths, 3, 9, refill=True).first[2 * 3 :].tolist() == [9, 7, 2]
+    assert schedule_of(torch.tensor([5, 9, 2]), 3, 9, refill=True) is made
+    assert schedule_of(torch.tensor([5, 9, 2]), 3, 12, refill=True).first.tolist() != made.first.tolist()
+
+
+def test_a_call_may_change_its_own_lanes_and_no_other_sees_it():
+    lengths = torch.tensor([9, 1] * 40)
+    made = schedule_of(lengths, 80, 9, refill=True)
+    before = made.first.clone(), made.last.clone()
+    for lanes in (made.first, made.last):
+        made.own(lanes).zero_()
+    assert torch.equal(made.first, before[0])
+    assert torch.equal(made.last, before[1])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from tolerances import close
@@ -163,6 +164,34 @@ def test_a_layer_built_of_fake_tensors_runs_there_and_spoils_no_other(name, back
     y = real(draw(3, 5, 4))[0]
     y.sum().backward()
     assert bool(y.isfinite().all())
+
+
+@each_layer
+@each_engine
+@pytest.mark.parametrize("one", [False, True])
+def test_arrays_that_are_used_again_before_the_backward_pass_change_nothing(name, backend, one):
+    rnn, x = layer(name, backend), draw(6, 4) if one else draw(3, 6, 4)
+    rng = np.random.default_rng(0)
+    given = {
+        "dt": rng.uniform(0.5, 2.0, x.shape[:-1]).astype(np.float32),
+        "starts": rng.random(x.shape[:-1]) < 0.3,
+        "lengths": np.array([6, 2, 4]),
+    }
+    if one:
+        del given["lengths"]
+    expected = gradients(rnn, rnn(x, **given)[0].square().sum())
+    loss = rnn(x, **given)[0].square().sum()
+    for array in given.values():
+        array[...] = 1
+    assert all(map(torch.equal, gradients(rnn, loss), expected))
+
+
+def test_arrays_may_be_views_backwards():
+    rnn, x = layer(), draw(3, 6, 4)
+    dt, lengths = np.random.default_rng(0).uniform(0.5, 2.0, (3, 6)), np.array([6, 2, 4])
+    y, _ = rnn(x, dt=dt[:, ::-1], lengths=lengths[::-1])
+    expected, _ = rnn(x, dt=torch.from_numpy(dt).flip(1), lengths=torch.tensor([4, 2, 6]))
+    assert torch.equal(y, expected)
 
 
 @pytest.mark.parametrize("kind", ["LTC", "CfC", "CTRNN", "MixedMemory", "Recurrent", "WiredLinear"])

@@ -72,7 +72,7 @@ def forward(
     team, room = _room(order.n_blocks, own, x)
     arrays = (
         *(_real(p, like), tables, *(_real(one, like) for one in (x, dt, starts, state, initial, drop))),
-        *(order.first.copy(), order.blocks, order.switches, _whole(keep), kept, last, saved, room),
+        *(order.own(order.first), order.blocks, order.switches, _whole(keep), kept, last, saved, room),
     )
     numbers = (batch, time, span, int(anew), plan.history, own, order.n_blocks, *sizes)
     run_team(plan.forward.address, words_of(order.n_blocks, team, arrays, numbers), team)
@@ -112,7 +112,7 @@ def backward(
     team, room = _room(groups, own, x)
     arrays = (
         *(p, tables, x, dt, *(_real(one, like) for one in (starts, initial, drop))),
-        *(order.last.copy(), order.blocks, order.switches, _whole(keep)),
+        *(order.own(order.last), order.blocks, order.switches, _whole(keep)),
         *(_real(one, like) for one in (saved, g_kept, g_last)),
         *(g_x, g_dt, g_state, g_initial, sums, room),
     )
