@@ -126,6 +126,7 @@ class Compiled:
     tables: Tensor
     sizes: list[int]
     places: dict[str, Tensor]
+    all_neurons: Tensor
 
     def pack(self, coefficients: Values) -> Tensor:
         """All coefficients in the order of the layout."""
@@ -150,7 +151,7 @@ class Compiled:
         if given != torch.float32 and given != torch.float64:
             p, x, dt, state = p.float(), x.float(), dt.float(), state.float()
             first = None if first is None else first.float()
-        keep = torch.arange(state.shape[2], device=x.device) if keep is None else keep
+        keep = shown(self.all_neurons) if keep is None else keep
         tables, sizes = shown(self.tables), self.sizes
         span = -1
         if torch.is_grad_enabled() and (_needs_gradient(p, x, dt, state, first) or _transformed()):
@@ -172,7 +173,8 @@ def compiled(layout: Layout, checkpoint: bool, device: torch.device) -> Compiled
     """What runs a layout on a device, with all index tables made: a call may be traced, and makes none."""
     with plainly():
         tables, sizes = operator.device_engine(device.type).encode(layout, device)
-    return Compiled(layout, checkpoint, tables, sizes, layout.places_of(device))
+        all_neurons = torch.arange(layout.wiring.n_neurons, device=device)
+    return Compiled(layout, checkpoint, tables, sizes, layout.places_of(device), all_neurons)
 
 
 def _needs_gradient(*given: Any) -> bool:

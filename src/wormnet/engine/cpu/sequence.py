@@ -18,7 +18,7 @@ A kernel is what a thread runs, see `team`. All arrays but p are flat. Arguments
 from functools import cache
 
 from wormnet.engine.cpu import LANES
-from wormnet.engine.cpu.compiled import Kernel, device, inlined, kernel
+from wormnet.engine.cpu.compiled import Kernel, device, inlined
 from wormnet.engine.cpu.denormals import flush_denormals, restore
 from wormnet.engine.cpu.dense import dense_sums, dense_update
 from wormnet.engine.cpu.frame import names_of
@@ -44,7 +44,7 @@ from wormnet.engine.cpu.team import team_kernel
 from wormnet.engine.cpu.transfer import collect
 from wormnet.engine.program import Program
 
-__all__ = ["BACKWARD", "FORWARD", "backward_of", "finish_sums", "forward_of"]
+__all__ = ["BACKWARD", "FORWARD", "backward_of", "forward_of"]
 
 FORWARD = ("f", "int32", *("f",) * 6, *("int64",) * 4, *("f",) * 4)
 """The arrays of the forward kernel: p, tables, x, dt, starts, the states before, initial, drop, lanes, blocks,
@@ -481,16 +481,3 @@ def _edge_totals(places: tuple[int, ...], SUMS: int, n: int) -> Code:
                 sums[sizes[P] + in_groups * count + e] = value
 
     return run
-
-
-def finish(sums, g_p):
-    """Add up the groups' sums, one group after the other, in a fixed order."""
-    size = len(g_p)
-    for i in range(size):
-        number = sums[i]
-        for place in range(size + i, len(sums), size):
-            number += sums[place]
-        g_p[i] = number
-
-
-finish_sums = kernel(finish, "finish")
