@@ -33,7 +33,7 @@ import wormnet
 
 REFERENCE_TEST = "tests/engine/cpu/test_against_reference.py"
 BOTH_WAYS = 2
-"""A sigmoid of a synapse is computed on the way there and again on the way back."""
+"""A sigmoid of a synapse is computed forward and again in the backward pass."""
 
 
 @dataclass(frozen=True)

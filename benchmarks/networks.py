@@ -49,8 +49,8 @@ def peer_cfc(wiring: str) -> nn.Module:
 def sigmoids(rnn: wormnet.Recurrent, batch: int, steps: int, *, ways: int = 1) -> int:
     """How many sigmoids, tanhs and exps a call evaluates.
 
-    An LTC's: of inputs' synapses once a sample, of neurons' in every sub-step, anew on the way back. A CfC's: two tanhs
-    and a gate for each neuron, and its backbone's units, which the way back finds in the history.
+    An LTC's: of inputs' synapses once a sample, of neurons' in every sub-step, anew in the backward pass. A CfC's: two
+    tanhs and a gate for each neuron, and its backbone's units, which the backward pass finds in the history.
     """
     if isinstance(rnn, wormnet.CfC):
         options = rnn.model.options
@@ -60,7 +60,7 @@ def sigmoids(rnn: wormnet.Recurrent, batch: int, steps: int, *, ways: int = 1) -
 
 
 ALL, LAST, FORWARD = "all", "last", "forward"
-"""What a call does: a training step with the loss on every output, on the last output only, or no way back."""
+"""What a call does: a training step with the loss on every output, on the last output only, or forward only."""
 
 
 def sequences(
@@ -148,7 +148,7 @@ def padded(layer: Callable[[], nn.Module]) -> Runs:
 
 
 def vanishing(layer: Callable[[], nn.Module]) -> Runs:
-    """The loss on the last of 150 outputs, whose gradients vanish on the way back, and on all of them."""
+    """The loss on the last of 150 outputs, whose gradients vanish over time, and on all of them."""
     network = layer()
     return {"wormnet": sequences(network, 64, 150, what=LAST), "all outputs": sequences(network, 64, 150)}
 

@@ -42,7 +42,7 @@ WORDS: tuple[tuple[str, str, float, str], ...] = (
     ("linear", "<", 0.1, "{:.0%} of the gates are in their linear range, so hardly any passes a gradient"),
     ("still", ">", 0.0, "{:.0%} of the neurons never move: no input reaches them, or it does not vary"),
     ("fall5", "<", 1e-3, "the gradient vanishes: five samples back it is {:.1g} of that of the newest"),
-    ("fall", ">", 100.0, "the gradient grows on the way back, up to {:.3g} times that of the newest; clip it"),
+    ("fall", ">", 100.0, "the gradient grows towards older samples, up to {:.3g} times that of the newest; clip it"),
     ("blind", ">", 0.0, "{:.0%} of the outputs cannot see the newest sample: take more unfolds, or nearer outputs"),
 )  # fmt: skip
 """What is said of a measure (see `_measures`) that is below or above a limit."""

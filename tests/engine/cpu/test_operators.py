@@ -39,7 +39,7 @@ def gradients(rnn, y):
 @pytest.mark.parametrize("lengths", [None, torch.tensor([5, 0, 2])])
 @pytest.mark.parametrize("anew", [False, True])
 def test_the_operators_keep_torchs_rules(model, span, lengths, anew):
-    # Without a history, span -1, there is no way back.
+    # Without a history, span -1, there is no backward pass.
     layout = layout_of(program_of(model), WIRING)
     tables, sizes = encode(layout, torch.device("cpu"))
     rnn = layer(model)

@@ -1,5 +1,5 @@
 # pyright: reportCallIssue=false, reportOperatorIssue=false, reportIndexIssue=false
-"""One sample's inputs for a block, there and back: gathered as they are given, and mapped if the layout says so.
+"""One sample's inputs for a block, forward and backward: gathered as they are given, and mapped if the layout says so.
 
 A row of inputs holds what synapses see; after it, where they are mapped or an LSTM cell reads them too, what was given.
 """
