@@ -372,8 +372,8 @@ def table(record: dict[str, Any]) -> str:
 
     cases, machine = all_cases(), record["machine"]
     head = (
-        "Forward and backward unless it says otherwise; median (quartiles) of our time, and how many times that the "
-        f"peers take. {machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}, "
+        "Forward and backward unless it says otherwise; median (quartiles) of our time, and how many times as "
+        f"long the peers take. {machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}, "
         f"commit {record['commit'][:12]}."
     )
     rows = [_row(cases[name], found) for name, found in record["cases"].items()]

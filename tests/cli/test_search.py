@@ -87,3 +87,24 @@ def test_what_is_wrong_is_one_line(tmp_path, capsys):
         assert code == 2
         assert message.lower() in said.err.lower()
         assert said.err.count("\n") == 1
+
+
+def test_a_search_that_ctrl_c_ends_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wormnet.control.search", stopped)
+    arguments = ["search", "--env", CAR, "--out", str(tmp_path / "policy.safetensors"), "--quiet"]
+    for more, says in (
+        ([], "wormnet: stopped; nothing is kept; --log FILE keeps a search.\n"),
+        (["--log", str(tmp_path / "k.json")], f"wormnet: stopped; the same command goes on, from {tmp_path}/k.json.\n"),
+    ):
+        code, said = ended(arguments + more, capsys)
+        assert (code, said.err) == (130, says)
+
+
+def test_a_file_that_cannot_be_written_is_told_before_a_search(capsys, monkeypatch):
+    monkeypatch.setattr("wormnet.control.search", lambda *_, **__: pytest.fail("searched"))
+    code, said = ended(["search", "--env", CAR, "--out", "/proc/policy.safetensors", "--quiet"], capsys)
+    assert code == 2
+    assert "cannot write /proc/policy.safetensors: " in said.err

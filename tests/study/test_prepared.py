@@ -127,3 +127,20 @@ def test_a_trained_network_takes_recorded_samples(dataset):
     seen = network.seen(torch.tensor(dataset.test.x), torch.tensor(dataset.test.dt))
     mask = dataset.test.mask
     np.testing.assert_allclose(seen.numpy()[mask], data.view.told(data.test).x[mask], atol=1e-5)
+
+
+def test_trivial_baselines_are_scored_by_the_metric_that_networks_are_chosen_by():
+    x, y = np.zeros((10, 3, 1)), np.array([0, 1] * 5)
+    train, test = Sequences(x, y * 0 + (np.arange(10) > 6)), Sequences(x[:6], [0, 0, 0, 0, 1, 1])
+    found = {
+        name: prepare(Dataset("d", train, test, test), 0, all_of((name,), "classify")).about["baselines"]
+        for name in ("accuracy", "roc_auc", "balanced_accuracy", "average_precision", "log_loss")
+    }
+    assert found["accuracy"] == {"majority": pytest.approx(2 / 3)}
+    assert found["roc_auc"] == found["balanced_accuracy"] == {"class shares": 0.5}
+    assert found["average_precision"] == {"class shares": pytest.approx(1 / 3)}
+    expected = -(4 * np.log(0.7) + 2 * np.log(0.3)) / 6
+    assert found["log_loss"] == {"class shares": pytest.approx(expected)}
+    numbers = Sequences(x, np.arange(10.0)[:, None]), Sequences(x[:2], np.array([[0.0], [9.0]]))
+    regress = prepare(Dataset("d", numbers[0], numbers[1], numbers[1]), 0, all_of(("mae",), "regress"))
+    assert regress.about["baselines"] == {"mean": pytest.approx(4.5)}

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from wormnet.atomic import contents, make_folder, occupied, sweep, write_whole
+from wormnet.cli.stopping import stopping
 from wormnet.errors import ArgumentError, shown
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def drive(
         test.make(name, 0)  # an unknown name, before anything is written
     taken = range(first, first + (seeds or (1 if quick else 10)))
     _begin(out, course, resume=resume)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    bars = Progress(console=Console(stderr=True), transient=True)
+    with stopping(f"go on with --out {out} --resume."), bars as progress:
         runs = [_run(test, out, progress, *one) for one in test.runs(taken)]
     rows, passive = lane_report.crash_rows(runs, course), lane_report.passive_rows(runs, course)
     write_whole(out / "crashes.csv", lane_report.csv_of(rows + lane_report.without_learning(course, taken)))

@@ -1,6 +1,7 @@
 """`wormnet search`: the numbers of a circuit that earn most in an environment."""
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wormnet.atomic import make_folder
 from wormnet.cli.replay import policy_in
+from wormnet.cli.stopping import stopping
 from wormnet.errors import ArgumentError, DataError
 
 __all__ = ["search"]
@@ -38,7 +40,7 @@ def search(
     figure: Annotated[Path | None, typer.Option(help="A drawing of objectives over evaluations, .svg or .png.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Search the numbers of a circuit that earn most; it may be killed and go on from its --log."""
+    """Search the numbers of a circuit that earn most; killed, it goes on from its --log."""
     from wormnet import control
     from wormnet.paths import checked, printable
     from wormnet.wiring import tap
@@ -56,9 +58,17 @@ def search(
     make_folder(checked(out).parent)
     if out.is_dir():
         raise DataError(f"cannot write {printable(out)}: it is a folder; --out takes a file.")
+    try:
+        with TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise DataError(f"cannot write {printable(out)}: {error.strerror}.") from None
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+    again = (
+        f"the same command goes on, from {printable(log)}." if log else "nothing is kept; --log FILE keeps a search."
+    )
+    with stopping(again), Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
         shown = bar.add_task("search", total=budget)
 
         def told(tried: int, best: float, mean: float) -> None:

@@ -1,8 +1,9 @@
 """A model as engines read it: every update with its states by number, whatever the wiring."""
 
+import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -95,6 +96,16 @@ class Part:
         edges = tuple((edge.over, len(edge.coefficients), self.added(edge), edge.linear) for edge in update.edges)
         return (*sizes, edges, update.solver is None, self.stages, update.layered, update.terms is None)
 
+    @property
+    def declared(self) -> tuple[Any, ...]:
+        """Everything besides the functions that the model says."""
+        update = self.update
+        given = {one.name: getattr(update, one.name) for one in fields(update)}
+        solver = given.pop("solver", None)
+        edges = [(one.over, one.coefficients, one.adds, one.reads, one.linear) for one in given.pop("edges", ())]
+        plain = tuple((name, value) for name, value in given.items() if not callable(value))
+        return (*plain, solver is None, tuple(edges), self.states, self.reads)
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -106,6 +117,7 @@ class Program:
         uniform: whether it is that of calls in which dt is one number, see `Model.uniform_updates`.
         states: of each neuron, in order; the first is what outputs are.
         parts: the updates of a sample, in order.
+        number: tells the programs of classes apart that have one name and declare the same.
     """
 
     model: Model
@@ -113,6 +125,7 @@ class Program:
     uniform: bool
     states: tuple[State, ...]
     parts: tuple[Part, ...]
+    number: int = 0
 
     @cached_property
     def code(self) -> str:
@@ -123,9 +136,14 @@ class Program:
 
     @cached_property
     def name(self) -> str:
-        """A name from which `program_named` finds it again, in another process too if the model is registered."""
+        """A name from which `program_named` finds it again, in another process too if the model is registered.
+
+        It holds a digest of all that the model declares: two classes may have one name, and in a notebook often do.
+        """
         options = json.dumps(self.model.options, sort_keys=True, default=_plain)
-        return f"{self.model.name}|{options}|{int(self.memory)}{'u' * self.uniform}|{self.code}"
+        own = f"#{self.number}" * (self.number > 0)
+        said = hashlib.sha256(repr((self.code, self.states, [one.declared for one in self.parts])).encode()).hexdigest()
+        return f"{self.model.name}|{options}|{int(self.memory)}{'u' * self.uniform}|{said[:16]}{own}"
 
     @property
     def own_state(self) -> bool:
@@ -155,23 +173,34 @@ def program_of(model: Model, *, memory: bool = False, uniform: bool = False) -> 
         key, known = None, None
     if known is not None:
         return known
-    states = tuple(model.states)
+    states = _checked(model, "states", model.states, State)
     if memory:
         states = (*states, MEMORY)
     names = [state.name for state in states]
     if not states or len(set(names)) < len(names):
         raise ArgumentError(f"{model.name} has the states {names}; it takes one or more, each with a name of its own.")
     own = tuple(state.name for state in model.states)
-    updates = tuple((model.uniform_updates() if uniform else None) or model.updates())
+    updates = (model.uniform_updates() if uniform else None) or model.updates()
+    updates = _checked(model, "updates()", updates, (Update, DenseUpdate))
     updates = (memory_update(own[0]), *updates) if memory else updates
     parts = tuple(_part(model, update, own, names, number) for number, update in enumerate(updates))
     program = Program(model, memory, uniform, states, parts)
     with plainly():
         prove(program)
-    program = _BY_NAME.setdefault(program.name, program)
+    while type(_BY_NAME.setdefault(program.name, program).model) is not type(model):
+        program = replace(program, number=program.number + 1)
+    program = _BY_NAME[program.name]
     if key is not None:
         _BY_MODEL[key] = program
     return program
+
+
+def _checked(model: Model, what: str, given: Any, kinds: Any) -> tuple[Any, ...]:
+    """Raise ArgumentError unless what a model gives is a tuple of so many of a kind, one or more."""
+    names = " or ".join(one.__name__ for one in (kinds if isinstance(kinds, tuple) else (kinds,)))
+    if not isinstance(given, (tuple, list)) or not given or not all(isinstance(one, kinds) for one in given):
+        raise ArgumentError(f"{model.name}: {what} is {given!r}; it takes a tuple of one {names} or more: (..., ).")
+    return tuple(given)
 
 
 def _part(model: Model, update: Update | DenseUpdate, own: tuple[str, ...], names: list[str], place: int) -> Part:

@@ -1,19 +1,29 @@
 """A model proves itself: its functions fit together, and its derivatives are the derivatives."""
 
 from collections.abc import Callable, Sequence
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from wormnet.errors import ArgumentError
-from wormnet.models.equation import DenseUpdate, Edge, Update
+from wormnet.errors import ArgumentError, WiringError, unknown
+from wormnet.models import Model, elementary
+from wormnet.models.equation import DenseUpdate, Edge, Sum, Update
+from wormnet.models.solvers import Solver
+from wormnet.models.spec import ParamSpec, check_count
+from wormnet.wiring.core import KINDS, Wiring
 
 if TYPE_CHECKING:
     from wormnet.engine.program import Part, Program
 
-__all__ = ["prove"]
+__all__ = ["prove", "prove_on"]
 
+TAKES = (
+    "It takes + - * / and the functions of wormnet.models.elementary (exp, tanh, sigmoid, absolute, where_less), "
+    "imported by name; where_less instead of if"
+)
 POINTS = 7
 """At how many random points derivatives are compared."""
 
@@ -53,6 +63,53 @@ def prove(program: "Program") -> None:
                 _compare(program, stage.advance, stage.d_advance, at, 1, stage.keeps, hidden, timed=True, new=j + 1)
 
 
+def prove_on(program: "Program", wiring: Wiring, specs: Sequence[ParamSpec]) -> None:
+    """Raise unless a model's parameters on a wiring fit what it declares.
+
+    Raises: ArgumentError for a state that starts from no parameter of the neurons, a capacitance that may be 0 or less,
+        or a parameter that nothing takes; WiringError for synapses that the model has no edge for.
+    """
+    model, known = program.model.name, {spec.name: spec for spec in specs}
+    taken = {f"{word}_{what}" for word in ("input", "output") for what in ("scale", "shift")}
+    over: set[str] = set()
+    for state in program.states:
+        start = state.start
+        if isinstance(start, str):
+            if start not in known or known[start].over != "neuron":
+                of_neurons = [name for name, spec in known.items() if spec.over == "neuron"]
+                raise ArgumentError(
+                    unknown(f"parameter of the neurons, where {model}'s {state.name} starts", start, of_neurons)
+                )
+            taken.add(start)
+        elif not isinstance(start, (int, float, np.number)) or isinstance(start, bool) or not np.isfinite(start):
+            raise ArgumentError(f"{model}: {state.name} starts at {start!r}; it takes a number or a parameter's name.")
+    for part in program.parts:
+        update = part.update
+        taken |= {name for name in part.node_numbers if name is not None}
+        if isinstance(update, DenseUpdate):
+            taken |= {update.weight, update.bias, *(name for pair in update.hidden for name in pair)}
+            over |= {"connection"}
+            continue
+        taken |= {name for edge in update.edges for name in edge.coefficients}
+        over |= {edge.over for edge in update.edges}
+        for name in update.capacitances:
+            spec = known.get(name)
+            if spec is not None and spec.constraint != "positive" and np.min(spec.start[0]) <= 0:
+                raise ArgumentError(
+                    f"{model}: the capacitance {name} may be 0 or less; its ParamSpec takes constraint='positive'."
+                )
+    plain = type(program.model).coefficients is Model.coefficients
+    if plain and not program.uniform and (idle := [name for name in known if name not in taken]):
+        raise ArgumentError(f"{model} has the parameter {idle[0]}, and no edge, node or state takes it.")
+    for number, kind in enumerate(KINDS):
+        count = len(wiring.of_kind(number))
+        if count and not over & {kind, "connection"}:
+            raise WiringError(
+                f"{model} has no edge over {kind}, and the wiring has {count} of these synapses; lesion them, or give "
+                "the model an Edge for them."
+            )
+
+
 def _sums(part: "Part") -> range:
     """Where the sums stand among the arguments of a node."""
     return range(len(part.states), len(part.states) + len(part.sums))
@@ -74,6 +131,13 @@ def _names(program: "Program", part: "Part") -> None:
     if isinstance(part.update, DenseUpdate):
         return
     update, model = part.update, program.model.name
+    if not update.sums or not all(isinstance(one, Sum) for one in update.sums):
+        raise ArgumentError(f"{model}: sums are {update.sums!r}; it takes a tuple of one Sum or more: (Sum(...), ).")
+    if not all(isinstance(one, Edge) for one in update.edges):
+        raise ArgumentError(f"{model}: edges are {update.edges!r}; it takes a tuple of Edge: (Edge(...), ).")
+    if not (update.solver is None or isinstance(update.solver, Solver)):
+        raise ArgumentError(f"{model}: solver is {update.solver!r}; it takes a Solver: wormnet.models.SOLVERS[...].")
+    check_count(f"unfolds of {model}", update.unfolds, 1)
     for edge in update.edges:
         for name in edge.adds:
             if name not in part.sums:
@@ -164,10 +228,40 @@ def _activation(program: "Program", function: Callable[..., Any], s: Tensor) -> 
 
 
 def _called(program: "Program", function: Callable[..., Any], given: Sequence[Tensor]) -> Any:
+    _own_arithmetic(program, function)
     try:
-        return function(*given)
+        found = function(*given)
     except TypeError as error:
         raise _wrong(program, function, f"cannot be called with {len(given)} numbers: {error}") from error
+    except Exception as error:  # whatever else is done with a number
+        told = str(error).partition("\n")[0].partition(". ")[0]
+        raise _wrong(program, function, f"fails with {type(error).__name__}: {told}. {TAKES}") from error
+    for one in _tuple(found):
+        if not isinstance(one, (Tensor, float, int, np.number)) or isinstance(one, bool):
+            raise _wrong(program, function, f"gives {type(one).__name__}; it takes numbers, several as a tuple")
+    return found
+
+
+def _own_arithmetic(program: "Program", function: Callable[..., Any]) -> None:
+    """Raise ArgumentError if a function, or one that it calls, calls into a module: engines compile none of that."""
+    waiting, seen = [function], set()
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, FunctionType):
+            raise ArgumentError(f"{program.model.name}: {one!r} is no plain function. {TAKES}.")
+        if one in seen or one.__module__ == elementary.__name__:
+            continue
+        seen.add(one)
+        names = one.__code__.co_names
+        used = [one.__globals__[name] for name in names if name in one.__globals__]
+        for module in used:
+            called = [
+                name for name in names if isinstance(module, ModuleType) and callable(getattr(module, name, None))
+            ]
+            if called:
+                raise _wrong(program, one, f"calls {module.__name__}.{called[0]}. {TAKES}")
+        used += [cell.cell_contents for cell in one.__closure__ or ()]
+        waiting += [value for value in used if isinstance(value, FunctionType)]
 
 
 def _tuple(values: Any) -> tuple[Any, ...]:

@@ -123,8 +123,9 @@ def tensor_of(values: Any, **options: Any) -> Tensor:
     changes it later would change the backward pass, which torch notices of tensors alone."""
     if isinstance(values, Tensor):
         return values.to(**options)
-    # NumPy's copy, since torch takes no array that runs backwards.
-    return torch.tensor(np.array(values) if isinstance(values, np.ndarray) else values, **options)
+    if isinstance(values, np.ndarray):  # torch takes none that runs backwards, or of another machine's byte order
+        values = values.astype(values.dtype.newbyteorder("="), order="C")
+    return torch.tensor(values, **options)
 
 
 def numbers(dt: object, like: Tensor) -> Tensor | None:

@@ -13,6 +13,7 @@ from wormnet.engine.constants import fake, kept, shown
 from wormnet.engine.dispatch import Choice, Run, check_backend, choose
 from wormnet.engine.layout import layout_of
 from wormnet.engine.program import program_of
+from wormnet.engine.prove import prove_on
 from wormnet.engine.reference import States
 from wormnet.engine.samples import Samples, arrange, numbers, wrong_width
 from wormnet.engine.scan import exporting, scanned
@@ -166,7 +167,9 @@ class Recurrent(nn.Module):
         self._starts_at_zero = all(state.start == 0 for state in self._layout.program.states)
         self._backend, self.checkpoint = check_backend(backend), checkpoint
         self._choice: tuple[Any, Choice] | None = None
-        self._table = Table(self.model.params(wiring), wiring, own=self._layout.program.own_state)
+        specs = self.model.params(wiring)
+        prove_on(self._layout.program, wiring, specs)
+        self._table = Table(specs, wiring, own=self._layout.program.own_state)
         self._at: dict[str, Tensor] = {}
         self._read = tuple((name, spec.stored_as, spec) for name, spec in self._table.specs.items())
         self._ready = Ready([self._table.shapes[name] for name in self._table.specs])

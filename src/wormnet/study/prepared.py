@@ -187,5 +187,20 @@ def _about(dataset: Dataset, shape: Shape, metrics: Sequence[Metric]) -> dict[st
         "licence": dataset.licence,
         "citation": dataset.citation,
         "protocol": dataset.protocol,
-        "baselines": {name: float(value) for name, value in dataset.baselines.items()},
+        "baselines": _baselines(dataset, metrics[0]),
     }
+
+
+def _baselines(dataset: Dataset, metric: Metric) -> dict[str, float]:
+    """Test scores of trivial methods in the metric that networks are chosen by: those that the data set has in its
+    usual one, in any other that of one answer to all, the shares of the classes in train or the mean of its targets."""
+    if metric.name in ("accuracy", "mse"):
+        return {name: float(value) for name, value in dataset.baselines.items()}
+    train, test = dataset.train.targets, dataset.test.targets
+    if dataset.task == "classify":
+        shares = np.bincount(train, minlength=dataset.n_outputs) / len(train)
+        name, answer = "class shares", np.log(np.maximum(shares, 1e-12))
+    else:
+        name, answer = "mean", train.mean(0, dtype=np.float64)
+    value = metric(np.tile(answer, (len(test), 1)), test)
+    return {name: value} if np.isfinite(value) else {}

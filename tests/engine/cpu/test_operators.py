@@ -269,3 +269,23 @@ def test_history_grows_with_time_and_checkpointed_with_its_root(model):
     assert whole[1] == pytest.approx(4 * whole[0], rel=0.05)
     assert rooted[1] == pytest.approx(2 * rooted[0], rel=0.35)
     assert rooted[1] < whole[1] / 5
+
+
+@pytest.mark.parametrize("model", ["cfc", "ltc"])
+def test_a_checkpoint_of_a_layer_without_inputs_keeps_its_initial_state_while_dt_takes_gradients(model):
+    x, state = torch.zeros(1, 9, 0, dtype=torch.float64), torch.full((1, 3), 0.8, dtype=torch.float64)
+    starts = torch.arange(9)[None] == 4
+    found = []
+    for options in ({"backend": "reference"}, {"backend": "cpu"}, {"backend": "cpu", "checkpoint": True}):
+        torch.manual_seed(0)
+        rnn = wormnet.Recurrent(wormnet.dense(0, 3), model, dtype=torch.float64, **options)
+        dt, initial = torch.ones(1, 9, dtype=torch.float64, requires_grad=True), state.clone().requires_grad_()
+        y, _ = rnn(x, state, dt, starts=starts, initial=initial)
+        found.append(
+            torch.autograd.grad(
+                y.square().sum(), [dt, initial, *rnn.parameters()], materialize_grads=True, allow_unused=True
+            )
+        )
+    for one in found[1:]:
+        for got, expected in zip(one, found[0], strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-11)

@@ -17,7 +17,7 @@ def run(
         typer.Argument(metavar="PLAN.toml", help="What to run; without it the plan that ships with wormnet."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Directory for the report and all records; new or empty.")] = Path("study"),
-    quick: Annotated[bool, typer.Option("--quick", help="A quick look: one seed, a quarter of the epochs.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A quick look: one seed, one fold, fewer epochs.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the plan's.")] = None,
     folds: Annotated[
         int | None, typer.Option(help="Folds instead of the plan's; 0: each data set's own split.")

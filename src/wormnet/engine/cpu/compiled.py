@@ -4,6 +4,7 @@ import gc
 import hashlib
 import logging
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -19,8 +20,11 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import AnnotateTypes
+
+from wormnet.errors import BackendError
 
 __all__ = ["Kernel", "device", "inlined", "kernel"]
 
@@ -182,7 +186,8 @@ class Kernel:
             return self.dispatcher(*arguments)
         with self._lock, _announced(self.name):
             _load_the_rest_of_numba()
-            result = self.dispatcher(*arguments)
+            with _told():
+                result = self.dispatcher(*arguments)
         self._known.add(kind)
         return result
 
@@ -191,9 +196,34 @@ class Kernel:
         """Where C finds it as void (*)(void *), if it takes one address; compiled then, or taken from the disk."""
         with self._lock, _announced(self.name):
             _load_the_rest_of_numba()
-            self.dispatcher.compile((types.intp,))
+            with _told():
+                self.dispatcher.compile((types.intp,))
             (found,) = self.dispatcher.overloads.values()
         return found.library.get_pointer_to_function(found.fndesc.llvm_cfunc_wrapper_name)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in one sentence what Numba says on a page."""
+    try:
+        yield
+    except NumbaError as error:
+        raise BackendError(_uncompiled(str(error))) from error
+
+
+def _uncompiled(told: str) -> str:
+    telling = ("No implementation of function", "Unknown attribute", "Invalid use of", "Untyped global name", "Use of")
+    lines = [line.strip() for line in told.splitlines()]
+    first = next((line for line in lines if line.startswith(telling)), lines[0] if lines else "")
+    first = first.removesuffix(" found for signature:")
+    where = next((line for line in lines if line.startswith('File "')), "")
+    return (
+        f"a function of this model cannot be compiled: {_PAINT.sub('', first)} {where}".rstrip(" :.") + ". It takes "
+        '+ - * / and the functions of wormnet.models.elementary, imported by name; backend="reference" runs others.'
+    )
+
+
+_PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @cache

@@ -167,7 +167,7 @@ def _room(value: dict[str, int], layout: Layout, sums: int) -> None:
         value[name] = at
         at += blocks * LANES
 
-    put("x", width)
+    put("x", max(width, 1))  # the adjoint of dt passes through it, inputs or not
     put("initial", states * n)
     put("brought", most_sums * n)
     put("cells", max(((inputs + n) + len(part.sums) * n for part in dense), default=0))
