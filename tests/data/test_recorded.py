@@ -100,7 +100,7 @@ def test_gesture_leaves_one_person_out(load):
     assert [int(one.test.mask.sum()) for one in sets] == [1743 + 1260 + 1830, 1069 + 1420, 1107 + 1444]
     for one in sets:
         assert leak(one) == leak(one, "valid") == 0
-        # Windows of full length leave fewer than 16 frames of a recording away, of train alone.
+        # Windows of full length leave fewer than 16 frames of a recording out, of train alone.
         assert len({*frames(one.train), *frames(one.valid), *frames(one.test)}) > 9873 - 5 * 16
     assert frames(load("gesture").test) == frames(sets[2].test)
     counts = sum(np.bincount(one.test.targets, minlength=5) for one in sets)

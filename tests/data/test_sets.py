@@ -72,7 +72,7 @@ def test_all_streams_of_a_length_can_be_asked_for_and_not_one_more(length):
         ({"length": 4, "n_train": 9}, "ask for .* different streams of 4 bits; there are only 16"),
         ({"shortest": 1}, "shortest is 1; it takes 2 to 32 bits"),
         ({"shortest": 33}, "shortest is 33; it takes 2 to 32 bits"),
-        ({"protocol": "published", "shortest": 3}, r"leave length, n_\* and shortest away"),
+        ({"protocol": "published", "shortest": 3}, r"leave length, n_\* and shortest out"),
         ({"encoding": "sparse"}, r"unknown encoding 'sparse'\. Known: dense, event"),
         ({"protocol": "published", "length": 16}, "the published streams have sizes of their own"),
     ],

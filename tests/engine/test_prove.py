@@ -153,6 +153,14 @@ WRONG = {
         {"params": lambda specs: (*specs, ParamSpec("idle", "neuron", (0.0, 1.0), "1", "of a test"))},
         "tiring of a test has the parameter idle, and no edge, node or state takes it.",
     ),
+    "scope of an edge": (
+        {"params": lambda specs: tuple(replace(one, over="neuron") if one.name == "weight" else one for one in specs)},
+        "weight is over 'neuron', and connection edges take it; its ParamSpec takes 'connection'.",
+    ),
+    "scope of a node": (
+        {"params": lambda specs: tuple(replace(one, over="input") if one.name == "shift" else one for one in specs)},
+        "shift is over 'input', and nodes take it; its ParamSpec takes 'neuron'.",
+    ),
     "negative capacitance": (
         {"params": lambda specs: tuple(
             replace(one, start=(-1.0, 1.0), constraint=None) if one.name == "rise" else one for one in specs

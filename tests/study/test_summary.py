@@ -130,7 +130,10 @@ def test_a_study_without_folds_is_told_to_be_an_old_one(made, tmp_path):
 
 
 def test_a_directory_without_a_study_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"holds no finished study \(study.json\)"):
+    with pytest.raises(DataError, match=r"holds no finished study \(study.json\); run one: wormnet study PLAN.toml"):
+        summaries.read(tmp_path)
+    (tmp_path / "plan.json").write_text("{}")
+    with pytest.raises(DataError, match=r"\(study.json\); it was stopped before its end; go on: wormnet study --out "):
         summaries.read(tmp_path)
 
 

@@ -22,7 +22,7 @@ def replay(
         str | None, typer.Option(help="The task whose maps a .bnn file was trained with; by default that of --env.")
     ] = None,
     mode: Annotated[
-        str | None, typer.Option(help="Maps of a .bnn file: code, as it was trained, or paper; code if not told.")
+        str | None, typer.Option(help="Maps of a .bnn file: code, as it was trained, or paper; by default code.")
     ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same episodes.")] = 0,

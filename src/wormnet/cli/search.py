@@ -25,7 +25,7 @@ def search(
     task: Annotated[
         str | None, typer.Option(help="The task with the circuit's maps; by default that of --env.")
     ] = None,
-    mode: Annotated[str | None, typer.Option(help="Maps: paper or code; paper if not told.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Maps: paper or code; by default paper.")] = None,
     method: Annotated[str, typer.Option(help="cma, ars, or filtered as published.")] = "cma",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes of each vector.")] = 10,
     worst: Annotated[int, typer.Option(min=1, help="The objective is the mean of so many worst of them.")] = 5,

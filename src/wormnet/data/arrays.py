@@ -74,7 +74,7 @@ def positive(dt: NDArray[np.float32]) -> None:
             "from, and you have to say it: pass times= and first_dt= instead of dt, or put the usual interval there."
         )
     elif dt[place] == 0:
-        advice = "Two samples of one time make one: merge them, or leave one away."
+        advice = "Two samples of one time make one: merge them, or leave one out."
     else:
         advice = "Sort the samples of a sequence by their time."
     raise ArgumentError(

@@ -117,7 +117,7 @@ def load(
     if not isinstance(fallen, bool):
         raise ArgumentError(f"fallen is {fallen!r}; it takes True or False.")
     if published and (fold is not None or fallen):
-        raise ArgumentError("the published split has no folds and tests no fallen runner; leave fold, fallen away.")
+        raise ArgumentError("the published split has no folds and tests no fallen runner; leave fold, fallen out.")
     files = ABOUT.files
     assert files is not None
     traces = [_read(path) for path in fetch(files).values()]

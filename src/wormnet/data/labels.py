@@ -15,7 +15,7 @@ __all__ = ["class_names", "labels_of", "named", "renumber"]
 def named(name: str, value: Any, padding: NDArray[np.bool_] | None = None) -> NDArray[Any]:
     """An array of numbers, or of names (dtype str) where strings are given; names in the padding are not looked at."""
     if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
-        raise ArgumentError(f"{name} is a masked array that hides labels; leave those sequences away, or fill them in.")
+        raise ArgumentError(f"{name} is a masked array that hides labels; leave those sequences out, or fill them in.")
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError):
@@ -40,7 +40,7 @@ def named(name: str, value: Any, padding: NDArray[np.bool_] | None = None) -> ND
             or (isinstance(label, float) and label != label)
         ):
             raise ArgumentError(
-                f"{name}{list(place)} is missing; every sequence takes a label: leave those without one away."
+                f"{name}{list(place)} is missing; every sequence takes a label: leave those without one out."
             )
         raise ArgumentError(f"{name}{list(place)} is {label!r}; it takes names only, or an array of numbers only.")
     return labels.astype(str)

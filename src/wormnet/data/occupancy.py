@@ -115,7 +115,7 @@ def _published(
 
     def cut(x: NDArray[np.float64], y: NDArray[np.int64], stride: int) -> Sequences:
         scaled = (x - mean) / deviation
-        # Theirs leaves the window away that ends with the file.
+        # Theirs leaves the window out that ends with the file.
         return _windows([(scaled[:-1], y[:-1])], _PUBLISHED_LENGTH, stride)
 
     windows, (first, second) = cut(*training, 1), (cut(*test, 8) for test in tests)

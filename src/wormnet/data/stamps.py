@@ -36,7 +36,7 @@ def stamps(name: str, given: Any, unit: str | None = None) -> NDArray[np.float64
     if array.dtype.kind not in "mM":
         if unit is not None:
             raise ArgumentError(
-                f"time_unit is {unit!r}, but {name} holds numbers, whose unit is their own; leave it away."
+                f"time_unit is {unit!r}, but {name} holds numbers, whose unit is their own; leave it out."
             )
         return numbers(name, given if np.ma.isMaskedArray(given) else array).astype(np.float64)
     if unit is None:
@@ -106,7 +106,7 @@ def dt_of(times: NDArray[np.float64], first_dt: Any, padding: NDArray[np.bool_],
     if place is not None:
         i, t = place
         if gaps[i, t] == 0:
-            advice = "Two samples of one time make one: merge them, or leave one away."
+            advice = "Two samples of one time make one: merge them, or leave one out."
         else:
             advice = "Sort the samples of a sequence by their time."
         raise ArgumentError(

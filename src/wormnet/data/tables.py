@@ -126,7 +126,7 @@ def from_long(
             twice = cell[count.argmax()]
             raise DataError(
                 f"series {who!r} has {count.max()} values of {known[twice % len(known)]!r} at {time} "
-                f"{stamped[twice // len(known)]:.15g}; merge them, or leave all but one away."
+                f"{stamped[twice // len(known)]:.15g}; merge them, or leave all but one out."
             )
         x = np.full((len(stamped), len(known)), np.nan)
         x[sample, column] = numbers[rows]
@@ -160,7 +160,7 @@ def _keys(table: Any, name: str) -> list[Any]:
     found = list(np.asarray(table[name]).tolist())
     for i, key in enumerate(found):
         if is_missing(key):
-            raise DataError(f"column {name!r} is missing in row {i}; leave that row away, or fill it in.")
+            raise DataError(f"column {name!r} is missing in row {i}; leave that row out, or fill it in.")
     return found
 
 
@@ -201,7 +201,7 @@ def groups_of(
         clock = stamps(f"column {time!r}", table[time], unit)
         bad = np.flatnonzero(~np.isfinite(clock))
         if len(bad):
-            raise DataError(f"column {time!r} is missing in row {bad[0]}; leave that row away.")
+            raise DataError(f"column {time!r} is missing in row {bad[0]}; leave that row out.")
     order = np.lexsort((np.zeros(n) if clock is None else clock, code))
     groups = np.split(order, np.cumsum(np.bincount(code))[:-1])
     return list(codes), groups, clock
@@ -239,7 +239,7 @@ def labels_of(
     for who, rows in zip(ids, groups):
         first = wide[rows[0]]
         if wide.dtype.kind == "f" and np.isnan(first).any():
-            raise DataError(f"series {who!r} has no label in column {columns}; leave it away.")
+            raise DataError(f"series {who!r} has no label in column {columns}; leave it out.")
         if not np.all(wide[rows] == first):
             raise DataError(
                 f"series {who!r} has several labels in column {columns[0]!r}: {first!s} and others. For a label on "

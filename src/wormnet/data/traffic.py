@@ -179,7 +179,7 @@ def _published(rows: _Rows) -> list[Sequences]:
     x = np.column_stack([*features, np.sin(hour * np.pi / 24)])
     y = rows.volume.astype(np.float32)
     y = ((y - y.mean()) / y.std())[:, None]
-    # Theirs leaves the window away that ends with the file.
+    # Theirs leaves the window out that ends with the file.
     windows = cuts(len(y) - 1, _LENGTH, 4)
     order = np.random.RandomState(_PUBLISHED_SEED).permutation(len(windows))
     valid, test = int(0.1 * len(windows)), int(0.15 * len(windows))

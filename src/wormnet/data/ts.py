@@ -53,7 +53,7 @@ def read(path: str | Path, **options: Any) -> Sequences:
     head, start = _head(path, lines)
     unit = options.pop("time_unit", None)
     if unit is not None and not head.stamped:
-        raise ArgumentError(f"time_unit is {unit!r}, but the samples of {path} carry no time stamps; leave it away.")
+        raise ArgumentError(f"time_unit is {unit!r}, but the samples of {path} carry no time stamps; leave it out.")
     xs, ys, times = [], [], []
     for number, line in enumerate(lines[start:], start + 1):
         if not line.strip() or line.lstrip().startswith(("#", "%")):

@@ -144,7 +144,7 @@ def _cut(
         steps = len(rollout) - 1
         kept = np.flatnonzero(lost.random(steps) < _KEPT)
         waited = np.diff(kept, prepend=-1)
-        # The published loop leaves the window away that ends with the rollout.
+        # The published loop leaves the window out that ends with the rollout.
         for one in cuts(len(kept) - published, length, stride, offset):
             at = kept[one]
             x.append(rollout[at])

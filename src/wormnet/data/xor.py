@@ -97,7 +97,7 @@ def xor(
     about = DENSE if encoding == "dense" else EVENT
     if protocol == "published":
         if (length, n_train, n_valid, n_test, shortest) != (32, 10_000, 2_000, 2_000, 2):
-            raise ArgumentError("the published streams have sizes of their own; leave length, n_* and shortest away.")
+            raise ArgumentError("the published streams have sizes of their own; leave length, n_* and shortest out.")
         streams = {part: _published_streams(*numbers) for part, numbers in _PUBLISHED.items()}
         train = _Streams(*(array[:-_PUBLISHED_VALID] for array in streams["train"]))
         held = _Streams(*(array[-_PUBLISHED_VALID:] for array in streams["train"]))

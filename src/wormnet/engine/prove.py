@@ -1,6 +1,6 @@
 """A model proves itself: its functions fit together, and its derivatives are the derivatives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,8 @@ def prove_on(program: "Program", wiring: Wiring, specs: Sequence[ParamSpec]) -> 
     """Raise unless a model's parameters on a wiring fit what it declares.
 
     Raises: ArgumentError for a state that starts from no parameter of the neurons, a capacitance that may be 0 or less,
-        or a parameter that nothing takes; WiringError for synapses that the model has no edge for.
+        a parameter that nothing takes, or that something else takes than it belongs to; WiringError for synapses that
+        the model has no edge for.
     """
     model, known = program.model.name, {spec.name: spec for spec in specs}
     taken = {f"{word}_{what}" for word in ("input", "output") for what in ("scale", "shift")}
@@ -99,7 +100,10 @@ def prove_on(program: "Program", wiring: Wiring, specs: Sequence[ParamSpec]) -> 
                     f"{model}: the capacitance {name} may be 0 or less; its ParamSpec takes constraint='positive'."
                 )
     plain = type(program.model).coefficients is Model.coefficients
-    if plain and not program.uniform and (idle := [name for name in known if name not in taken]):
+    if plain:
+        for part in program.parts:
+            _scopes(program, part, known)
+    if plain and (idle := [name for name in known if name not in taken]):
         raise ArgumentError(f"{model} has the parameter {idle[0]}, and no edge, node or state takes it.")
     for number, kind in enumerate(KINDS):
         count = len(wiring.of_kind(number))
@@ -107,6 +111,19 @@ def prove_on(program: "Program", wiring: Wiring, specs: Sequence[ParamSpec]) -> 
             raise WiringError(
                 f"{model} has no edge over {kind}, and the wiring has {count} of these synapses; lesion them, or give "
                 "the model an Edge for them."
+            )
+
+
+def _scopes(program: "Program", part: "Part", known: Mapping[str, ParamSpec]) -> None:
+    """Raise ArgumentError if an edge or a node takes a parameter of something else, however many values that has."""
+    taken = [(name, "neuron", "nodes") for name in part.node_numbers]
+    for edge in part.update.edges if isinstance(part.update, Update) else ():
+        taken += [(name, edge.over, f"{edge.over} edges") for name in edge.coefficients]
+    for name, over, what in taken:
+        if name in known and known[name].over != over:
+            raise ArgumentError(
+                f"{program.model.name}: {name} is over {known[name].over!r}, and {what} take it; its ParamSpec takes "
+                f"{over!r}."
             )
 
 

@@ -81,7 +81,7 @@ class WormClassifier(CollectionEstimator, BaseClassifier):  # pyright: ignore[re
         labels = column_or_1d(y, warn=True)
         missing = [i for i, one in enumerate(labels) if is_missing(one)]
         if labels.dtype.kind == "O" and missing:
-            raise ArgumentError(f"y[{missing[0]}] is missing; every case takes a class: leave those without one away.")
+            raise ArgumentError(f"y[{missing[0]}] is missing; every case takes a class: leave those without one out.")
         assert_all_finite(labels, input_name="y", estimator_name=type(self).__name__)
         check_classification_targets(labels)
         return labels

@@ -121,7 +121,7 @@ class CollectionEstimator(Trained, BaseCollectionEstimator):
     def _preprocess_collection(self, X: Any, store_metadata: bool = True) -> Sequences:
         cases = self._cases(X, first=store_metadata)
         if not cases.mask.any(1).all():
-            raise ArgumentError(f"case {int((~cases.mask.any(1)).argmax())} of X has no sample; leave it away.")
+            raise ArgumentError(f"case {int((~cases.mask.any(1)).argmax())} of X has no sample; leave it out.")
         if not store_metadata:
             self._check_alike(X, cases)
         return cases

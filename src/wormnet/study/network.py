@@ -194,7 +194,7 @@ class Network:
             if kind not in NULLS:
                 raise ArgumentError(f"{self.name}: {unknown('null model', kind, NULLS)}")
         if self.nulls and self.wiring is None:
-            raise ArgumentError(f"{self.name} has nulls and no wiring; give `wiring`, or leave `nulls` away.")
+            raise ArgumentError(f"{self.name} has nulls and no wiring; give `wiring`, or leave `nulls` out.")
 
     @property
     def null_of(self) -> str:

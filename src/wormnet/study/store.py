@@ -146,7 +146,10 @@ class Store:
         """What was run, and on what. Raises DataError if the directory holds no finished study."""
         found = self._content(self.out / "study.json")
         if found is None or not all(key in found for key in _ABOUT):
-            raise DataError(f"{str(self.out)!r} holds no finished study (study.json); run one with wormnet.study.run.")
+            todo = "run one: wormnet study PLAN.toml --out FOLDER, or wormnet.study.run"
+            if (self.out / "plan.json").exists():
+                todo = f"it was stopped before its end; go on: wormnet study --out {printable(self.out)} --resume"
+            raise DataError(f"{str(self.out)!r} holds no finished study (study.json); {todo}.")
         return found
 
     def record(self, name: str, kind: str = "run") -> dict[str, Any] | None:
