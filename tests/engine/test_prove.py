@@ -116,6 +116,24 @@ def test_classes_of_one_name_keep_their_own_maps_of_inputs():
     torch.testing.assert_close(outputs(Tiring(), "cpu")[0], before)
 
 
+def powered(factor):
+    def scaled(u, weight, factor=factor):
+        return u * weight * factor
+
+    def d_scaled(u, weight, by_total, factor=factor):
+        return by_total * weight * factor, by_total * u * factor
+
+    return {"edges": (Edge("connection", ("weight",), ("total",), scaled, d_scaled),)}
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_functions_that_differ_in_a_default_alone_are_compiled_apart(backend):
+    for factor in (1.0, 3.0):
+        found, _ = outputs(variant(**powered(factor)), backend)
+        expected, _ = outputs(variant(**powered(factor), name=f"times {factor}"), "reference")
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def failing(function):
     return {"edges": (replace(UPDATE.edges[0], edge=function),)}
 
@@ -136,6 +154,11 @@ WRONG = {
     "edges": ({"edges": UPDATE.edges[0]}, None),
     "no sums": ({"sums": ()}, r"sums are \(\); it takes a tuple of one Sum or more"),
     "solver": ({"solver": "euler"}, "solver is 'euler'; it takes a Solver: wormnet.models.SOLVERS"),
+    "capacitances without a solver": (
+        {"solver": None, "unfolds": 1},
+        "capacitances are .*; an update without a solver takes none: its node gives the new states.",
+    ),
+    "no parameters": ({"params": lambda specs: ()}, "tiring of a test has no parameters; a layer takes a"),
     "no sub-steps": ({"unfolds": 0}, "unfolds of tiring of a test is 0; it takes a whole number of 1 or more"),
     "half a sub-step": ({"unfolds": 1.5}, "unfolds of tiring of a test is 1.5; it takes a whole number"),
     "capacitance": ({"capacitances": ("rise", "tyre")}, "has the parameter tire, and no edge, node or state takes it"),

@@ -58,6 +58,8 @@ def _text(value: Any, found: dict[int, str]) -> str:
         code = value.__code__
         used = [value.__globals__[name] for name in code.co_names if name in value.__globals__]
         used += [cell.cell_contents for cell in value.__closure__ or ()]
-        parts = (code.co_code.hex(), code.co_consts[1:] if value.__doc__ else code.co_consts, code.co_varnames)
+        constants = code.co_consts[1:] if value.__doc__ else code.co_consts
+        given = (value.__defaults__, value.__kwdefaults__)
+        parts = (code.co_code.hex(), constants, code.co_varnames, code.co_names, *given)
         found[id(value)] = repr(parts) + "".join(_text(one, found) for one in used)
     return found[id(value)]

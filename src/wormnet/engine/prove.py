@@ -36,6 +36,11 @@ def prove(program: "Program") -> None:
     """
     for part in program.parts:
         _names(program, part)
+    hidden = [part.update for part in program.parts if isinstance(part.update, DenseUpdate) and part.update.hidden]
+    if len(hidden) > 1 and any(one.dropout for one in hidden):
+        raise ArgumentError(
+            f"{program.model.name}: {len(hidden)} updates have hidden layers; with dropout a model takes one of them."
+        )
     with torch.enable_grad(), torch.inference_mode(False), torch.device("cpu"):
         draw = _Draw()
         for part in program.parts:
@@ -116,7 +121,7 @@ def prove_on(program: "Program", wiring: Wiring, specs: Sequence[ParamSpec]) -> 
 
 def _scopes(program: "Program", part: "Part", known: Mapping[str, ParamSpec]) -> None:
     """Raise ArgumentError if an edge or a node takes a parameter of something else, however many values that has."""
-    taken = [(name, "neuron", "nodes") for name in part.node_numbers]
+    taken = [(name, "neuron", "nodes") for name in part.node_numbers if name is not None]
     for edge in part.update.edges if isinstance(part.update, Update) else ():
         taken += [(name, edge.over, f"{edge.over} edges") for name in edge.coefficients]
     for name, over, what in taken:
@@ -161,6 +166,11 @@ def _names(program: "Program", part: "Part") -> None:
                 raise ArgumentError(f"{model}: {edge.over} edges add to {name!r}; the sums are {', '.join(part.sums)}.")
     if len(set(part.sums)) < len(part.sums):
         raise ArgumentError(f"{model}: the sums are {', '.join(part.sums)}; each takes a name of its own.")
+    if update.solver is None and update.capacitances:
+        raise ArgumentError(
+            f"{model}: capacitances are {update.capacitances}; an update without a solver takes none: its node gives "
+            "the new states."
+        )
     if update.solver is not None and len(update.capacitances) != len(part.states):
         raise ArgumentError(
             f"{model}: capacitances are {update.capacitances}; with a solver it takes one for each of the "

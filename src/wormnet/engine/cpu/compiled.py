@@ -110,9 +110,12 @@ def _sources() -> str:
 @cache
 def _directory() -> Path | None:
     """Where compiled kernels are kept: NUMBA_CACHE_DIR, or beside the source, or the user's cache; None if nowhere."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wormnet" / "kernels"
-    named = os.environ.get("NUMBA_CACHE_DIR")
-    for one in [Path(named) / "wormnet"] if named else [Path(__file__).parent / "__pycache__", user]:
+    named, cache = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
+    places = [Path(named) / "wormnet"] if named else [Path(__file__).parent / "__pycache__"]
+    if not named:
+        with suppress(RuntimeError):  # a user without a home
+            places.append(Path(cache or Path.home() / ".cache") / "wormnet" / "kernels")
+    for one in places:
         try:
             one.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=one):

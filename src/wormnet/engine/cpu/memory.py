@@ -5,6 +5,7 @@ as the computation. So buffers that are no longer in use are kept for the next c
 """
 
 import math
+import os
 import sys
 import threading
 
@@ -22,6 +23,16 @@ HELD = 2**28
 
 _pieces: list[np.ndarray] = []
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    """A child inherits a lock that another thread held, and not the thread."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def empty(like: Tensor, size: int) -> Tensor:

@@ -60,7 +60,7 @@ def schedule_of(lengths: Tensor | None, batch: int, time: int, *, refill: bool) 
     Args: lengths: (batch,), or None if all have `time` samples.   refill: whether a lane may have several sequences.
     """
     if lengths is None:
-        return _full(batch, time)
+        return _full(batch, time) if batch <= REMEMBERED else _full.__wrapped__(batch, time)
     return (_remembered if batch <= REMEMBERED else _laid_out)(
         lengths.numpy().astype(np.int64, copy=False).tobytes(), time, refill
     )
