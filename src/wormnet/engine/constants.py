@@ -33,7 +33,7 @@ def kept(values: np.ndarray, device: torch.device) -> Tensor:
 
 
 def shown(values: Tensor) -> Tensor:
-    """A kept tensor as the mode of fake tensors takes it, if torch is in one."""
+    """A cached tensor, as a fake one if a mode of fake tensors is active."""
     if torch.compiler.is_compiling():
         return values
     mode = torch._C._get_dispatch_mode(FAKE)
@@ -41,12 +41,12 @@ def shown(values: Tensor) -> Tensor:
 
 
 def fake(values: Tensor) -> bool:
-    """Whether a tensor has a shape and no numbers."""
+    """Whether a tensor is fake: shape and dtype without data."""
     return isinstance(values, torch._subclasses.FakeTensor)
 
 
 def watched(*given: Tensor) -> bool:
-    """Whether something follows the operators: a tracer, a mode, fake tensors, or a batch of gradients."""
+    """Whether torch intercepts operators: a tracer, a dispatch mode, fake tensors, or batched gradients."""
     if torch._C._len_torch_dispatch_stack() > 0 or torch._C._get_tracing_state() is not None:
         return True
     # What torch.autograd.grad(is_grads_batched=True) hands a backward pass is a batch that no kernel may look into.

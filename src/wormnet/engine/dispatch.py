@@ -165,7 +165,7 @@ class Compiled:
         )
         if kept.dtype != given:
             kept, last = kept.to(given), last.to(given)
-        # Each in memory of its own: who changes one in place, or loops in a graph, must not meet the others.
+        # Each state in memory of its own: a change in place, or a loop in a graph, must not touch the others.
         return kept, (last[0],) if len(states) == 1 else tuple(one.clone() for one in last)
 
 

@@ -79,7 +79,7 @@ class Layout:
         layers: (layers + 1,) where each layer begins in it.
         places: for each part.
         size: the length of p.
-        maps: those of INPUT_MAP that stand at the end of p: who runs this maps the inputs.
+        maps: the entries of INPUT_MAP packed at the end of p; if there are any, the engine maps the inputs.
     """
 
     program: Program
@@ -143,7 +143,7 @@ class Layout:
     def pack(self, coefficients: Values, places: Mapping[str, Tensor] | None = None) -> Tensor:
         """p, from what a model makes of its parameters (and the LSTM cell's).
 
-        places: those of `places_of`, for who calls it often.
+        places: the result of `places_of`, if the caller has kept it.
         Raises: ArgumentError if the model lacks a coefficient, or gives one of another size.
         """
         places = self.places_of(next(iter(coefficients.values())).device) if places is None else places

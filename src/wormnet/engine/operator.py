@@ -189,7 +189,7 @@ class _Backward(torch.autograd.Function):
 
 
 class _Eager(torch.autograd.Function):
-    """The same where nobody follows: the way of an operator through torch takes a tenth of a millisecond."""
+    """The same without the dispatcher, which takes a tenth of a millisecond, where nothing intercepts operators."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor]:

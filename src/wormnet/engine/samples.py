@@ -119,8 +119,8 @@ def wrong_width(x: Tensor, n_inputs: int, *, batch_first: bool) -> ShapeError:
 
 
 def tensor_of(values: Any, **options: Any) -> Tensor:
-    """A tensor in another dtype or on another device, itself if that changes nothing. What is no tensor is copied: who
-    changes it later would change the backward pass, which torch notices of tensors alone."""
+    """A tensor in another dtype or on another device, itself if that changes nothing. Anything but a tensor is
+    copied: torch notices later changes of tensors only, and others would change the backward pass."""
     if isinstance(values, Tensor):
         return values.to(**options)
     if isinstance(values, np.ndarray):  # torch takes none that runs backwards, or of another machine's byte order

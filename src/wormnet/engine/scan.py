@@ -23,7 +23,7 @@ __all__ = ["exporting", "scanned"]
 
 def exporting() -> bool:
     """Whether torch.onnx.export is at work."""
-    # Who has not imported it does not export; to ask all the same would import it, in tens of milliseconds.
+    # If it was never imported, nothing is being exported; importing it to ask takes tens of milliseconds.
     if "torch.onnx" in sys.modules and torch.onnx.is_in_onnx_export():
         return True
     # Where Dynamo traces, as that export does when it has failed without, is_in_onnx_export is taken for False.

@@ -214,7 +214,7 @@ def layered_form(
     values = layered_values(cells, place, skip)
     masks = [torch.ones_like(cell.ff1.weight) if cell.sparsity_mask is None else cell.sparsity_mask for cell in cells]
     present = torch.cat([mask.flatten() != 0 for mask in masks])
-    present = torch.cat([present, present.new_ones(len(values["g_weight"]))])  # those that skip are behind
+    present = torch.cat([present, present.new_ones(len(values["g_weight"]))])  # skip weights come last
     present = present[: len(values["g_weight"])] if place is None else present[place]
     for name in {"g_weight", "h_weight"} & set(values):
         values[name] = torch.where((values[name] == 0) & present, LEAST[1], values[name])

@@ -207,7 +207,7 @@ class Kernel:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Say in one sentence what Numba says on a page."""
+    """Turn Numba's page-long error into one sentence."""
     try:
         yield
     except NumbaError as error:

@@ -40,7 +40,7 @@ in_blocks = inlined(in_blocks)
 
 
 def dense_update(program: Program, i: int) -> tuple[Code, Code]:
-    """Forward and backward of part i, and the function that adds a chunk's gradients of weights."""
+    """Forward pass of part i, and its vector-Jacobian product."""
     part, names = program.parts[i], names_of(program)
     update = part.update
     assert isinstance(update, DenseUpdate)

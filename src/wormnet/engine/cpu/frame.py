@@ -3,8 +3,8 @@
 A kernel takes one tuple of whole numbers, and code that is compiled for a program knows by `names_of` which of them is
 which. Offsets are in numbers; rows and room are made of blocks of LANES.
 
-    history of a block   rows of states, one before the first sample, one after each evaluation, and one where a lane
-                         goes from a sequence to the next; then, for each sample, the values kept for the derivatives
+    history of a block   rows of states, one before the first sample, one after each evaluation, and one more wherever
+                         a lane goes on to its next sequence; then, for each sample, the values kept for the derivatives
                          (`kept`)
     room forward         one sample's rows and kept; the sample's inputs; initial states; a part's sums over inputs
     room backward        the same; adjoints of the rows of a sub-step, of a part's sums, of inputs, of initial states;
@@ -30,7 +30,7 @@ CHUNK = 8
 
 
 def blocks_of(numbers: int) -> int:
-    """How many blocks of LANES hold so many numbers, or sequences; symbolic ones while a call is traced."""
+    """The number of blocks of LANES that hold so many numbers or sequences; symbolic while a call is traced."""
     return (numbers + LANES - 1) // LANES
 
 

@@ -20,7 +20,7 @@ KINDS = {torch.float32: "f", torch.float64: "d"}
 """What NumPy calls the types that kernels compute in."""
 
 GROUPS = 32
-"""At most so many partial sums of gradients. A constant, so that results do not depend on the number of threads."""
+"""The most partial sums of gradients. Constant, so that results do not depend on the number of threads."""
 
 
 @lru_cache(maxsize=64)
@@ -124,7 +124,7 @@ def backward(
 
 
 class _Plan(NamedTuple):
-    """What calls of a program on so many neurons have in common."""
+    """What all calls of a program on a number of neurons share."""
 
     program: Program
     forward: Any
@@ -168,7 +168,7 @@ def _real(values: Tensor | None, like: torch.dtype) -> Tensor | None:
 
 
 def _whole(values: Tensor) -> Tensor:
-    """Likewise for whole numbers."""
+    """The same as contiguous int64."""
     return values if values.dtype == torch.int64 and values.is_contiguous() else values.to(torch.int64).contiguous()
 
 

@@ -24,7 +24,8 @@ STRETCH = 1.25
 """How much longer than the longest sequence a lane may be: fewer and longer blocks keep fewer threads busy."""
 
 WORTH = 0.95
-"""Of the ticks of blocks in which each lane has one sequence, how many others may take at most: switches cost too."""
+"""Lanes with several sequences are used only if they take at most this share of the ticks of one sequence in each lane:
+switches cost too."""
 
 
 REMEMBERED = 4096
@@ -33,7 +34,7 @@ REMEMBERED = 4096
 
 class Schedule(NamedTuple):
     """What the kernels read, all of it flat and whole numbers. Lanes are counted over all blocks, LANES in each but the
-    last. Tensors, whose addresses torch tells in a tenth of the time that NumPy takes."""
+    last. Tensors, because `data_ptr` is ten times as fast as its equivalent in NumPy."""
 
     first: Tensor
     """(3, lanes): each lane's first sequence; the sample that it would be at in tick 0, among all samples of the batch;
@@ -131,7 +132,7 @@ def deal(lengths, order, lane, begin, loads, several, heap):
 
 @inlined
 def ticks_of(values, order):
-    """The ticks of blocks whose lanes have so many ticks."""
+    """The ticks of all blocks; each runs as long as its first lane."""
     total = 0
     for i in range(0, len(order), LANES):
         total += values[order[i]]

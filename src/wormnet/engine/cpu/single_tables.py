@@ -1,8 +1,8 @@
 """Where everything lies in the two arrays of the single-sequence kernel, computed from a layout.
 
-    numbers   what p, the maps of inputs and outputs and constants are put in order to, then memory: x, mapped inputs,
-              y, the rows of states (one for each stage of a sub-step), the states before the sample, a part's sums
-              with what inputs bring (base) and with all, and what each edge adds (brought)
+    numbers   p, the maps of inputs and outputs and constants, in the order of the kernel; then scratch: x, mapped
+              inputs, y, the rows of states (one for each stage of a sub-step), the states before the sample, a part's
+              sums with what inputs bring (base) and with all, and what each edge adds (brought)
     whole     an offset for each of `names_of`, then index tables
 
 Neurons have places in whole blocks of LANES. If a part is updated in layers, each layer begins a block, so that blocks

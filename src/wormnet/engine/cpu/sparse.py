@@ -198,7 +198,7 @@ def advance_of(part: Part, j: int) -> tuple[Code, Code]:
 
 
 def sparse_update(program: Program, i: int) -> tuple[Code, Code]:
-    """Forward and backward of part i, see `solved` and `mapped`."""
+    """Forward pass of part i and its vector-Jacobian product; see `_solved` and `_mapped`."""
     part = program.parts[i]
     return (_mapped if part.update.solver is None else _solved)(program, i, part)  # pyright: ignore
 
@@ -542,7 +542,7 @@ def _stage_backward(program: Program, i: int, part: Part, j: int, following: Cod
         # From the last neuron to the first: memory is read in one direction.
         for neuron in range(n - 1, -1, -1):
             here = neuron * LANES
-            # What the sub-step before this one needs is asked for now: from a long history it takes its time.
+            # Prefetch what the preceding sub-step needs: a long history is not in the cache.
             fetch_states(v, now - n_stages * wide + here, n * LANES)
             fetch_kept(v, kept_row - per_substep * n * LANES + here, n * LANES)
             own = own_states(v, now + here, n * LANES)

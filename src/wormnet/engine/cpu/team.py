@@ -80,7 +80,7 @@ def _arrays(kinds):
 
 
 def _numbers(first, count):
-    """address -> so many whole numbers, from a word on."""
+    """address -> `count` whole numbers, from word `first` on."""
 
     @intrinsic
     def get(typingctx, address):

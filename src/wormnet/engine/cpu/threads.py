@@ -82,7 +82,7 @@ def words_of(
 
 
 def run_team(address: int, words: "array[int]", n_workers: int) -> None:
-    """Run a kernel of `team` by its address, on words of its call, with so many threads or fewer.
+    """Run a kernel of `team`, given by its address, on the words of its call, with n_workers threads at most.
 
     They do all tasks and none of them needs the GIL. Returns when the last task is done.
     """
