@@ -1,6 +1,5 @@
 """A model as engines read it: every update with its states by number, whatever the wiring."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -142,7 +141,7 @@ class Program:
         """
         options = json.dumps(self.model.options, sort_keys=True, default=_plain)
         own = f"#{self.number}" * (self.number > 0)
-        said = hashlib.sha256(repr((self.code, self.states, [one.declared for one in self.parts])).encode()).hexdigest()
+        said = digest(self.code, self.states, *(one.declared for one in self.parts))  # pyright: ignore
         return f"{self.model.name}|{options}|{int(self.memory)}{'u' * self.uniform}|{said[:16]}{own}"
 
     @property
@@ -177,7 +176,7 @@ def program_of(model: Model, *, memory: bool = False, uniform: bool = False) -> 
     if memory:
         states = (*states, MEMORY)
     names = [state.name for state in states]
-    if not states or len(set(names)) < len(names):
+    if len(set(names)) < len(names):
         raise ArgumentError(f"{model.name} has the states {names}; it takes one or more, each with a name of its own.")
     own = tuple(state.name for state in model.states)
     updates = (model.uniform_updates() if uniform else None) or model.updates()

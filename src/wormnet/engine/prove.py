@@ -71,11 +71,13 @@ def prove(program: "Program") -> None:
 def prove_on(program: "Program", wiring: Wiring, specs: Sequence[ParamSpec]) -> None:
     """Raise unless a model's parameters on a wiring fit what it declares.
 
-    Raises: ArgumentError for a state that starts from no parameter of the neurons, a capacitance that may be 0 or less,
-        a parameter that nothing takes, or that something else takes than it belongs to; WiringError for synapses that
-        the model has no edge for.
+    Raises: ArgumentError for a model without parameters, a state that starts from no parameter of the neurons, a
+        capacitance that may be 0 or less, a parameter that nothing takes, or that something else takes than it belongs
+        to; WiringError for synapses that the model has no edge for.
     """
     model, known = program.model.name, {spec.name: spec for spec in specs}
+    if not specs:
+        raise ArgumentError(f"{model} has no parameters; a layer takes a model with one or more.")
     taken = {f"{word}_{what}" for word in ("input", "output") for what in ("scale", "shift")}
     over: set[str] = set()
     for state in program.states:

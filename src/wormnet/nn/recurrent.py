@@ -168,8 +168,6 @@ class Recurrent(nn.Module):
         self._backend, self.checkpoint = check_backend(backend), checkpoint
         self._choice: tuple[Any, Choice] | None = None
         specs = self.model.params(wiring)
-        if not specs:
-            raise ArgumentError(f"{self.model.name} has no parameters; a layer takes a model with one or more.")
         prove_on(self._layout.program, wiring, specs)
         self._table = Table(specs, wiring, own=self._layout.program.own_state)
         self._at: dict[str, Tensor] = {}
